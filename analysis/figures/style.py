@@ -1,0 +1,134 @@
+"""The look of all figures: colours that hold for colour-blind readers and in print, one per treatment, everywhere the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from analysis.frames import StudyFrames
+
+INK = "#1d2127"
+MUTED = "#5a6370"
+FAINT = "#dde1e6"
+PAPER = "#ffffff"
+HUES = ("#0072b2", "#d55e00", "#009e73", "#b5609a", "#a66f00", "#2a96d4", "#7a5cc7")
+"""Okabe and Ito's order, the last ones darkened so that they keep a contrast of 3:1 on white; the first arm is drawn in ink."""
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
+WIDTH = 9.4
+"""Width of a full-width figure in inches."""
+
+
+class Look(NamedTuple):
+    """Colour, marker and line of a treatment."""
+
+    colour: str
+    marker: str
+    line: Any
+
+
+def looks(frames: StudyFrames) -> dict[str, Look]:
+    """One look per treatment, in the plan's order: the first in ink, the others in `HUES`, then again with other lines."""
+    return {t: _look(i) for i, t in enumerate(frames.treatments())}
+
+
+def _look(index: int) -> Look:
+    colours = (INK, *HUES)
+    turn, place = divmod(index, len(colours))
+    return Look(colours[place], MARKERS[(place + turn) % len(MARKERS)], DASHES[turn % len(DASHES)])
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """seaborn's white style in our inks; no text of a user is read as mathematics; SVGs are the same at every run."""
+    base: dict[Any, Any] = sns.axes_style("white") | sns.plotting_context("paper")
+    ours: dict[Any, Any] = {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 8.5,
+        "axes.titlesize": 9,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.titlecolor": INK,
+        "axes.titlepad": 7,
+        "axes.labelsize": 8.5,
+        "axes.labelcolor": MUTED,
+        "axes.edgecolor": MUTED,
+        "axes.linewidth": 0.7,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "grid.color": FAINT,
+        "grid.linewidth": 0.7,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.bottom": True,
+        "xtick.major.size": 3,
+        "xtick.major.width": 0.7,
+        "ytick.major.size": 0,
+        "text.color": INK,
+        "text.parse_math": False,
+        "legend.frameon": False,
+        "legend.fontsize": 8.5,
+        "lines.solid_capstyle": "round",
+        "figure.facecolor": PAPER,
+        "axes.facecolor": "none",
+        "savefig.facecolor": PAPER,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "rdun",
+    }
+    with mpl.rc_context({**base, **ours}):
+        yield
+
+
+def panels(
+    count: int, height: float, *, share_x: bool = True, share_y: bool = True, columns: int = 4
+) -> tuple[Figure, list[Axes]]:
+    """A full-width figure of small multiples that share their axes; `height` is that of one row in inches."""
+    across = min(count, columns) if count != 4 or columns >= 4 else 2
+    down = -(-count // across)
+    figure = Figure(figsize=(WIDTH if across > 1 else WIDTH * 0.68, height * down + 0.35), layout="constrained")
+    grid = figure.subplots(down, across, sharex=share_x, sharey=share_y, squeeze=False)
+    axes = list(grid.flat)
+    for spare in axes[count:]:
+        spare.set_axis_off()
+    for ax in axes:
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+    return figure, axes[:count]
+
+
+def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line: bool = True) -> None:
+    """One legend above all panels, in the order of the arms."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=table[n].colour,
+            marker=table[n].marker,
+            linestyle=table[n].line if line else "none",
+            markersize=4.5,
+            label=n,
+        )
+        for n in names
+    ]
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside upper left", ncols=min(len(handles), 4), handlelength=1.8, columnspacing=1.6
+        )
+
+
+def gap_text(ax: Axes, text: str) -> None:
+    """Says in an empty panel why it is empty."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=MUTED, fontsize=8, wrap=True)

@@ -1,0 +1,110 @@
+"""Quality against parameters, with the Pareto front: which network gives most for its size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from analysis.figures.style import MUTED, Look, gap_text, legend, panels, style
+from analysis.measures import AVERAGE, cell_means
+from analysis.statistics.paired import Images
+
+
+class TradeoffPoint(NamedTuple):
+    treatment: str
+    parameters: int
+    per_seed: tuple[float, ...]
+    mean: float
+    front: bool
+
+
+class TradeoffPanel(NamedTuple):
+    family: str
+    points: tuple[TradeoffPoint, ...]
+
+
+class TradeoffInfo(NamedTuple):
+    dataset: str
+    panels: tuple[TradeoffPanel, ...]
+
+
+def tradeoff_info(images: Images, dataset: str) -> TradeoffInfo:
+    """Mean test PSNR (over ratios and images) of each arm against its parameters; arms without a complete seed are left out."""
+    frames = images.frames
+    cells = cell_means(images.values)
+    cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
+    by_arm = {str(a): tuple(float(v) for v in g["value"]) for a, g in cells.groupby("arm", sort=False)}
+    found = []
+    for family in frames.families():
+        known = [a for a in frames.members(family) if by_arm.get(a.name)]
+        raw = [(a.parameters, float(np.mean(by_arm[a.name]))) for a in known]
+        front = pareto(raw)
+        points = [
+            TradeoffPoint(a.treatment, p, by_arm[a.name], q, on)
+            for a, (p, q), on in zip(known, raw, front, strict=True)
+        ]
+        found.append(TradeoffPanel(family, tuple(points)))
+    return TradeoffInfo(dataset, tuple(found))
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Whether no other point is at least as small and at least as good, and better in one of the two."""
+    return [not any((a <= p and b >= q) and (a, b) != (p, q) for a, b in points) for p, q in points]
+
+
+def draw_tradeoff(info: TradeoffInfo, table: dict[str, Look]) -> Figure:
+    """Large markers are means, small ones single seeds; the step line is the Pareto front."""
+    with style():
+        figure, axes = panels(max(len(info.panels), 1), 2.5)
+        for ax, panel in zip(axes, info.panels, strict=False):
+            ax.set_title(panel.family)
+            _front(ax, panel)
+            for p in panel.points:
+                look = table[p.treatment]
+                ax.plot([p.parameters] * len(p.per_seed), p.per_seed, "_", color=look.colour, markersize=7, alpha=0.75)
+                ax.plot(
+                    [p.parameters],
+                    [p.mean],
+                    look.marker,
+                    color=look.colour,
+                    markersize=6.5,
+                    markeredgecolor="white",
+                    zorder=3,
+                )
+            if not panel.points:
+                gap_text(ax, "no complete seed yet")
+            ax.set_xlabel("parameters")
+        axes[0].set_ylabel(f"PSNR on {info.dataset}, dB")
+        _log_axis(axes, [p.parameters for panel in info.panels for p in panel.points])
+        legend(
+            figure,
+            [t for t in table if any(p.treatment == t for g in info.panels for p in g.points)],
+            table,
+            line=False,
+        )
+    return figure
+
+
+def _front(ax: Axes, panel: TradeoffPanel) -> None:
+    front = sorted((p.parameters, p.mean) for p in panel.points if p.front)
+    if len(front) > 1:
+        ax.step(*zip(*front, strict=True), where="post", color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
+
+
+def _log_axis(axes: list[Axes], values: list[int]) -> None:
+    if not values or min(values) <= 0:
+        return
+    low, high = min(values) / 1.35, max(values) * 1.35
+    for ax in axes:
+        ax.set_xscale("log")
+        ax.set_xlim(low, high)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
+        ax.xaxis.set_major_formatter(
+            FuncFormatter(lambda v, _: f"{v / 1e6:g} M" if v >= 1e6 else f"{v / 1e3:g} k" if v >= 1e3 else f"{v:g}")
+        )
+        ax.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,181 @@
+"""From rows of all trials to one value per arm, seed and image, and to the reasons where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.numbers import percent
+
+AVERAGE = "average"
+KEYS = ["arm", "seed", "dataset", "metric"]
+SPLITS = ("train", "validation", "test")
+INITIAL = 0
+"""Recursion count of rows scored before any network: the initial estimate."""
+
+
+def one_protocol(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows themselves, if they were all measured and scored in the same way.
+
+    Raises:
+        ValueError: rows of two protocols; names both, with an example of each.
+    """
+    if rows["protocol"].nunique() > 1:
+        examples = rows.drop_duplicates("protocol").head(2)
+        first, second = (f"protocol={r.protocol!r} (arm {r.arm!r}, seed {r.seed})" for r in examples.itertuples())
+        raise ValueError(
+            f"scores of different protocols cannot share a table: {first} and {second}; "
+            "run the older trials again, or report them as a study of their own"
+        )
+    return rows
+
+
+def network_scores(
+    frames: StudyFrames, *, checkpoint: str = "best", split: str = "test", unit: str = "image"
+) -> pd.DataFrame:
+    """Scores of each network at the stage applications its arm is meant to be tested with."""
+    rows = _select(frames, split, unit)
+    rows = rows[rows["checkpoint"] == checkpoint]
+    own = rows["arm"].map({a.name: a.evaluations_test for a in frames.arms.values()})
+    return rows[rows["recursions"] == own]
+
+
+def initial_scores(frames: StudyFrames, *, split: str = "test", unit: str = "image") -> pd.DataFrame:
+    """Scores of the initial estimate, without any network; the same for every checkpoint."""
+    rows = _select(frames, split, unit)
+    rows = rows[rows["recursions"] == INITIAL].sort_values("checkpoint", kind="stable")
+    return rows.drop_duplicates(["arm", "seed", "dataset", "image", "ratio", "matrix", "metric"])
+
+
+def _select(frames: StudyFrames, split: str, unit: str) -> pd.DataFrame:
+    rows = frames.scores
+    return one_protocol(rows[(rows["split"] == split) & (rows["unit"] == unit)])
+
+
+def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
+    """One value per arm, seed, dataset, metric, image and `at`: a ratio ("25 %") or "average".
+
+    Values are means over test matrices. An average is there only where every ratio of the arm is, and a cell only where it
+    has every image that any arm has on that dataset.
+    """
+    by = [*KEYS, "ratio", "image"]
+    values = rows.groupby(by, sort=False, observed=True)["value"].mean().reset_index()
+    values = _whole_cells(values)
+    expected = {a.name: len(a.ratios) for a in frames.arms.values()}
+    grouped = values.groupby([*KEYS, "image"], sort=False, observed=True)["value"].agg(["mean", "size"]).reset_index()
+    average = (
+        grouped[grouped["size"] == grouped["arm"].map(expected)]
+        .rename(columns={"mean": "value"})
+        .drop(columns="size")
+        .assign(at=AVERAGE)
+    )
+    return pd.concat([values.assign(at=values["ratio"].map(percent)).drop(columns="ratio"), average], ignore_index=True)
+
+
+def _whole_cells(values: pd.DataFrame) -> pd.DataFrame:
+    images = values.groupby(["dataset", "metric"], observed=True)["image"].transform("nunique")
+    there = values.groupby([*KEYS, "ratio"], observed=True)["image"].transform("nunique")
+    return values[(images == there).to_numpy()]
+
+
+def cell_means(images: pd.DataFrame) -> pd.DataFrame:
+    """Means over the images: one value per arm, seed, dataset, metric and `at`."""
+    return images.groupby([*KEYS, "at"], sort=False, observed=True)["value"].mean().reset_index()
+
+
+def ratio_labels(frames: StudyFrames) -> list[str]:
+    """The study's ratios in rising order, as column heads."""
+    return [percent(r) for r in sorted({r for a in frames.arms.values() for r in a.ratios})]
+
+
+def gap_reason(frames: StudyFrames, arm: str, seed: int, at: str = AVERAGE) -> str:
+    """Why an (arm, seed) cell has no value at a ratio; empty if all its trials are complete."""
+    trials = frames.trials[(frames.trials["arm"] == arm) & (frames.trials["seed"] == seed)]
+    for ratios, status, reason in zip(trials["ratios"], trials["status"], trials["reason"], strict=True):
+        covers = at == AVERAGE or not ratios or at in [percent(r) for r in ratios]
+        if status != "complete" and covers:
+            return describe_gap(str(status), str(reason))
+    return ""
+
+
+def describe_gap(status: str, reason: str) -> str:
+    """`("failed", "out of memory")` -> "failed: out of memory"."""
+    return status if reason in ("", status) else f"{status}: {reason}"
+
+
+def missing_seeds(frames: StudyFrames, arm: str, at: str, there: list[int]) -> list[tuple[int, str]]:
+    """The plan's seeds that give no value for an arm at a ratio, each with its reason."""
+    lacking = [s for s in frames.plan.seeds if s not in there]
+    return [
+        (s, gap_reason(frames, arm, s, at) or "complete, but without these scores for every image") for s in lacking
+    ]
+
+
+def timing_cells(frames: StudyFrames) -> pd.DataFrame:
+    """One row per arm and seed, one column per timing name; seconds add up over the trials of a cell, rates are averaged.
+
+    A cell is there only if all its trials are complete.
+    """
+    status = frames.trials.groupby(["arm", "seed"])["status"]
+    whole = status.agg(lambda s: bool((s == "complete").all()))
+    rows = frames.timings
+    if rows.empty:
+        return pd.DataFrame(columns=["arm", "seed"])
+    per_trial = rows.groupby(["arm", "seed", "fingerprint", "name"], sort=False)["value"].mean().reset_index()
+    wide = per_trial.pivot_table(index=["arm", "seed"], columns="name", values="value", aggfunc="mean", sort=False)
+    totals = per_trial[per_trial["name"] == "train_seconds"].groupby(["arm", "seed"])["value"].sum()
+    if "train_seconds" in wide:
+        wide["train_seconds"] = totals.reindex(wide.index)
+    return wide[whole.reindex(wide.index).to_numpy(dtype=bool)].reset_index()
+
+
+def fact(frames: StudyFrames, arm: str, name: str) -> float:
+    """A number from run.json's facts, the mean over the arm's complete trials; nan if none recorded it."""
+    trials = frames.trials[(frames.trials["arm"] == arm) & (frames.trials["status"] == "complete")]
+    values = [facts[name] for facts in trials["facts"] if isinstance(facts.get(name), (int, float))]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def overfitting_cells(frames: StudyFrames) -> pd.DataFrame:
+    """Per arm and seed: block PSNR of each split, gains over the initial estimate, "gap" at the best and "gap last" at the last checkpoint.
+
+    Values are means over ratios, matrices and data sets.
+    """
+    best, last = _splits(frames, "best"), _splits(frames, "last")
+    table = best.copy()
+    complete = all(f"gain {s}" in table for s in ("train", "validation"))
+    table["gap"] = table["gain train"] - table["gain validation"] if complete else float("nan")
+    if "gain train" in last and "gain validation" in last:
+        table["gap last"] = (last["gain train"] - last["gain validation"]).reindex(table.index)
+    return table.reset_index()
+
+
+def _splits(frames: StudyFrames, checkpoint: str) -> pd.DataFrame:
+    columns: dict[str, pd.Series] = {}
+    for split in SPLITS:
+        network = _psnr(network_scores(frames, checkpoint=checkpoint, split=split, unit="block"))
+        initial = _psnr(initial_scores(frames, split=split, unit="block"))
+        if len(network):
+            columns[split] = network
+            columns[f"gain {split}"] = network - initial.reindex(network.index)
+    index = pd.MultiIndex.from_arrays([[], []], names=["arm", "seed"])
+    return pd.DataFrame(columns) if columns else pd.DataFrame(index=index)
+
+
+def _psnr(rows: pd.DataFrame) -> pd.Series:
+    return rows[rows["metric"] == "psnr"].groupby(["arm", "seed"], observed=True)["value"].mean()
+
+
+def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
+    """Mean test quality per arm, seed, dataset, metric and number of stage applications (images, ratios and matrices averaged)."""
+    rows = frames.scores
+    rows = one_protocol(rows[(rows["split"] == "test") & (rows["unit"] == "image")])
+    rows = rows[(rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)]
+    return rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean().reset_index()
+
+
+def swept_arms(cells: pd.DataFrame) -> list[str]:
+    """Arms that were tested with more than one count."""
+    counts = cells.groupby("arm", sort=False, observed=True)["recursions"].nunique()
+    return [str(a) for a in counts.index[counts > 1]]

@@ -1,0 +1,183 @@
+"""Writes a study's report: report.html (one self-contained file), report.md, tables/ and figures/."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.answer import answer
+from analysis.document import FigureItem, TableItem, figures_of, tables_of
+from analysis.figures import save_figure, themed_svg
+from analysis.figures.pictures import png, shrunk
+from analysis.figures.reconstructions import Panel, ReconstructionsInfo, error_palette
+from analysis.frames import StudyFrames, load_study
+from analysis.provenance import provenance
+from analysis.statistics import check_claims, compare_arms, main_effects
+from analysis.statistics.paired import Images
+from analysis.tables import markdown_text, to_csv, to_html, to_latex, to_markdown
+from analysis.trials import TRIAL_COLUMNS, trial_rows
+from rdun.results import Folder, PlanRecord, Store
+
+SECTIONS = {
+    "quality": "Parameters and quality",
+    "differences": "Differences to the base arms",
+    "overfitting": "Overfitting",
+    "time": "Time",
+    "recursions": "Recursions at test time",
+    "learning": "Learning curves",
+    "pictures": "Reconstructions",
+    "claims": "Claims",
+}
+TABLE_FORMATS = {"csv": to_csv, "tex": to_latex, "md": to_markdown}
+
+
+def write_report(study_folder: str | Path, store: Store) -> Path:
+    """Writes the report of a study, finished or not, into its folder and returns the path of report.html.
+
+    Args:
+        study_folder: holds plan.json; receives report.html, report.md, tables/*.csv|tex|md, figures/*.png|svg.
+        store: the trial directories.
+
+    Raises:
+        ValueError: no plan.json, or scores of different protocols in one table.
+    """
+    folder = Folder(str(study_folder))
+    if not folder.exists("plan.json"):
+        raise ValueError(
+            f"{os.fspath(study_folder)} has no plan.json; run the study first, or name the folder of a study"
+        )
+    frames = load_study(PlanRecord.load(folder), store)
+    view = build(frames)
+    for item in view.tables:
+        for ending, render in TABLE_FORMATS.items():
+            folder.write_text(f"tables/{file_name(item.table.name)}.{ending}", render(item.table))
+    for figure in view.figures:
+        for ending, content in figure.files.items():
+            folder.write(f"figures/{figure.name}.{ending}", content)
+    folder.write_text("report.md", _render("report.md.j2", view.context, html=False))
+    folder.write_text("report.html", _render("report.html.j2", view.context, html=True))
+    return Path(study_folder) / "report.html"
+
+
+class PictureView(NamedTuple):
+    """One column of a reconstruction figure: images as data: URIs, `box` the CSS place of the enlarged square."""
+
+    title: str
+    caption: str = ""
+    reason: str = ""
+    whole: str = ""
+    zoom: str = ""
+    error: str = ""
+    size: tuple[int, int] = (0, 0)
+    box: str = ""
+
+
+class FigureView(NamedTuple):
+    """A figure in the report: file name, title, caption, its files, and what the HTML page shows."""
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    files: dict[str, bytes]
+    html: Markup
+    pictures: list[PictureView]
+
+
+class View(NamedTuple):
+    tables: list[TableItem]
+    figures: list[FigureView]
+    context: dict[str, Any]
+
+
+def build(frames: StudyFrames) -> View:
+    """Everything the report shows, computed."""
+    images = Images(frames)
+    comparisons = compare_arms(images)
+    effects = main_effects(frames, comparisons)
+    claims = check_claims(images, frames.plan.claims)
+    tables = tables_of(images, comparisons, effects, claims)
+    figures = [_figure_view(f) for f in figures_of(images, comparisons)]
+    there = {t.section for t in tables} | {f.section for f in figures}
+    context = {
+        "plan": frames.plan,
+        "answer": answer(images, comparisons, effects, claims),
+        "complete": frames.complete,
+        "planned": frames.planned,
+        "gaps": frames.gaps.to_dict("records"),
+        "sections": {k: v for k, v in SECTIONS.items() if k in there},
+        "tables": tables,
+        "figures": figures,
+        "trials": trial_rows(images),
+        "trial_columns": [name for name, _ in TRIAL_COLUMNS],
+        "trial_numbers": [is_number for _, is_number in TRIAL_COLUMNS],
+        "made": provenance(frames.plan),
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+    return View(tables, figures, context)
+
+
+def file_name(name: str) -> str:
+    """A name that is safe in any file system: letters, digits, dots and dashes."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "table"
+
+
+def _figure_view(item: FigureItem) -> FigureView:
+    files = save_figure(item.figure)
+    name = file_name(item.name)
+    pictures = [_picture(p, item.pictures) for p in item.pictures.panels] if item.pictures else []
+    html = Markup("") if pictures else Markup(themed_svg(files["svg"], name, f"{item.title}. {item.caption}"))
+    return FigureView(name, item.section, item.title, item.caption, files, html, pictures)
+
+
+def _picture(panel: Panel, info: ReconstructionsInfo) -> PictureView:
+    if panel.pixels is None or info.window is None:
+        return PictureView(panel.title, reason=panel.reason)
+    height, width = panel.pixels.shape
+    window = info.window
+    box = (100 * window.left / width, 100 * window.top / height, 100 * window.side / width, 100 * window.side / height)
+    error = shrunk(panel.error, 240) * (255 / info.scale) if panel.error is not None else None
+    return PictureView(
+        panel.title,
+        caption=panel.caption,
+        whole=data_uri(png(shrunk(panel.pixels)), "image/png"),
+        zoom=data_uri(png(window.of(panel.pixels)), "image/png"),
+        error=data_uri(png(error, error_palette()), "image/png") if error is not None else "",
+        size=(width, height),
+        box="left:{:.2f}%;top:{:.2f}%;width:{:.2f}%;height:{:.2f}%".format(*box),
+    )
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _render(template: str, context: dict[str, Any], *, html: bool) -> str:
+    environment = Environment(
+        loader=PackageLoader("analysis"),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"md": markdown_text, "table_html": to_html, "table_md": to_markdown, "file_name": file_name}
+    environment.filters["download"] = lambda table, ending: data_uri(
+        TABLE_FORMATS[ending](table).encode(), "text/plain;charset=utf-8"
+    )
+    style, script = (_source(environment, n) for n in ("report.css", "report.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    extra = {"style": Markup(style), "script": Markup(script), "script_hash": digest}
+    return environment.get_template(template).render(**context, **extra)
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader
+    return environment.loader.get_source(environment, name)[0]

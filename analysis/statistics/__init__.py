@@ -1,0 +1,23 @@
+"""Paired differences, their intervals, and verdicts. scipy and statsmodels do the mathematics."""
+
+from analysis.statistics.claims import ClaimResult, check_claims
+from analysis.statistics.corrections import holm
+from analysis.statistics.effects import Effect, main_effects
+from analysis.statistics.intervals import Estimate, bootstrap_interval, smallest_exact_p, t_estimate
+from analysis.statistics.paired import Comparison, compare, compare_arms, paired_differences
+
+__all__ = [
+    "ClaimResult",
+    "Comparison",
+    "Effect",
+    "Estimate",
+    "bootstrap_interval",
+    "check_claims",
+    "compare",
+    "compare_arms",
+    "holm",
+    "main_effects",
+    "paired_differences",
+    "smallest_exact_p",
+    "t_estimate",
+]

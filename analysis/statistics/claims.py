@@ -1,0 +1,62 @@
+"""Claims a study declared beforehand, and what its numbers allow one to say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis.measures import AVERAGE
+from analysis.statistics.corrections import LEVEL, decided, holm
+from analysis.statistics.intervals import t_estimate
+from analysis.statistics.paired import Comparison, Images, compare
+from rdun.results import ClaimRecord
+
+ClaimVerdict = Literal["held", "refuted", "undecided"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimResult:
+    """A claim `metric(arm) - metric(versus) >= at_least` and what the study says about it.
+
+    Attributes:
+        comparison: the difference itself.
+        p: Student's two-sided p-value of "the difference is exactly `at_least`"; p_holm: corrected over the study's claims.
+        verdict: "held" or "refuted" only if p_holm < 5 % and the bootstrap interval lies on one side of `at_least`.
+        reason: why it is undecided.
+    """
+
+    claim: ClaimRecord
+    comparison: Comparison
+    p: float
+    p_holm: float
+    verdict: ClaimVerdict
+    reason: str = ""
+
+
+def check_claims(images: Images, claims: Sequence[ClaimRecord]) -> list[ClaimResult]:
+    """All claims of a study, on each test dataset, corrected together."""
+    datasets = images.datasets() or ["test"]
+    pairs = [(c, compare(images, c.arm, c.versus, d, AVERAGE, c.metric)) for c in claims for d in datasets]
+    p_values = [t_estimate(np.array(found.per_seed), against=c.at_least).p for c, found in pairs]
+    return [_judge(c, f, p, q) for (c, f), p, q in zip(pairs, p_values, holm(p_values), strict=True)]
+
+
+def _judge(claim: ClaimRecord, found: Comparison, p: float, p_holm: float) -> ClaimResult:
+    verdict: ClaimVerdict = "undecided"
+    reason = ""
+    if not found.seeds:
+        reason = found.reason or "no data"
+    elif len(found.seeds) < 2:
+        reason = "one seed gives no interval"
+    elif decided(p_holm, found.boot_low, found.boot_high, claim.at_least):
+        verdict = "held" if found.mean > claim.at_least else "refuted"
+    elif p_holm < LEVEL:
+        reason = "single images disagree"
+    elif p < LEVEL:
+        reason = "not after the correction for several claims"
+    else:
+        reason = "the interval contains the threshold"
+    return ClaimResult(claim=claim, comparison=found, p=p, p_holm=p_holm, verdict=verdict, reason=reason)

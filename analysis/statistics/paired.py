@@ -1,0 +1,175 @@
+"""One arm against another: differences paired by seed, image, ratio and matrix, with intervals and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.measures import AVERAGE, missing_seeds, network_scores, per_image
+from analysis.statistics.corrections import decided, holm
+from analysis.statistics.intervals import Floats, bootstrap_interval, t_estimate
+
+Verdict = Literal["higher", "lower", "undecided", "equal", "no data"]
+NAN = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Mean of `metric(arm) - metric(versus)` on the test images of one dataset, at a ratio or averaged over ratios.
+
+    Attributes:
+        seeds: seeds for which both arms are complete.
+        per_seed: mean difference of each of them.
+        mean, low, high, df, p: Student's t over the seeds; nan where unknown.
+        boot_low, boot_high: bootstrap over seeds and images.
+        p_holm: p corrected for all comparisons of the study on this dataset and metric.
+        images: number of test images.
+        images_better: part of the images whose mean difference over the seeds is positive.
+        effect: mean / standard deviation over images of the per-image differences (Cohen's d_z); nan below 2 images.
+        missing: seeds without a difference and why.
+        reason: why there is no estimate at all.
+        differences: the differences themselves, shape (seeds, images).
+    """
+
+    arm: str
+    versus: str
+    dataset: str
+    at: str
+    metric: str
+    seeds: tuple[int, ...] = ()
+    per_seed: tuple[float, ...] = ()
+    mean: float = NAN
+    low: float = NAN
+    high: float = NAN
+    df: int = 0
+    p: float = NAN
+    boot_low: float = NAN
+    boot_high: float = NAN
+    p_holm: float = NAN
+    images: int = 0
+    images_better: float = NAN
+    effect: float = NAN
+    missing: tuple[tuple[int, str], ...] = ()
+    reason: str = ""
+    differences: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
+
+    @property
+    def decided(self) -> bool:
+        """Whether both hold: Holm's p is below 5 %, and the bootstrap interval excludes zero."""
+        return decided(self.p_holm, self.boot_low, self.boot_high)
+
+    @property
+    def verdict(self) -> Verdict:
+        if not self.seeds:
+            return "no data"
+        if self.low == self.high == 0.0:
+            return "equal"
+        if not self.decided:
+            return "undecided"
+        return "higher" if self.mean > 0 else "lower"
+
+
+class Images:
+    """Per-image values of a study, looked up by arm; computed once for all comparisons."""
+
+    def __init__(self, frames: StudyFrames, *, checkpoint: str = "best") -> None:
+        self.frames = frames
+        rows = network_scores(frames, checkpoint=checkpoint)
+        self.values = per_image(frames, rows)
+        self._by_arm = dict(tuple(self.values.groupby("arm", sort=False, observed=True)))
+        keys = ["dataset", "ratio", "matrix"]
+        used = rows.drop_duplicates(["arm", *keys]).groupby("arm", observed=True)
+        self._matrices = {str(arm): set(g[keys].itertuples(index=False, name=None)) for arm, g in used}
+
+    def table(self, arm: str, dataset: str, at: str, metric: str) -> pd.DataFrame:
+        """Values of one arm, shape (seeds, images)."""
+        rows = self._by_arm.get(arm)
+        if rows is None:
+            return pd.DataFrame()
+        rows = rows[(rows["dataset"] == dataset) & (rows["at"] == at) & (rows["metric"] == metric)]
+        return rows.pivot(index="seed", columns="image", values="value")
+
+    def incomparable(self, arm: str, versus: str, dataset: str) -> str:
+        """Why two arms cannot be paired: other ratios, or other test matrices; empty if they can."""
+        ours, theirs = ({m for m in self._matrices.get(a, set()) if m[0] == dataset} for a in (arm, versus))
+        if not ours or not theirs or ours == theirs:
+            return ""
+        one, other = ({r for _, r, _ in m} for m in (ours, theirs))
+        if one & other and {m for m in ours if m[1] in one & other} != {m for m in theirs if m[1] in one & other}:
+            names = [", ".join(sorted({m for _, _, m in side})) for side in (ours, theirs)]
+            return f"measured with different matrices ({names[0]} and {names[1]})"
+        return ""
+
+    def datasets(self) -> list[str]:
+        return [str(d) for d in self.values["dataset"].unique()]
+
+
+def paired_differences(images: Images, arm: str, versus: str, dataset: str, at: str, metric: str) -> pd.DataFrame:
+    """`metric(arm) - metric(versus)`, shape (seeds, images); only seeds and images that both arms have."""
+    ours, theirs = images.table(arm, dataset, at, metric), images.table(versus, dataset, at, metric)
+    if ours.empty or theirs.empty:
+        return pd.DataFrame()
+    return (ours - theirs).dropna(axis=0, how="all").dropna(axis=1, how="any")
+
+
+def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERAGE, metric: str = "psnr") -> Comparison:
+    """One comparison, its Holm correction still open."""
+    base = Comparison(arm=arm, versus=versus, dataset=dataset, at=at, metric=metric)
+    if reason := images.incomparable(arm, versus, dataset):
+        return replace(base, reason=reason)
+    table = paired_differences(images, arm, versus, dataset, at, metric)
+    seeds = [int(s) for s in table.index]
+    missing = tuple(_missing(images.frames, arm, versus, at, seeds))
+    if table.empty:
+        reason = missing[0][1] if missing else "no test image is common to both"
+        return replace(base, missing=missing, reason=reason)
+    values: Floats = table.to_numpy(dtype=float)
+    estimate = t_estimate(values.mean(axis=1))
+    low, high = bootstrap_interval(values)
+    by_image = values.mean(axis=0)
+    return replace(
+        base,
+        seeds=tuple(seeds),
+        per_seed=tuple(float(v) for v in values.mean(axis=1)),
+        mean=estimate.mean,
+        low=estimate.low,
+        high=estimate.high,
+        df=estimate.df,
+        p=estimate.p,
+        boot_low=low,
+        boot_high=high,
+        p_holm=estimate.p,
+        images=values.shape[1],
+        images_better=float((by_image > 0).mean()),
+        effect=_effect(by_image),
+        missing=missing,
+        differences=table,
+    )
+
+
+def _effect(by_image: Floats) -> float:
+    spread = float(np.std(by_image, ddof=1)) if len(by_image) > 1 else NAN
+    return float(np.mean(by_image)) / spread if spread > 0 else NAN
+
+
+def _missing(frames: StudyFrames, arm: str, versus: str, at: str, there: list[int]) -> Iterable[tuple[int, str]]:
+    for seed, reason in missing_seeds(frames, arm, at, there):
+        ours = not reason.startswith("complete, but")
+        other = reason if ours else dict(missing_seeds(frames, versus, at, there)).get(seed, reason)
+        yield seed, f"{arm if ours else versus}, seed {seed}: {other}"
+
+
+def compare_arms(images: Images, *, at: str = AVERAGE, metric: str = "psnr") -> list[Comparison]:
+    """Every arm with its `compare_to` on every dataset, p-values corrected by Holm within each dataset."""
+    pairs = [(a.name, a.compare_to) for a in images.frames.arms.values() if a.compare_to]
+    results: list[Comparison] = []
+    for dataset in images.datasets() or ["test"]:
+        found = [compare(images, a, v, dataset, at, metric) for a, v in pairs]
+        corrected = holm([c.p for c in found])
+        results += [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
+    return results

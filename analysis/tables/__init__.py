@@ -1,0 +1,32 @@
+"""Each table of a report is a function that returns a `Table`; `render` writes it as Markdown, LaTeX, CSV or HTML."""
+
+from analysis.tables.claims import claims_table
+from analysis.tables.differences import differences_table, effects_table
+from analysis.tables.overfitting import overfitting_table
+from analysis.tables.quality import quality_table
+from analysis.tables.recursions import recursions_table
+from analysis.tables.render import latex_text, markdown_text, to_csv, to_html, to_latex, to_markdown
+from analysis.tables.table import Interval, Number, Pair, Span, Table, Text
+from analysis.tables.timing import timing_table
+
+__all__ = [
+    "Interval",
+    "Number",
+    "Pair",
+    "Span",
+    "Table",
+    "Text",
+    "claims_table",
+    "differences_table",
+    "effects_table",
+    "latex_text",
+    "markdown_text",
+    "overfitting_table",
+    "quality_table",
+    "recursions_table",
+    "timing_table",
+    "to_csv",
+    "to_html",
+    "to_latex",
+    "to_markdown",
+]

@@ -1,0 +1,48 @@
+"""What the study claimed beforehand, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.numbers import UNITS
+from analysis.statistics import ClaimResult
+from analysis.tables.table import Interval, Number, Table, Text
+
+
+def claims_table(results: Sequence[ClaimResult]) -> Table:
+    """Each claim with its threshold, the measured difference, its interval and the verdict."""
+    rows = [
+        {
+            "claim": r.claim.text,
+            "dataset": r.comparison.dataset,
+            "metric": r.claim.metric.upper() + (f", {UNITS[r.claim.metric]}" if UNITS.get(r.claim.metric) else ""),
+            "at_least": r.claim.at_least,
+            "mean": r.comparison.mean,
+            "low": r.comparison.low,
+            "high": r.comparison.high,
+            "p_holm": r.p_holm,
+            "verdict": r.verdict + (f": {r.reason}" if r.reason else ""),
+        }
+        for r in results
+    ]
+    return Table(
+        name="claims",
+        title="Claims",
+        caption=(
+            "Declared before the study ran. Held or refuted: the measured difference lies on that side of the threshold and "
+            "p, by Student's t over seeds and Holm's correction over all claims, is below 0.05; the bootstrap over seeds and images agrees. Everything else is undecided."
+        ),
+        frame=pd.DataFrame(rows),
+        columns=(
+            Text(key="claim", header="Claim"),
+            Text(key="dataset", header="Test set"),
+            Text(key="metric", header="Metric"),
+            Number(key="at_least", header="At least", signed=True, digits=3),
+            Number(key="mean", header="Measured", signed=True, digits=3),
+            Interval(low="low", high="high", header="95\u00a0% interval", digits=3),
+            Number(key="p_holm", header="p (Holm)", digits=3),
+            Text(key="verdict", header="Verdict"),
+        ),
+    )

@@ -1,0 +1,76 @@
+"""Overfitting: train, validation and test quality by training-set size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.measures import SPLITS, fact, missing_seeds, overfitting_cells
+from analysis.numbers import number, percent
+from analysis.tables.table import Column, Number, Table, Text
+
+NAN = float("nan")
+
+
+def overfitting_table(frames: StudyFrames) -> Table:
+    """Pooled block PSNR of each split, its gain over the initial estimate, and the gap between training and validation."""
+    values = overfitting_cells(frames)
+    rows: list[dict[str, Any]] = []
+    gaps: dict[tuple[int, str], str] = {}
+    for arm in _order(frames):
+        own = values[values["arm"] == arm]
+        facts = frames.arms[arm]
+        blocks = fact(frames, arm, "blocks")
+        row: dict[str, Any] = {
+            "setting": facts.setting,
+            "arm": arm,
+            "network": facts.series,
+            "size": size_label(facts.fraction, blocks),
+            "fraction": facts.fraction,
+            "blocks": blocks,
+        }
+        for name in [*SPLITS, *(f"gain {s}" for s in SPLITS), "gap", "gap last"]:
+            row[name] = float(own[name].mean()) if name in own and len(own) else NAN
+            row[f"{name} sd"] = float(own[name].std(ddof=1)) if name in own and len(own) > 1 else NAN
+        rows.append(row)
+        if lacking := missing_seeds(frames, arm, "average", [int(s) for s in own["seed"]]):
+            gaps[len(rows) - 1, "gain train"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
+    return Table(
+        name="overfitting",
+        title="Overfitting by training-set size",
+        caption=(
+            "PSNR of the mean squared error over all blocks of a split, best checkpoint, mean over seeds. The splits hold different "
+            "pictures, so each is also shown as the gain over its own initial estimate. Gap: gain on the training blocks minus gain on "
+            "the validation blocks (± standard deviation over seeds); a larger gap means more overfitting. The last column is the gap after the last epoch."
+        ),
+        frame=pd.DataFrame(rows),
+        columns=_columns(),
+        group="setting" if any(a.setting for a in frames.arms.values()) else "",
+        gaps=gaps,
+    )
+
+
+def size_label(fraction: float, blocks: float) -> str:
+    """`(0.1, 1111)` -> "10 % (1,111)"."""
+    return percent(fraction) + (f" ({number(blocks, 0)})" if blocks == blocks else "")
+
+
+def _order(frames: StudyFrames) -> list[str]:
+    """Arms by setting, then series, then training size: what is to be compared stands together."""
+    arms = list(frames.arms.values())
+    settings, series = list(dict.fromkeys(a.setting for a in arms)), list(dict.fromkeys(a.series for a in arms))
+    return [a.name for a in sorted(arms, key=lambda a: (settings.index(a.setting), series.index(a.series), a.fraction))]
+
+
+def _columns() -> tuple[Column, ...]:
+    names = {"train": "Train", "validation": "Validation", "test": "Test"}
+    return (
+        Text(key="network", header="Network"),
+        Text(key="size", header="Training blocks", align="right"),
+        *(Number(key=s, header=names[s], unit="dB") for s in SPLITS),
+        *(Number(key=f"gain {s}", header=f"Gain, {s}", unit="dB", signed=True) for s in SPLITS),
+        Number(key="gap", header="Gap", unit="dB", signed=True, spread="gap sd"),
+        Number(key="gap last", header="Gap, last epoch", unit="dB", signed=True),
+    )

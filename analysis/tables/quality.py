@@ -1,0 +1,153 @@
+"""Parameters and quality: the paper's Table 1, for any arms, with spread over seeds and the difference to the base arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.measures import AVERAGE, cell_means, initial_scores, missing_seeds, per_image, ratio_labels
+from analysis.numbers import DIGITS, plural
+from analysis.statistics import Comparison
+from analysis.statistics.paired import Images
+from analysis.tables.table import Column, Interval, Number, Pair, Table, Text
+
+NAN = float("nan")
+Gaps = dict[tuple[int, str], str]
+
+
+def quality_table(images: Images, comparisons: Sequence[Comparison], dataset: str) -> Table:
+    """PSNR and SSIM of every arm on one test set (best checkpoint), the initial estimate as first line of each family."""
+    frames = images.frames
+    heads = _heads(frames)
+    cells = _lookup(cell_means(images.values), dataset)
+    initial = _lookup(cell_means(per_image(frames, initial_scores(frames))), dataset)
+    differences = {c.arm: c for c in comparisons if c.dataset == dataset and c.metric == "psnr"}
+    rows: list[dict[str, Any]] = []
+    gaps: Gaps = {}
+    for family in frames.families():
+        members = [a.name for a in frames.members(family)]
+        rows += _initial_rows(frames, family, members, initial, heads)
+        for arm in members:
+            rows.append(_network_row(frames, arm, cells, heads, differences.get(arm)))
+            gaps |= _gaps(frames, arm, len(rows) - 1, cells, heads)
+    seeds = plural(len(frames.plan.seeds), "seed")
+    caption = (
+        f"Test images of {dataset}, checkpoint with the best validation PSNR. Mean ± standard deviation over {seeds}; best mean of each "
+        "group in bold, whether or not the difference is decided. Difference: PSNR minus that of the base arm, paired by seed and "
+        "image, with the 95\u00a0% t-interval over seeds. Initial estimate: the linear reconstruction the networks start from."
+    )
+    return Table(
+        name=f"quality-{dataset}",
+        title=f"Parameters and quality on {dataset}",
+        caption=caption,
+        frame=pd.DataFrame(rows),
+        columns=_columns(heads, frames),
+        group="family" if any(frames.families()) else "",
+        gaps=gaps,
+    )
+
+
+def _heads(frames: StudyFrames) -> list[str]:
+    """Column heads: the ratios and their average, or the single ratio of the study alone."""
+    ratios = ratio_labels(frames)
+    return ratios if len(ratios) == 1 else [*ratios, AVERAGE]
+
+
+def _lookup(cells: pd.DataFrame, dataset: str) -> dict[tuple[str, str, str], pd.Series]:
+    """(arm, at, metric) -> values by seed."""
+    rows = cells[cells["dataset"] == dataset]
+    groups = rows.groupby(["arm", "at", "metric"], sort=False, observed=True)
+    return {(str(a), str(at), str(m)): g.set_index("seed")["value"] for (a, at, m), g in groups}
+
+
+def _network_row(
+    frames: StudyFrames,
+    arm: str,
+    cells: dict[tuple[str, str, str], pd.Series],
+    heads: list[str],
+    difference: Comparison | None,
+) -> dict[str, Any]:
+    facts = frames.arms[arm]
+    row: dict[str, Any] = {
+        "family": facts.family,
+        "arm": arm,
+        "network": facts.treatment,
+        "layout": facts.layout,
+        "parameters": float(facts.parameters),
+        "evaluations": float(facts.evaluations_test),
+        "baseline": False,
+    }
+    for at in heads:
+        for metric in DIGITS:
+            values = cells.get((arm, at, metric), pd.Series(dtype=float))
+            row[f"{metric} {at}"] = float(values.mean()) if len(values) else NAN
+            row[f"{metric} {at} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
+    row["seeds"] = len(cells.get((arm, heads[-1], "psnr"), []))
+    known = difference if difference is not None and difference.seeds else None
+    row |= {k: getattr(known, k) if known else NAN for k in ("mean", "low", "high", "boot_low", "boot_high", "p_holm")}
+    return row
+
+
+def _initial_rows(
+    frames: StudyFrames,
+    family: str,
+    members: list[str],
+    initial: dict[tuple[str, str, str], pd.Series],
+    heads: list[str],
+) -> list[dict[str, Any]]:
+    """One line per distinct initial estimate of a family: one, unless its arms start from different ones."""
+    rows: dict[tuple[float, ...], dict[str, Any]] = {}
+    for arm in members:
+        row = _network_row(frames, arm, initial, heads, None)
+        row |= {"network": "initial estimate", "layout": "", "parameters": NAN, "evaluations": 0.0, "baseline": True}
+        key = tuple(round(row[f"{m} {at}"], 4) for at in heads for m in DIGITS)
+        if all(v == v for v in key):
+            rows.setdefault(key, row)
+    found = list(rows.values())
+    if len(found) > 1:
+        found = [r | {"network": f"initial estimate ({frames.arms[r['arm']].treatment})"} for r in found]
+    return [r | {"arm": ""} for r in found]
+
+
+def _gaps(
+    frames: StudyFrames, arm: str, line: int, cells: dict[tuple[str, str, str], pd.Series], heads: list[str]
+) -> Gaps:
+    gaps: Gaps = {}
+    for at in heads:
+        there = [int(s) for s in cells.get((arm, at, "psnr"), pd.Series(dtype=float)).index]
+        if lacking := missing_seeds(frames, arm, at, there):
+            reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)
+            gaps[line, f"psnr {at}"] = f"{len(there)} of {plural(len(frames.plan.seeds), 'seed')}: {reasons}"
+    return gaps
+
+
+def _columns(heads: list[str], frames: StudyFrames) -> tuple[Column, ...]:
+    columns: list[Column] = [
+        Text(key="network", header="Network"),
+        Text(key="layout", header="Layout"),
+        Number(key="parameters", header="Parameters", digits=0),
+        Number(key="evaluations", header="Stage applications", digits=0),
+    ]
+    if len(heads) == 1:
+        at = heads[0]
+        columns += [
+            Number(key=f"psnr {at}", header=f"PSNR at {at}", unit="dB", spread=f"psnr {at} sd", best="max"),
+            Number(key=f"ssim {at}", header=f"SSIM at {at}", digits=4, spread=f"ssim {at} sd", best="max"),
+        ]
+    else:
+        columns += [_pair(at) for at in heads]
+    if frames.compares:
+        columns += [
+            Number(key="mean", header="Difference", unit="dB", signed=True),
+            Interval(low="low", high="high", header="95\u00a0% interval", unit="dB"),
+        ]
+    return tuple(columns)
+
+
+def _pair(at: str) -> Pair:
+    first = Number(key=f"psnr {at}", header="PSNR", best="max", spread=f"psnr {at} sd" if at == AVERAGE else "")
+    second = Number(key=f"ssim {at}", header="SSIM", digits=4, best="max")
+    return Pair(first=first, second=second, header="Average" if at == AVERAGE else at, unit="dB / SSIM")

@@ -1,0 +1,162 @@
+"""One Table as Markdown, LaTeX (booktabs), CSV and HTML. All text from users is escaped here."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from analysis.tables.table import Column, Span, Table
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "\u2212": "$-$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "∞": r"$\infty$",
+    "Δ": r"$\Delta$",
+    "–": "--",
+    "\u00a0": "~",
+}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$])")
+
+
+def latex_text(text: str) -> str:
+    """Escapes what LaTeX would interpret; line breaks become spaces."""
+    return "".join(_LATEX.get(c, c) for c in " ".join(text.split("\n")))
+
+
+def markdown_text(text: str) -> str:
+    """Escapes what Markdown or HTML inside it would interpret; line breaks become spaces."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split("\n"))).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def to_csv(table: Table) -> str:
+    """All raw numbers of the table with every digit; the reasons of gaps in a last column."""
+    frame = table.frame.copy()
+    reasons = [
+        " | ".join(dict.fromkeys(r for (i, _), r in table.gaps.items() if i == line)) for line in range(len(frame))
+    ]
+    frame["gap"] = reasons
+    harmless = frame.map(_harmless)
+    return str(harmless.to_csv(index=False, lineterminator="\n"))
+
+
+def _harmless(value: object) -> object:
+    """A spreadsheet runs cells that begin like a formula; a leading apostrophe keeps them text."""
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table with title, caption and notes."""
+    heads = [markdown_text(_head(c)) for c in table.columns]
+    rows = [["".join(_markdown_span(s) for s in cell) for cell in line] for line in table.cells()]
+    align = [c.align for c in table.columns]
+    if table.group:
+        heads, align = [markdown_text(table.group.capitalize()), *heads], ["left", *align]
+        rows = [[markdown_text(g), *row] for g, row in zip(table.group_heads(), rows, strict=True)]
+    body = (
+        pd.DataFrame(rows, columns=heads).to_markdown(index=False, colalign=align, disable_numparse=True)
+        if rows
+        else "*No rows yet.*"
+    )
+    notes = [f"{i}. {markdown_text(r)}" for i, r in enumerate(table.reasons(), 1)]
+    remarks = [markdown_text(n) for n in table.notes]
+    parts = [f"**{markdown_text(table.title)}.** {markdown_text(table.caption)}", body, "\n".join(notes), *remarks]
+    return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def _markdown_span(span: Span) -> str:
+    if span.note:
+        return f" [{span.note}]".replace("[", "\\[").replace("]", "\\]")
+    return f"**{markdown_text(span.text)}**" if span.bold else markdown_text(span.text)
+
+
+def to_latex(table: Table) -> str:
+    r"""A `table` environment; needs \usepackage{booktabs}."""
+    width = len(table.columns)
+    spec = "".join("l" if c.align == "left" else "r" for c in table.columns)
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(table.title)}. {latex_text(table.caption)}}}"]
+    lines += [
+        rf"\label{{tab:{re.sub(r'[^a-z0-9]+', '-', table.name.lower())}}}",
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"\toprule",
+    ]
+    lines += [" & ".join(latex_text(_head(c)) for c in table.columns) + r" \\"]
+    last: str | None = None
+    for group, line in zip(table.group_heads(), table.cells(), strict=True):
+        if group != last:
+            lines += [
+                r"\midrule",
+                *([rf"\multicolumn{{{width}}}{{l}}{{\textit{{{latex_text(group)}}}}} \\"] if group else []),
+            ]
+        last = group
+        lines += [" & ".join("".join(_latex_span(s) for s in cell) for cell in line) + r" \\"]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\smallskip\footnotesize $^{{{i}}}$~{latex_text(r)}" for i, r in enumerate(table.reasons(), 1)]
+    lines += [rf"\par\smallskip\footnotesize {latex_text(n)}" for n in table.notes]
+    return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _latex_span(span: Span) -> str:
+    if span.note:
+        return f"$^{{{span.note}}}$"
+    return rf"\textbf{{{latex_text(span.text)}}}" if span.bold else latex_text(span.text)
+
+
+def to_html(table: Table) -> Markup:
+    """A <table> with caption, one <tbody> per group, and notes below it."""
+    heads = Markup("").join(
+        Markup('<th scope="col" class="{}">{}{}</th>').format(c.align, c.header, _html_unit(c)) for c in table.columns
+    )
+    body = Markup("")
+    last: str | None = None
+    for group, line in zip(table.group_heads(), table.cells(), strict=True):
+        if group != last:
+            body += Markup("</tbody><tbody>") if last is not None else Markup("<tbody>")
+            if group:
+                body += Markup('<tr class="group"><th scope="rowgroup" colspan="{}">{}</th></tr>').format(
+                    len(table.columns), group
+                )
+        last = group
+        body += Markup("<tr>{}</tr>").format(Markup("").join(_html_cell(table, i, cell) for i, cell in enumerate(line)))
+    body += (
+        Markup("</tbody>")
+        if last is not None
+        else Markup('<tbody><tr><td colspan="{}">No rows yet.</td></tr></tbody>').format(len(table.columns))
+    )
+    return Markup("<table><thead><tr>{}</tr></thead>{}</table>").format(heads, body)
+
+
+def _html_cell(table: Table, position: int, cell: list[Span]) -> Markup:
+    content = Markup("").join(_html_span(table, s) for s in cell)
+    if position == 0:
+        return Markup('<th scope="row" class="{}">{}</th>').format(table.columns[0].align, content)
+    return Markup('<td class="{}">{}</td>').format(table.columns[position].align, content)
+
+
+def _html_span(table: Table, span: Span) -> Markup:
+    if span.note:
+        return Markup('<sup class="note" title="{}">{}</sup>').format(table.reasons()[span.note - 1], span.note)
+    return Markup("<b>{}</b>").format(span.text) if span.bold else escape(span.text)
+
+
+def _html_unit(column: Column) -> Markup:
+    return Markup(' <span class="unit">{}</span>').format(column.unit) if column.unit else Markup("")
+
+
+def _head(column: Column) -> str:
+    return f"{column.header} ({column.unit})" if column.unit else column.header

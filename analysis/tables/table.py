@@ -1,0 +1,198 @@
+"""A table before it is rendered: raw numbers in a DataFrame, and columns that say how they are written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+import pandas as pd
+
+from analysis.numbers import GAP, interval, number
+
+Row = dict[str, Any]
+Best = dict[str, float]
+Align = Literal["left", "right"]
+
+
+class Span(NamedTuple):
+    """A piece of a cell: text, whether it is bold, and the number of the note that explains it (0: none)."""
+
+    text: str
+    bold: bool = False
+    note: int = 0
+
+
+class Column(Protocol):
+    """One column: its head, the DataFrame columns it needs, and a cell's text."""
+
+    @property
+    def header(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def align(self) -> Align: ...
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+    def spans(self, row: Row, best: Best) -> list[Span]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Words, left-aligned."""
+
+    key: str
+    header: str
+    unit: str = ""
+    align: Align = "left"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key,)
+
+    def spans(self, row: Row, best: Best) -> list[Span]:
+        value = row[self.key]
+        return [Span(str(value) if isinstance(value, str) and value else GAP)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A number, with its spread behind a plus-minus sign if `spread` names a column; bold where it is the group's best."""
+
+    key: str
+    header: str
+    unit: str = ""
+    digits: int = 2
+    signed: bool = False
+    spread: str = ""
+    best: Literal["", "max", "min"] = ""
+    align: Align = "right"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key, self.spread) if self.spread else (self.key,)
+
+    def spans(self, row: Row, best: Best) -> list[Span]:
+        value = float(row[self.key])
+        bold = (
+            bool(self.best)
+            and not math.isnan(value)
+            and number(value, self.digits) == number(best.get(self.key), self.digits)
+        )
+        spans = [Span(number(value, self.digits, signed=self.signed), bold and not row.get("baseline", False))]
+        if self.spread and not math.isnan(float(row[self.spread])):
+            spans.append(Span(f" ± {number(float(row[self.spread]), self.digits)}"))
+        return spans
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An interval in brackets."""
+
+    low: str
+    high: str
+    header: str
+    unit: str = ""
+    digits: int = 2
+    signed: bool = True
+    align: Align = "right"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.low, self.high)
+
+    def spans(self, row: Row, best: Best) -> list[Span]:
+        return [Span(interval(float(row[self.low]), float(row[self.high]), self.digits, signed=self.signed))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two numbers in one cell, as the paper writes PSNR/SSIM."""
+
+    first: Number
+    second: Number
+    header: str
+    unit: str = ""
+    align: Align = "right"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*self.first.keys, *self.second.keys)
+
+    def spans(self, row: Row, best: Best) -> list[Span]:
+        ours = self.first.spans(row, best)
+        if ours[0].text == GAP:
+            return ours
+        return [*ours, Span(" / "), *self.second.spans(row, best)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table of a report; every output format is rendered from it.
+
+    Attributes:
+        name: file name without ending.
+        caption: what the numbers are, how spreads and intervals are made.
+        frame: raw numbers, one row per line; a boolean column "baseline" marks rows that are never the best.
+        group: column whose values head groups of lines; "" for none. The best value is sought within a group.
+        gaps: (line, column key) -> why the cell is empty or rests on fewer seeds; printed as numbered notes.
+        notes: further remarks.
+        links: line -> anchor in the report, for a cell of the first column.
+    """
+
+    name: str
+    title: str
+    caption: str
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+    group: str = ""
+    gaps: dict[tuple[int, str], str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def reasons(self) -> list[str]:
+        """The distinct reasons of gaps, in order; note i is `reasons()[i - 1]`."""
+        return list(dict.fromkeys(self.gaps.values()))
+
+    def cells(self) -> list[list[list[Span]]]:
+        """All cells as spans, line by line."""
+        rows: list[Row] = [{str(k): v for k, v in r.items()} for r in self.frame.to_dict("records")]
+        best = self._best(rows)
+        reasons = self.reasons()
+        return [
+            [self._noted(c.spans(row, best[self._group_of(row)]), i, c, reasons) for c in self.columns]
+            for i, row in enumerate(rows)
+        ]
+
+    def group_heads(self) -> list[str]:
+        """The group of each line."""
+        return [str(g) for g in self.frame[self.group]] if self.group else [""] * len(self.frame)
+
+    def _noted(self, spans: list[Span], line: int, column: Column, reasons: list[str]) -> list[Span]:
+        found = [self.gaps[line, k] for k in column.keys if (line, k) in self.gaps]
+        return [*spans, Span("", note=reasons.index(found[0]) + 1)] if found else spans
+
+    def _group_of(self, row: Row) -> str:
+        return str(row[self.group]) if self.group else ""
+
+    def _best(self, rows: list[Row]) -> dict[str, Best]:
+        numbers = [n for c in self.columns for n in _numbers(c) if n.best]
+        groups: dict[str, list[Row]] = {}
+        for row in rows:
+            groups.setdefault(self._group_of(row), []).append(row)
+        return {g: {n.key: _extreme(n, members) for n in numbers} for g, members in groups.items()}
+
+
+def _numbers(column: Column) -> list[Number]:
+    if isinstance(column, Pair):
+        return [column.first, column.second]
+    return [column] if isinstance(column, Number) else []
+
+
+def _extreme(column: Number, rows: list[Row]) -> float:
+    """Best value of a group; none is best (nan) among fewer than two."""
+    values = [
+        float(r[column.key]) for r in rows if not r.get("baseline", False) and not math.isnan(float(r[column.key]))
+    ]
+    if len(values) < 2:
+        return float("nan")
+    return max(values) if column.best == "max" else min(values)

@@ -1,0 +1,108 @@
+"""Training and reconstruction time: the paper's Table 2, with the ratio to the base arm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.measures import gap_reason, timing_cells
+from analysis.tables.table import Column, Number, Table, Text
+
+NAN = float("nan")
+COLUMNS = {
+    "train_seconds": ("Training", "s", 1),
+    "step_milliseconds": ("One step", "ms", 1),
+    "images_per_second": ("Reconstruction", "images/s", 1),
+    "stage_evaluations_per_second": ("Stage applications", "1/s", 0),
+}
+
+
+def timing_table(frames: StudyFrames) -> Table:
+    """Seconds of training, milliseconds per step, images per second, each a mean over seeds; ratios are paired by seed."""
+    cells = timing_cells(frames)
+    names = [n for n in COLUMNS if n in cells]
+    by_arm = {str(a): g.set_index("seed") for a, g in cells.groupby("arm", sort=False)} if len(cells) else {}
+    drawn = frames.epochs[frames.epochs["status"] == "complete"].groupby("arm")["stage_evaluations"].mean()
+    rows: list[dict[str, Any]] = []
+    gaps: dict[tuple[int, str], str] = {}
+    for line, arm in enumerate(frames.arms):
+        own = by_arm.get(arm, pd.DataFrame())
+        facts = frames.arms[arm]
+        base = by_arm.get(str(facts.compare_to), pd.DataFrame())
+        row: dict[str, Any] = {
+            "family": facts.family,
+            "arm": arm,
+            "network": facts.treatment,
+            "parameters": float(facts.parameters),
+            "planned": float(facts.evaluations_train),
+            "drawn": float(drawn.get(arm, NAN)),
+        }
+        for name in names:
+            values = own[name].dropna() if name in own else pd.Series(dtype=float)
+            row[name] = float(values.mean()) if len(values) else NAN
+            row[f"{name} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
+        row["time ratio"] = _paired_ratio(own, base, "train_seconds")
+        row["step ratio"] = _paired_ratio(own, base, "step_milliseconds")
+        rows.append(row)
+        lacking = [(s, gap_reason(frames, arm, s)) for s in frames.plan.seeds if s not in own.index]
+        if any(why for _, why in lacking):
+            gaps[line, names[0] if names else "network"] = "; ".join(f"seed {s} {why}" for s, why in lacking if why)
+    return Table(
+        name="timing",
+        title="Time",
+        caption=_caption(frames),
+        frame=pd.DataFrame(rows),
+        columns=_columns(names, frames),
+        group="family" if any(frames.families()) else "",
+        gaps=gaps,
+    )
+
+
+def _paired_ratio(own: pd.DataFrame, base: pd.DataFrame, name: str) -> float:
+    """Mean over the common seeds of own / base."""
+    if name not in own or name not in base:
+        return NAN
+    ratio = (own[name] / base[name]).replace([np.inf, -np.inf], NAN).dropna()
+    return float(ratio.mean()) if len(ratio) else NAN
+
+
+def _caption(frames: StudyFrames) -> str:
+    trials = frames.trials[frames.trials["status"] == "complete"]
+    hosts = trials["host"].nunique()
+    places = sorted(
+        {
+            f"{d} ({t} thread{'' if t == 1 else 's'})"
+            for d, t in zip(trials["device"], trials["threads"], strict=True)
+            if d
+        }
+    )
+    where = f" Measured on {', '.join(places)}." if places else ""
+    several = f" Trials ran on {hosts} machines: compare times with care." if hosts > 1 else ""
+    resumed = int((trials["attempts"] > 1).sum())
+    cut = f" {resumed} trial{'s were' if resumed != 1 else ' was'} interrupted and resumed." if resumed else ""
+    return (
+        "Mean ± standard deviation over seeds. Training: seconds in training steps, without validation and pauses, summed over the trials of an arm. "
+        "Stages per step: mean number of stage applications in a training step, as drawn. Ratios to the base arm are paired by seed. "
+        "Trials that run at the same time share the machine." + where + several + cut
+    )
+
+
+def _columns(names: list[str], frames: StudyFrames) -> tuple[Column, ...]:
+    columns: list[Column] = [
+        Text(key="network", header="Network"),
+        Number(key="parameters", header="Parameters", digits=0),
+        Number(key="drawn", header="Stages per step", digits=2),
+    ]
+    columns += [
+        Number(key=n, header=COLUMNS[n][0], unit=COLUMNS[n][1], digits=COLUMNS[n][2], spread=f"{n} sd") for n in names
+    ]
+    if frames.compares:
+        ratios = {
+            "train_seconds": ("time ratio", "Training / base"),
+            "step_milliseconds": ("step ratio", "Step / base"),
+        }
+        columns += [Number(key=key, header=head, unit="×") for n, (key, head) in ratios.items() if n in names]
+    return tuple(columns)

@@ -1,0 +1,55 @@
+"""Typed trial configurations. Standard library only, so that plans and reports need no torch."""
+
+from rdun.config.codec import from_dict, parse_value, to_dict, with_values
+from rdun.config.identity import NUMERICS, PROTOCOL, canonical, digest, fingerprint
+from rdun.config.models import CoastConfig, DpdnnConfig, IstaNetConfig, IstaNetPlusConfig, ModelConfig
+from rdun.config.schema import (
+    DataConfig,
+    Fixed,
+    ModulationConfig,
+    NoModulation,
+    OptimConfig,
+    Precision,
+    RatioScale,
+    RecursionConfig,
+    Rfmu,
+    Schedule,
+    TrialConfig,
+    UniformRange,
+    broadcast,
+)
+from rdun.config.tasks import BlockSensingTask, DenoisingTask, InpaintingTask, TaskConfig
+
+__all__ = [
+    "NUMERICS",
+    "PROTOCOL",
+    "BlockSensingTask",
+    "CoastConfig",
+    "DataConfig",
+    "DenoisingTask",
+    "DpdnnConfig",
+    "Fixed",
+    "InpaintingTask",
+    "IstaNetConfig",
+    "IstaNetPlusConfig",
+    "ModelConfig",
+    "ModulationConfig",
+    "NoModulation",
+    "OptimConfig",
+    "Precision",
+    "RatioScale",
+    "RecursionConfig",
+    "Rfmu",
+    "Schedule",
+    "TaskConfig",
+    "TrialConfig",
+    "UniformRange",
+    "broadcast",
+    "canonical",
+    "digest",
+    "fingerprint",
+    "from_dict",
+    "parse_value",
+    "to_dict",
+    "with_values",
+]

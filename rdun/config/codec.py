@@ -1,0 +1,185 @@
+"""Configs to and from plain dictionaries, and changes by dotted name. Unknown keys and wrong types are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Literal, TypeVar, Union
+
+T = TypeVar("T")
+JSON = dict[str, Any]
+KIND = "kind"
+
+
+def to_dict(config: Any, *, omit_defaults: bool = False) -> JSON:
+    """A config as JSON-ready values; members of a union carry their `kind`."""
+    out: JSON = {}
+    if hasattr(type(config), KIND):
+        out[KIND] = config.kind
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        if omit_defaults and value == _default(f):
+            continue
+        out[f.name] = _encode(value, omit_defaults)
+    return out
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
+    """The inverse of `to_dict`.
+
+    Raises:
+        ValueError: an unknown key, a value of the wrong type or out of range; the message names the key and the remedy.
+    """
+    return typing.cast(T, _decode(cls, values, ""))
+
+
+def with_values(config: T, changes: Mapping[str, Any]) -> T:
+    """A copy with dotted fields replaced: `with_values(c, {"optim.lr": 3e-4, "model.layers": 5})`.
+
+    All changes are applied before the result is checked, so they may depend on each other. A union member may be replaced
+    as a whole by a config object or by a dictionary with its `kind`.
+    """
+    values = to_dict(config)
+    for name, value in changes.items():
+        *parents, last = name.split(".")
+        node, cls = values, _resolved(type(config), values)
+        for depth, parent in enumerate(parents):
+            _check_key(cls, parent, ".".join(parents[: depth + 1]))
+            node = node[parent]
+            if not isinstance(node, dict):
+                raise ValueError(
+                    f"{name} cannot be set: {'.'.join(parents[: depth + 1])} is {node!r} and has no fields"
+                )
+            cls = _resolved(_hints(cls)[parent], node)
+        _check_key(cls, last, name)
+        node[last] = _encode(value, False)
+    return from_dict(type(config), values)
+
+
+def parse_value(config: object, name: str, text: str) -> Any:
+    """The value of a dotted field from a command line: numbers, true/false, none, and comma-separated tuples."""
+    cls: Any = type(config)
+    node: Any = config
+    *parents, last = name.split(".")
+    for depth, parent in enumerate(parents):
+        _check_key(cls, parent, ".".join(parents[: depth + 1]))
+        node = getattr(node, parent)
+        if not dataclasses.is_dataclass(node):
+            raise ValueError(f"{name} cannot be set: {'.'.join(parents[: depth + 1])} is {node!r} and has no fields")
+        cls = type(node)
+    _check_key(cls, last, name)
+    return _parse(_hints(cls)[last], text.strip(), name)
+
+
+def _parse(hint: Any, text: str, name: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return [_parse(args[0], part.strip(), name) for part in text.strip("()[]").split(",") if part.strip()]
+    if origin in (Union, types.UnionType):
+        if type(None) in args and text.lower() == "none":
+            return None
+        rest = [a for a in args if a is not type(None)]
+        return {KIND: text} if dataclasses.is_dataclass(rest[0]) else _parse(rest[0], text, name)
+    if hint is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError:
+            raise ValueError(f"{name}={text!r} is not {_describe(hint)}") from None
+    return text
+
+
+def _encode(value: Any, omit_defaults: bool) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value, omit_defaults=omit_defaults)
+    if isinstance(value, (tuple, list)):
+        return [_encode(v, omit_defaults) for v in value]
+    return value
+
+
+def _decode(hint: Any, value: Any, name: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) or (origin in (Union, types.UnionType) and isinstance(value, Mapping)):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name}={value!r} should be a group of fields, {_names(_hints(hint))}")
+        cls = _resolved(hint, value, name)
+        fields = {key: item for key, item in value.items() if not (key == KIND and hasattr(cls, KIND))}
+        for key in fields:
+            _check_key(cls, key, _join(name, key))
+        hints = _hints(cls)
+        return cls(**{key: _decode(hints[key], item, _join(name, key)) for key, item in fields.items()})
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        rest = [a for a in args if a is not type(None)]
+        if len(rest) == 1:
+            return _decode(rest[0], value, name)
+        raise ValueError(f"{name}={value!r} should be one of {_names(_kinds(hint))}, given as {{'kind': ...}}")
+    if origin is Literal:
+        if value not in args:
+            raise ValueError(f"{name}={value!r} is not known; {_suggest(value, args)}")
+        return value
+    if origin is tuple:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return tuple(_decode(args[0], item, name) for item in items)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{name}={value!r} should be {_describe(hint)}")
+    return value
+
+
+def _resolved(hint: Any, value: Mapping[str, Any], name: str = "") -> Any:
+    """The dataclass that `value` describes: the hint itself, or the union member of that kind."""
+    if dataclasses.is_dataclass(hint):
+        return hint
+    kinds = _kinds(hint)
+    if len(kinds) == 1 and KIND not in value:
+        return next(iter(kinds.values()))
+    if value.get(KIND) not in kinds:
+        raise ValueError(f"{_join(name, KIND)}={value.get(KIND)!r} is not known; {_suggest(value.get(KIND), kinds)}")
+    return kinds[value[KIND]]
+
+
+def _kinds(hint: Any) -> dict[str, Any]:
+    members: list[Any] = [a for a in typing.get_args(hint) if dataclasses.is_dataclass(a)]
+    return {member.kind: member for member in members}
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+
+
+def _check_key(cls: Any, key: str, name: str) -> None:
+    if key not in _hints(cls):
+        raise ValueError(f"unknown field {name!r}; {_suggest(key, _hints(cls))}")
+
+
+def _suggest(value: object, choices: Iterable[Any]) -> str:
+    near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"choose one of {_names(choices)}"
+
+
+def _names(choices: Iterable[Any]) -> str:
+    return ", ".join(str(c) for c in choices)
+
+
+def _join(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
+
+
+def _describe(hint: Any) -> str:
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(hint, str(hint))
+
+
+def _default(f: dataclasses.Field[Any]) -> Any:
+    if f.default_factory is not dataclasses.MISSING:
+        return f.default_factory()
+    return f.default

@@ -1,0 +1,60 @@
+"""The identity of a trial: a hash of everything that can change its numbers, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rdun.config.codec import to_dict
+from rdun.config.schema import Fixed, RecursionConfig, TrialConfig, UniformRange, broadcast
+
+NUMERICS = 1
+"""Raised whenever gold values move: results of older numerics are never taken for new ones."""
+
+PROTOCOL = {
+    "training luminance": "MATLAB rgb2gray, uint8, /255 float32",
+    "test luminance": "full-range BT.601 Y of the 14-bit integer rule, uint8, /255 float32",
+    "padding": "zeros, bottom and right, to a multiple of the block, only where needed",
+    "clipping": "[0, 1], then x 255 without rounding, cropped",
+    "psnr": "20 log10(255 / rmse) against the uint8 luminance; mean of per-image values",
+    "ssim": "7x7 uniform window, sample covariance, K1 0.01, K2 0.03, range 255, border cropped",
+}
+"""How images become numbers and reconstructions become scores; part of every identity."""
+
+
+def canonical(config: TrialConfig) -> TrialConfig:
+    """The normal form: counts written per layer, `UniformRange(4, 4)` as `Fixed(4)`, test counts explicit."""
+    layers, train = config.model.layers, config.recursion.train
+    if isinstance(train, UniformRange):
+        low, high = broadcast(train.low, layers), broadcast(train.high, layers)
+        train = Fixed(counts=low) if low == high else UniformRange(low=low, high=high)
+    else:
+        train = Fixed(counts=broadcast(train.counts, layers))
+    recursion = RecursionConfig(
+        train=train, test=Fixed(counts=config.test_counts), modulation=config.recursion.modulation
+    )
+    return replace(config, recursion=recursion)
+
+
+def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:
+    """16 hexadecimal digits: sha256 of the canonical config without its defaults, the data and the protocol.
+
+    Args:
+        config: with its precision resolved (not "auto").
+        data_hashes: content hash of every data set the config names; it takes the place of the name, so that paths do not count.
+    """
+    assert config.precision != "auto", "resolve the precision first: it changes the numbers"
+    values = to_dict(canonical(config), omit_defaults=True)
+    data = config.data
+    images = {"train": data.train, "validation": data.validation}
+    values["data"] = values.get("data", {}) | {key: data_hashes[name] for key, name in images.items()}
+    values["data"]["test"] = [data_hashes[name] for name in data.test]
+    return digest({"numerics": NUMERICS, "protocol": PROTOCOL, "config": values})
+
+
+def digest(record: object) -> str:
+    """First 16 hexadecimal digits of the sha256 of a record's canonical JSON."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

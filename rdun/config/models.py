@@ -1,0 +1,99 @@
+"""Which network recovers it: one frozen, keyword-only dataclass per model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from rdun.config.checks import check
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoastConfig:
+    """COAST: a gradient step, then a residual CNN (head, three residual blocks, tail) on the whole image.
+
+    Attributes:
+        layers: distinct stages L.
+        channels: feature channels of the CNN (the paper: 32).
+        start: "default": the framework's initialisation, as the authors'. "identity": the last convolution starts at zero,
+            so that an untrained stage returns its gradient step unchanged.
+        deblock: run the CNN on the assembled image when testing, not block by block.
+    """
+
+    kind: ClassVar[str] = "coast"
+    layers: int = 20
+    channels: int = 32
+    start: Literal["default", "identity"] = "default"
+    deblock: bool = True
+
+    def __post_init__(self) -> None:
+        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
+        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstaNetPlusConfig:
+    """ISTA-Net+: soft thresholding in a learned transform of the residual domain, block by block.
+
+    Attributes:
+        layers: distinct stages L.
+        channels: feature channels (the paper: 32).
+        symmetry: weight of the loss term that ties the backward transform to the forward one (the paper: 0.01).
+        start, deblock: as in CoastConfig.
+    """
+
+    kind: ClassVar[str] = "ista_net_plus"
+    layers: int = 9
+    channels: int = 32
+    symmetry: float = 0.01
+    start: Literal["default", "identity"] = "default"
+    deblock: bool = False
+
+    def __post_init__(self) -> None:
+        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
+        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+        check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstaNetConfig:
+    """ISTA-Net: soft thresholding in a learned transform of the image, block by block, without residual connections.
+
+    Attributes:
+        layers, channels, symmetry, deblock: as in IstaNetPlusConfig.
+    """
+
+    kind: ClassVar[str] = "ista_net"
+    layers: int = 9
+    channels: int = 32
+    symmetry: float = 0.01
+    deblock: bool = False
+
+    def __post_init__(self) -> None:
+        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
+        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+        check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DpdnnConfig:
+    """DPDNN: gradient steps towards the output of a U-Net denoiser, with step sizes of their own in each recursion.
+
+    Attributes:
+        layers: distinct denoisers (the paper: 1, applied 6 times).
+        channels: feature channels of the U-Net (the paper: 64).
+        start, deblock: as in CoastConfig.
+    """
+
+    kind: ClassVar[str] = "dpdnn"
+    layers: int = 1
+    channels: int = 64
+    start: Literal["default", "identity"] = "default"
+    deblock: bool = True
+
+    def __post_init__(self) -> None:
+        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
+        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+
+
+ModelConfig = CoastConfig | DpdnnConfig | IstaNetConfig | IstaNetPlusConfig

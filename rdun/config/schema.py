@@ -1,0 +1,209 @@
+"""The TrialConfig tree: frozen, keyword-only dataclasses that describe one training run completely.
+
+Every class checks its own values when it is made; a ValueError names the field, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from rdun.config.checks import check
+from rdun.config.models import CoastConfig, ModelConfig
+from rdun.config.tasks import BlockSensingTask, TaskConfig
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Condition = Literal["ratio", "total", "current"]
+
+
+def _check_counts(name: str, counts: Sequence[int]) -> None:
+    check(len(counts) > 0 and all(c >= 1 for c in counts), name, counts, "give one count of at least 1 per layer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """The same recursion counts in every batch: one per layer, or a single one for all layers."""
+
+    kind: ClassVar[str] = "fixed"
+    counts: tuple[int, ...] = (1,)
+
+    def __post_init__(self) -> None:
+        _check_counts("recursion counts", self.counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformRange:
+    """Counts drawn per batch and layer, independently and uniformly from {low, ..., high}; one pair per layer or for all."""
+
+    kind: ClassVar[str] = "uniform_range"
+    low: tuple[int, ...] = (1,)
+    high: tuple[int, ...] = (4,)
+
+    def __post_init__(self) -> None:
+        _check_counts("recursion low", self.low)
+        _check_counts("recursion high", self.high)
+        same = len(self.low) == len(self.high) or 1 in (len(self.low), len(self.high))
+        check(same, "recursion low", self.low, f"give as many values as high={self.high}, or one for all layers")
+        longest = max(len(self.low), len(self.high))
+        pairs = zip(broadcast(self.low, longest), broadcast(self.high, longest), strict=True)
+        check(all(a <= b for a, b in pairs), "recursion low", self.low, f"keep every low at or below high={self.high}")
+
+
+Schedule = Fixed | UniformRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoModulation:
+    """Features are not scaled."""
+
+    kind: ClassVar[str] = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioScale:
+    """COAST's own modulation: channel scales that are an affine function of the sampling ratio."""
+
+    kind: ClassVar[str] = "ratio"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rfmu:
+    """Recursion feature modulation unit: scales from a two-layer perceptron.
+
+    Attributes:
+        inputs: any of "ratio" (2 M/N), "total" (T/T_max), "current" (t/T_max).
+    """
+
+    kind: ClassVar[str] = "rfmu"
+    inputs: tuple[Condition, ...] = ("ratio", "total", "current")
+
+    def __post_init__(self) -> None:
+        check(
+            len(self.inputs) > 0, "recursion.modulation.inputs", self.inputs, 'name some of "ratio", "total", "current"'
+        )
+        check(len(set(self.inputs)) == len(self.inputs), "recursion.modulation.inputs", self.inputs, "name each once")
+
+
+ModulationConfig = NoModulation | RatioScale | Rfmu
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecursionConfig:
+    """How often each stage is applied, and what tells it so.
+
+    Attributes:
+        train: the schedule of training.
+        test: counts of validation and test; None: the highest counts of `train`.
+        modulation: scales of the features, computed once per forward pass.
+    """
+
+    train: Schedule = field(default_factory=Fixed)
+    test: Fixed | None = None
+    modulation: ModulationConfig = field(default_factory=NoModulation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Images and the training blocks cut from them.
+
+    Attributes:
+        train, validation, test: names of the registry, or folders of images.
+        stride: step in pixels between training blocks.
+        augment: use the 8 rotations and reflections of each training image.
+        fraction: part of the training blocks that is used, a prefix of one seeded order: 3 % lies inside 10 %.
+        subset_seed: seed of that order.
+        epoch_samples: blocks drawn per epoch, the subset being repeated as needed; None: as many as the whole set has, so that
+            a smaller subset takes as many optimizer steps.
+    """
+
+    train: str = "t91"
+    validation: str = "set11"
+    test: tuple[str, ...] = ("bsd68",)
+    stride: int = 20
+    augment: bool = True
+    fraction: float = 1.0
+    subset_seed: int = 0
+    epoch_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation"):
+            check(bool(getattr(self, name)), f"data.{name}", getattr(self, name), "name a data set or a folder")
+        check(len(self.test) > 0 and all(self.test), "data.test", self.test, "name at least one data set or folder")
+        check(self.stride >= 1, "data.stride", self.stride, "use at least 1 pixel")
+        check(0 < self.fraction <= 1, "data.fraction", self.fraction, "a fraction lies in (0, 1]: write 3 % as 0.03")
+        check(self.subset_seed >= 0, "data.subset_seed", self.subset_seed, "use 0 or more")
+        ok = self.epoch_samples is None or self.epoch_samples >= 1
+        check(ok, "data.epoch_samples", self.epoch_samples, "use at least 1, or none for the whole set")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """Adam (betas 0.9, 0.999, no weight decay) and its learning rate.
+
+    Attributes:
+        lr: peak learning rate.
+        batch: blocks per mini-batch.
+        epochs: passes of `data.epoch_samples` blocks.
+        decay: "constant" (the papers), or "cosine" from `lr` to zero over the steps after the warm-up.
+        warmup: steps of linear rise to `lr`.
+    """
+
+    lr: float = 1e-4
+    batch: int = 64
+    epochs: int = 400
+    decay: Literal["constant", "cosine"] = "constant"
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        check(0 < self.lr < float("inf"), "optim.lr", self.lr, "use a positive learning rate (the papers: 1e-4)")
+        check(self.batch >= 1, "optim.batch", self.batch, "use at least 1")
+        check(self.epochs >= 1, "optim.epochs", self.epochs, "use at least 1")
+        check(self.warmup >= 0, "optim.warmup", self.warmup, "use 0 or more steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """One training run: what is measured, which network recovers it, from which images, how it is optimised.
+
+    Attributes:
+        precision: arithmetic of the CNN in training (measurements and evaluation stay fp32); "auto" is resolved by the plan.
+        seed: seed of initialisation, batch order, matrix draws and recursion draws, each through a stream of its own.
+    """
+
+    task: TaskConfig = field(default_factory=BlockSensingTask)
+    model: ModelConfig = field(default_factory=CoastConfig)
+    recursion: RecursionConfig = field(default_factory=RecursionConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    precision: Precision = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.seed >= 0, "seed", self.seed, "use 0 or more")
+        train, test = self.recursion.train, self.recursion.test
+        named = {"recursion.test.counts": test.counts} if test else {}
+        if isinstance(train, Fixed):
+            named["recursion.train.counts"] = train.counts
+        else:
+            named |= {"recursion.train.low": train.low, "recursion.train.high": train.high}
+        for name, counts in named.items():
+            ok = len(counts) in (1, self.model.layers)
+            check(ok, name, counts, f"give 1 value, or one for each of model.layers={self.model.layers}")
+
+    @property
+    def high_counts(self) -> tuple[int, ...]:
+        """Highest recursion count of each layer in training."""
+        train = self.recursion.train
+        return broadcast(train.counts if isinstance(train, Fixed) else train.high, self.model.layers)
+
+    @property
+    def test_counts(self) -> tuple[int, ...]:
+        """Recursion count of each layer in validation and test."""
+        test = self.recursion.test
+        return broadcast(test.counts, self.model.layers) if test else self.high_counts
+
+
+def broadcast(counts: tuple[int, ...], layers: int) -> tuple[int, ...]:
+    """One count per layer: a single value is repeated `layers` times."""
+    return counts * layers if len(counts) == 1 else counts

@@ -1,0 +1,103 @@
+"""What is measured: one frozen, keyword-only dataclass per task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from rdun.config.checks import check, check_ratios, check_seeds
+
+RowRule = Literal["r-coast", "ista-net"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSensingTask:
+    """Compressive sensing of non-overlapping blocks with orthonormal Gaussian matrices.
+
+    Attributes:
+        ratios: sampling ratios trained together; one is drawn per mini-batch.
+        block: side of a block in pixels; N = block**2.
+        rows: rule for the number of measurements M per ratio. "r-coast": round(N r), halves to even.
+            "ista-net": the ISTA-Net authors' table, which differs at 1 %, 4 % and 50 %.
+        matrices: training matrices per ratio; one is drawn per mini-batch.
+        matrix_seed: seed K of the training matrices.
+        test_matrices: "unseen": matrices `gauss-sK` outside the training family, for K in `test_matrix_seeds`;
+            "seen": the first training matrix, as networks trained for one matrix need.
+        test_matrix_seeds: seeds K of the unseen test matrices.
+        initial: "adjoint": x0 = A^T y (COAST). "linear": x0 = Q y, the linear least-squares estimate learned from the
+            second moments of the training subset (ISTA-Net).
+        ridge: relative ridge of that estimate, in units of the mean measured energy; 0 is the published formula.
+    """
+
+    kind: ClassVar[str] = "block_sensing"
+    ratios: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
+    block: int = 33
+    rows: RowRule = "r-coast"
+    matrices: int = 50
+    matrix_seed: int = 0
+    test_matrices: Literal["unseen", "seen"] = "unseen"
+    test_matrix_seeds: tuple[int, ...] = (0,)
+    initial: Literal["adjoint", "linear"] = "adjoint"
+    ridge: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ratios(self.ratios, "a ratio is M/N in (0, 1]: write 25 % as 0.25")
+        check(self.block >= 2, "task.block", self.block, "use at least 2 pixels (the papers use 33)")
+        check(self.matrices >= 1, "task.matrices", self.matrices, "use at least 1")
+        check(self.matrix_seed >= 0, "task.matrix_seed", self.matrix_seed, "use 0 or more")
+        check_seeds("task.test_matrix_seeds", self.test_matrix_seeds)
+        check(0 <= self.ridge < 1, "task.ridge", self.ridge, "use a value in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintingTask:
+    """Recovery of images of which a random part of the pixels was observed, without noise.
+
+    Attributes:
+        ratios: observed fractions trained together; one is drawn per mini-batch.
+        block: side of a training image in pixels.
+        masks: training masks per ratio; one is drawn per mini-batch.
+        mask_seed: seed of the training masks.
+        test_mask_seeds: seeds K of the test masks `mask-sK`, none of which is trained with.
+    """
+
+    kind: ClassVar[str] = "inpainting"
+    initial: ClassVar[str] = "adjoint"
+    ratios: tuple[float, ...] = (0.3,)
+    block: int = 33
+    masks: int = 50
+    mask_seed: int = 0
+    test_mask_seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        check_ratios(self.ratios, "an observed fraction lies in (0, 1]: write 30 % as 0.3")
+        check(self.block >= 2, "task.block", self.block, "use at least 2 pixels")
+        check(self.masks >= 1, "task.masks", self.masks, "use at least 1")
+        check(self.mask_seed >= 0, "task.mask_seed", self.mask_seed, "use 0 or more")
+        check_seeds("task.test_mask_seeds", self.test_mask_seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoisingTask:
+    """Removal of white Gaussian noise of one level: every pixel is measured, so the ratio is 1.
+
+    Attributes:
+        sigma: standard deviation of the noise, in grey levels of 0..255.
+        block: side of a training image in pixels.
+        test_noise_seeds: seeds K of the test noise `noise-sK`; training noise is drawn anew for each mini-batch.
+    """
+
+    kind: ClassVar[str] = "denoising"
+    initial: ClassVar[str] = "adjoint"
+    ratios: ClassVar[tuple[float, ...]] = (1.0,)
+    sigma: float = 25.0
+    block: int = 33
+    test_noise_seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        check(0 < self.sigma <= 255, "task.sigma", self.sigma, "use grey levels in (0, 255], such as 25")
+        check(self.block >= 2, "task.block", self.block, "use at least 2 pixels")
+        check_seeds("task.test_noise_seeds", self.test_noise_seeds)
+
+
+TaskConfig = BlockSensingTask | DenoisingTask | InpaintingTask

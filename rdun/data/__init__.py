@@ -1,0 +1,30 @@
+"""Image sets, luminance and training blocks."""
+
+from rdun.data.blocks import (
+    TrainingBlocks,
+    all_blocks,
+    count_blocks,
+    dihedral,
+    epoch_samples,
+    grid_blocks,
+    training_blocks,
+)
+from rdun.data.images import read_luminance, unit_range
+from rdun.data.registry import DATA_VARIABLE, ImageSet, image_hash, image_set, registry
+
+__all__ = [
+    "DATA_VARIABLE",
+    "ImageSet",
+    "TrainingBlocks",
+    "all_blocks",
+    "count_blocks",
+    "dihedral",
+    "epoch_samples",
+    "grid_blocks",
+    "image_hash",
+    "image_set",
+    "read_luminance",
+    "registry",
+    "training_blocks",
+    "unit_range",
+]

@@ -1,0 +1,52 @@
+"""Image files to 8-bit luminance, by the two rules of the published protocols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+Luminance = Literal["matlab", "bt601"]
+
+_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+
+
+def read_luminance(path: Path, rule: Luminance) -> np.ndarray:
+    """The luminance `(H, W)` of an image file as uint8.
+
+    "matlab": rgb2gray, 0.298936 R + 0.587043 G + 0.114021 B, halves up (training images). "bt601": the Y of full-range BT.601
+    in 14-bit integers, (4899 R + 9617 G + 1868 B + 8192) >> 14, as OpenCV computes it (test images). Gray files are taken as they
+    are; an alpha channel is ignored.
+
+    Raises:
+        ValueError: the file cannot be read as an 8-bit image.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode not in _EIGHT_BIT:
+                raise ValueError(f"{path} has pixels of mode {image.mode!r}; convert it to 8-bit gray or RGB")
+            if image.mode in ("1", "L", "LA"):
+                return np.array(image.convert("L"))
+            rgb = np.array(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from None
+    return _matlab(rgb) if rule == "matlab" else _bt601(rgb)
+
+
+def _matlab(rgb: np.ndarray) -> np.ndarray:
+    weights = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
+    gray: np.ndarray = np.floor(rgb @ weights + 0.5).astype(np.uint8)
+    return gray
+
+
+def _bt601(rgb: np.ndarray) -> np.ndarray:
+    weights = np.array([4899, 9617, 1868], dtype=np.int64)
+    luma: np.ndarray = ((rgb.astype(np.int64) @ weights + 8192) >> 14).astype(np.uint8)
+    return luma
+
+
+def unit_range(pixels: np.ndarray) -> np.ndarray:
+    """uint8 -> float32 in [0, 1], the quotient by 255 rounded once."""
+    return pixels.astype(np.float32) / np.float32(255)

@@ -1,0 +1,101 @@
+"""The unfolded network: stages x recursion counts x modulation, in one loop for every model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rdun.models.modulation import Modulation
+from rdun.operators import Operator
+
+
+class Stage(nn.Module, ABC):
+    """One recovery block (the papers' layer or phase): a data-consistency step and a learned proximal step.
+
+    Attributes:
+        slots: places in the stage where features are scaled.
+    """
+
+    slots: int = 1
+
+    @abstractmethod
+    def steps(self, count: int) -> Tensor:
+        """Step sizes of `count` applications in a row, `(count, ...)`: row r is what the r-th application gets.
+
+        A stage repeats one learned step (COAST, ISTA-Net) or holds a table of its own (DPDNN). So no stage counts its calls, and
+        one applied R times is exactly R stages that share their weights.
+        """
+
+    @abstractmethod
+    def forward(
+        self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The next estimate `(N, 1, H, W)` and a penalty (scalar) for the loss, or None.
+
+        Args:
+            x: the estimate so far, on the operator's image or canvas.
+            step: one row of `steps`.
+            scale: `(slots, C)` channel scales, or None.
+        """
+
+
+class Iterate(NamedTuple):
+    """One stage application: which stage, the estimate after it, its penalty."""
+
+    stage: int
+    x: Tensor
+    penalty: Tensor | None
+
+
+class Output(NamedTuple):
+    """A reconstruction `(N, 1, H, W)` and the sum of the stages' penalties (a zero scalar where they have none)."""
+
+    x: Tensor
+    penalty: Tensor
+
+
+class Unfolding(nn.Module):
+    """Applies stage i R_i times in a row, with the same weights, then stage i + 1.
+
+    Weight tying between layers needs nothing more: the builder passes one module several times.
+
+    Args:
+        stages: the L stages.
+        modulation: their scales.
+    """
+
+    def __init__(self, stages: Sequence[Stage], modulation: Modulation) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.modulation = modulation
+
+    def iterates(self, y: Tensor, operator: Operator, counts: Sequence[int]) -> Iterator[Iterate]:
+        """Every estimate of one pass, in order. `counts`: applications per stage, at least 1 each."""
+        assert len(counts) == len(self.stages)
+        assert min(counts) >= 1
+        x = operator.initial(y)
+        scales = self.modulation(operator.ratio, counts)
+        t = 0
+        for index, (stage, count) in enumerate(zip(self.stages, counts, strict=True)):
+            assert isinstance(stage, Stage)
+            for step in stage.steps(count):
+                x, penalty = stage(x, y, operator, step, None if scales is None else scales[t])
+                t += 1
+                yield Iterate(index, x, penalty)
+
+    def forward(self, y: Tensor, operator: Operator, counts: Sequence[int]) -> Output:
+        penalties = []
+        for iterate in self.iterates(y, operator, counts):
+            x = iterate.x
+            if iterate.penalty is not None:
+                penalties.append(iterate.penalty)
+        penalty = torch.stack(penalties).sum() if penalties else torch.zeros((), device=y.device)
+        return Output(operator.crop(x), penalty)
+
+    def parameter_count(self) -> int:
+        """Trained parameters, tied ones once."""
+        return sum(p.numel() for p in self.parameters())

@@ -1,0 +1,109 @@
+"""Block compressive sensing as a task: random matrices for training, others for testing; or one given matrix."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rdun.config import BlockSensingTask
+from rdun.operators.base import Operator
+from rdun.operators.block import BlockSensing, dc_gain, gaussian_matrix, linear_estimator, row_count
+from rdun.operators.task import Task, TestOperator
+
+
+class GaussianBlockTask(Task):
+    """Block compressive sensing with random orthonormal matrices (see `BlockSensingTask` for the fields).
+
+    Args:
+        moment: `(N, N)` second moments X X^T of the training blocks; needed by `initial="linear"`.
+        device: where the operators live, in float32.
+    """
+
+    def __init__(self, config: BlockSensingTask, moment: np.ndarray | None, device: torch.device) -> None:
+        assert moment is not None or config.initial == "adjoint"
+        self.config, self.moment, self.device = config, moment, device
+        self.patch = config.block
+        self.pixels = config.block**2
+        self._operator = cache(self._make)
+
+    def draw(self, generator: np.random.Generator) -> Operator:
+        ratio = self.config.ratios[int(generator.integers(len(self.config.ratios)))]
+        return self._operator(ratio, self.config.matrix_seed, int(generator.integers(self.config.matrices)))
+
+    def test_operators(self, image_shape: tuple[int, int]) -> list[TestOperator]:
+        return [
+            TestOperator(ratio, name, self._operator(ratio, seed, index).reshaped(image_shape))
+            for ratio in self.config.ratios
+            for name, seed, index in self._test_matrices()
+        ]
+
+    def protocol(self) -> dict[str, object]:
+        matrices = [name for name, _, _ in self._test_matrices()]
+        return {"kind": self.config.kind, "block": self.config.block, "rows": self.config.rows, "matrices": matrices}
+
+    def facts(self) -> dict[str, object]:
+        return {
+            "test_matrix_dc_gain": {
+                f"{name} at {ratio:g}": round(dc_gain(self._matrix(ratio, seed, index)), 6)
+                for ratio in self.config.ratios
+                for name, seed, index in self._test_matrices()
+            }
+        }
+
+    def _test_matrices(self) -> list[tuple[str, int, int | None]]:
+        if self.config.test_matrices == "seen":
+            return [(f"gauss-s{self.config.matrix_seed}-train0", self.config.matrix_seed, 0)]
+        return [(f"gauss-s{seed}", seed, None) for seed in self.config.test_matrix_seeds]
+
+    def _matrix(self, ratio: float, seed: int, index: int | None) -> np.ndarray:
+        rows = row_count(ratio, self.pixels, self.config.rows)
+        return gaussian_matrix(rows, self.pixels, seed, index)
+
+    def _make(self, ratio: float, seed: int, index: int | None) -> BlockSensing:
+        matrix = self._matrix(ratio, seed, index)
+        estimator = None
+        if self.config.initial == "linear":
+            assert self.moment is not None
+            estimator = self._tensor(linear_estimator(matrix, self.moment, self.config.ridge))
+        return BlockSensing(self._tensor(matrix), (self.patch, self.patch), estimator)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array.astype(np.float32)).to(self.device)
+
+
+class GivenMatrixTask(Task):
+    """Block compressive sensing with one given matrix, in training and in test.
+
+    Args:
+        name: the matrix's name in scores.
+        ratio: its nominal sampling ratio.
+        matrix: A, `(M, N)` with orthonormal rows.
+        estimator: Q `(N, M)` of the initial estimate; None: the adjoint.
+        device: where the operator lives, in float32.
+    """
+
+    def __init__(
+        self, name: str, ratio: float, matrix: np.ndarray, estimator: np.ndarray | None, device: torch.device
+    ) -> None:
+        self.name, self.ratio, self.matrix = name, ratio, matrix
+        self.patch = round(matrix.shape[1] ** 0.5)
+        tensors = [
+            None if a is None else torch.from_numpy(a.astype(np.float32)).to(device) for a in (matrix, estimator)
+        ]
+        assert tensors[0] is not None
+        self._operator = BlockSensing(tensors[0], (self.patch, self.patch), tensors[1])
+
+    def draw(self, _generator: np.random.Generator) -> Operator:
+        return self._operator
+
+    def test_operators(self, image_shape: tuple[int, int]) -> list[TestOperator]:
+        return [TestOperator(self.ratio, self.name, self._operator.reshaped(image_shape))]
+
+    def protocol(self) -> dict[str, object]:
+        return {"kind": BlockSensingTask.kind, "block": self.patch, "rows": len(self.matrix), "matrices": [self.name]}
+
+    def facts(self) -> dict[str, object]:
+        return {"test_matrix_dc_gain": {f"{self.name} at {self.ratio:g}": round(dc_gain(self.matrix), 6)}}

@@ -1,0 +1,200 @@
+"""A study turned into trials: identities, costs and what is already done. Nothing starts before all of it is valid."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cache
+
+from rdun.config import BlockSensingTask, DataConfig, Precision, TrialConfig, canonical, fingerprint, to_dict
+from rdun.data import count_blocks, epoch_samples, image_hash, image_set, read_luminance
+from rdun.results import ArmRecord, CellRecord, ClaimRecord, Folder, PlanRecord, Store, TrialDirectory
+from rdun.study import Arm, Study
+
+SPACE_PER_TRIAL = 4_000_000
+"""Bytes of records and pictures that a trial leaves, generously."""
+STATES = ("complete", "resumable", "failed", "new")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One training run of the plan.
+
+    Attributes:
+        state: "complete" (reused), "resumable" (a checkpoint is there), "failed" (tried again when asked), or "new".
+    """
+
+    fingerprint: str
+    config: TrialConfig
+    state: str
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study, its record as it is saved, and its distinct trials."""
+
+    study: Study
+    record: PlanRecord
+    trials: tuple[Trial, ...]
+
+    def missing(self, *, retry_failed: bool = True) -> list[Trial]:
+        """The trials that have to run."""
+        done = {"complete"} if retry_failed else {"complete", "failed"}
+        return [trial for trial in self.trials if trial.state not in done]
+
+    def counts(self) -> dict[str, int]:
+        """Trials by state."""
+        found = Counter(trial.state for trial in self.trials)
+        return {state: found[state] for state in STATES}
+
+
+def make_plan(study: Study, store: Store, precision: Precision) -> Plan:
+    """Checks a study against its data and lists its trials.
+
+    Args:
+        precision: what "auto" stands for on the machines that will train.
+
+    Raises:
+        ValueError: data that is missing or unusable, a fraction that leaves no block, ...
+    """
+    configs: dict[str, TrialConfig] = {}
+    arms: dict[str, list[str]] = {}
+    cells = []
+    for arm, seed, trials in study.cells():
+        prints = []
+        for config in trials:
+            resolved = replace(config, precision=precision) if config.precision == "auto" else config
+            check_data(resolved.data, resolved.task.block)
+            key = _identity(resolved)
+            configs[key] = resolved
+            arms.setdefault(key, []).append(arm.name)
+            prints.append(key)
+        cells.append(CellRecord(arm=arm.name, seed=seed, fingerprints=prints))
+    record = PlanRecord(
+        name=study.name,
+        title=study.title,
+        question=study.question,
+        method=study.method,
+        expectation=study.expectation,
+        scale=study.scale,
+        seeds=list(study.seeds),
+        arms=[_arm_record(arm) for arm in study.arms],
+        cells=cells,
+        claims=[
+            ClaimRecord(text=c.text, arm=c.arm, versus=c.versus, metric=c.metric, at_least=c.at_least)
+            for c in study.claims
+        ],
+    )
+    found = tuple(
+        Trial(fingerprint=key, config=config, state=state_of(store.trial(key)), arms=tuple(dict.fromkeys(arms[key])))
+        for key, config in configs.items()
+    )
+    return Plan(study=study, record=record, trials=found)
+
+
+def state_of(folder: TrialDirectory) -> str:
+    """Where a trial stands, as one of STATES."""
+    run = folder.run()
+    if run is None:
+        return "new"
+    if run.status in ("complete", "failed"):
+        return run.status
+    return "resumable" if folder.exists("checkpoint.pt") else "new"
+
+
+@cache
+def check_data(data: DataConfig, block: int) -> int:
+    """Reads every image once; the number of training blocks available.
+
+    Raises:
+        ValueError: a set that is missing, an image that cannot be read or is too small.
+    """
+    for name in (data.validation, *data.test):
+        for path in image_set(name).paths:
+            if min(read_luminance(path, "bt601").shape) < 7:
+                raise ValueError(f"{path} is smaller than the 7x7 window of SSIM; remove or replace it")
+    return count_blocks(image_set(data.train), data, block)
+
+
+def _identity(config: TrialConfig) -> str:
+    names = {config.data.train, config.data.validation, *config.data.test}
+    return fingerprint(config, {name: image_hash(name) for name in names})
+
+
+def _arm_record(arm: Arm) -> ArmRecord:
+    from rdun.models import mean_evaluations
+
+    first = arm.configs[0]
+    parameters, macs = cost(replace(canonical(first), seed=0))
+    samples = epoch_samples(first.data, check_data(first.data, first.task.block))
+    steps = math.ceil(samples / first.optim.batch)
+    return ArmRecord(
+        name=arm.name,
+        compare_to=arm.compare_to,
+        factors=dict(arm.factors),
+        configs=[to_dict(config) for config in arm.configs],
+        parameters=parameters,
+        macs=macs,
+        steps=steps * first.optim.epochs,
+        samples=samples * first.optim.epochs,
+        stage_evaluations_train=mean_evaluations(first.recursion.train, first.model.layers),
+        stage_evaluations_test=sum(first.test_counts),
+        layout=layout(first),
+    )
+
+
+def layout(config: TrialConfig) -> str:
+    """Layers and recursions as text: "5x4", or "3 layers: 1-2-4" where the counts differ."""
+    counts = config.test_counts
+    if len(set(counts)) == 1:
+        return f"{len(counts)}x{counts[0]}"
+    return f"{len(counts)} layers: {'-'.join(map(str, counts))}"
+
+
+@cache
+def cost(config: TrialConfig) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates of one block's reconstruction at the test counts and the highest ratio.
+
+    Counted by torch's own counter (convolutions and matrix products) on one black block.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from rdun.models import build_model
+    from rdun.operators import make_task
+
+    network, side = build_model(config).eval(), config.task.block
+    plain = replace(config.task, initial="adjoint") if isinstance(config.task, BlockSensingTask) else config.task
+    test = max(make_task(plain, None, torch.device("cpu")).test_operators((side, side)), key=lambda t: t.ratio)
+    counter = FlopCounterMode(display=False)
+    y = test.operator.forward(torch.zeros(1, 1, side, side))
+    with counter:
+        network(y, test.operator, config.test_counts)
+    return network.parameter_count(), counter.get_total_flops() // 2
+
+
+def check_store(plan: Plan, folder: str) -> None:
+    """Makes sure that the folder of the runs can be written and has room for the plan.
+
+    Raises:
+        ValueError: it cannot, or has not.
+    """
+    probe = Folder(folder)
+    try:
+        probe.write("write-test", b"")
+        probe.remove("write-test")
+    except OSError as error:
+        raise ValueError(f"--runs {folder!r} cannot be written ({error}); choose another folder") from None
+    if not probe.is_local:
+        return
+    sizes = {arm.name: SPACE_PER_TRIAL + 28 * arm.parameters for arm in plan.record.arms}  # Adam state, best and last
+    need = sum(sizes[trial.arms[0]] for trial in plan.missing())
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise ValueError(
+            f"--runs {folder!r} has {free / 1e6:.0f} MB free, the study needs about {need / 1e6:.0f} MB; make room or choose "
+            "another folder"
+        )

@@ -1,0 +1,126 @@
+"""One live view of a running study; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rdun.plan import Plan
+from rdun.results import EpochRecord, Store
+
+ROWS = 12
+"""Running trials shown at most."""
+
+
+@dataclass
+class _Row:
+    arm: str
+    seed: int
+    epochs: int
+    work: float  # stage evaluations of the whole trial, in units of one arm's multiply-accumulates
+    epoch: int = 0
+    at_start: int = 0
+    psnr: float | None = None
+    state: str = "waiting"
+
+
+class Progress:
+    """Follows the trials of a plan (a `rdun.tuning.Watcher`); entered around the run.
+
+    Args:
+        plan: the study with what is already done.
+        store: where finished trials say how they ended.
+    """
+
+    def __init__(self, plan: Plan, store: Store, console: Console | None = None) -> None:
+        self.store, self.console = store, console or Console()
+        self.total, self.begin = len(plan.trials), time.monotonic()
+        self.reused = plan.counts()["complete"]
+        arms = {arm.name: arm for arm in plan.record.arms}
+        self.rows: dict[str, _Row] = {}
+        for trial in plan.missing():
+            arm = arms[trial.arms[0]]
+            work = arm.steps * arm.stage_evaluations_train * arm.macs / max(1, arm.stage_evaluations_test)
+            self.rows[trial.fingerprint] = _Row(arm.name, trial.config.seed, trial.config.optim.epochs, work)
+        self.best: tuple[float, str] | None = None
+        self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+        self.console.print(self.summary(), highlight=False)
+
+    def started(self, fingerprint: str) -> None:
+        """A trial begins, or goes on."""
+        row = self.rows[fingerprint]
+        row.state, row.at_start = "running", len(self.store.trial(fingerprint).epochs())
+        row.epoch = row.at_start
+
+    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
+        """A trial has finished an epoch."""
+        row = self.rows[fingerprint]
+        row.epoch, row.psnr = record.epoch, record.validation_psnr
+        if self.best is None or record.validation_psnr > self.best[0]:
+            self.best = record.validation_psnr, row.arm
+
+    def ended(self, fingerprint: str) -> None:
+        """A trial is over."""
+        row = self.rows[fingerprint]
+        run = self.store.trial(fingerprint).run()
+        row.state = run.status if run and run.status != "running" else "failed"
+        if not self.console.is_terminal:
+            reached = f", validation {row.psnr:.2f} dB" if row.psnr is not None else ""
+            reason = f": {run.reason}" if run and run.reason else ""
+            line = f"{self.summary()} | {row.arm}, seed {row.seed}: {row.state}{reached}{reason}"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def summary(self) -> str:
+        """`12/32 trials done (4 reused), 2 running, 0 failed; best validation 28.31 dB; 1:05 gone, about 3:10 left`."""
+        states = [row.state for row in self.rows.values()]
+        done = self.reused + states.count("complete")
+        text = f"{done}/{self.total} trials done" + (f" ({self.reused} reused)" if self.reused else "")
+        text += f", {states.count('running')} running, {states.count('failed')} failed"
+        if self.best:
+            text += f"; best validation {self.best[0]:.2f} dB"
+        text += f"; {_clock(time.monotonic() - self.begin)} gone"
+        left = self._left()
+        return text + (f", about {_clock(left)} left" if left else "")
+
+    def _left(self) -> float | None:
+        done = sum(r.work * (r.epoch - r.at_start) / r.epochs for r in self.rows.values())
+        rest = sum(r.work * (1 - r.epoch / r.epochs) for r in self.rows.values() if r.state in ("waiting", "running"))
+        return (time.monotonic() - self.begin) * rest / done if done > 0 and rest > 0 else None
+
+    def _view(self) -> Group:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
+        for name in ("running", "seed", "epoch", "", "validation"):
+            table.add_column(name, justify="right" if name in ("seed", "epoch", "validation") else "left")
+        running = [row for row in self.rows.values() if row.state == "running"]
+        for row in running[:ROWS]:
+            psnr = f"{row.psnr:.2f} dB" if row.psnr is not None else "-"
+            bar = ProgressBar(total=row.epochs, completed=row.epoch, width=20)
+            table.add_row(Text(row.arm), str(row.seed), f"{row.epoch}/{row.epochs}", bar, psnr)
+        if len(running) > ROWS:
+            table.add_row(f"and {len(running) - ROWS} more", "", "", "", "")
+        finished = self.reused + sum(row.state in ("complete", "failed", "stopped") for row in self.rows.values())
+        return Group(ProgressBar(total=self.total, completed=finished, width=60), Text(self.summary()), table)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,160 @@
+"""A trial directory, the truth about a trial: local, on a shared disk, or anywhere fsspec reaches (s3://...)."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import typing
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, SystemSample, Timing
+
+Row = TypeVar("Row")
+
+
+class Folder:
+    """Files below one path; every write is whole or not at all."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.fs, self.path = fsspec.core.url_to_fs(os.fspath(path))
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}/{name}"
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self.fs, LocalFileSystem)
+
+    def exists(self, name: str = "") -> bool:
+        return bool(self.fs.exists(self._at(name) if name else self.path))
+
+    def read(self, name: str) -> bytes:
+        return bytes(self.fs.cat_file(self._at(name)))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Replaces a file atomically. Raises OSError, naming the path, where it cannot be written."""
+        target = self._at(name)
+        if not self.is_local:  # object stores publish an object only when it is whole
+            self.fs.pipe_file(target, content)
+            return
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        partial = f"{target}.{uuid.uuid4().hex[:8]}.part"
+        try:
+            with Path(partial).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except BaseException:
+            if os.path.exists(partial):
+                os.unlink(partial)
+            raise
+
+    def write_text(self, name: str, text: str) -> None:
+        self.write(name, text.encode())
+
+    def write_json(self, name: str, record: Any) -> None:
+        self.write_text(name, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        return json.loads(self.read(name))
+
+    def remove(self, name: str) -> None:
+        if self.exists(name):
+            self.fs.rm_file(self._at(name))
+
+    def names(self, below: str = "") -> list[str]:
+        """File and folder names directly below a subfolder, sorted; none if it does not exist."""
+        where = self._at(below) if below else self.path
+        if not self.fs.exists(where):
+            return []
+        self.fs.invalidate_cache(where)
+        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in self.fs.ls(where, detail=False))
+
+
+class TrialDirectory(Folder):
+    """config.json, run.json, epochs.csv, scores.csv, timing.csv, system.csv, reconstructions/ and the weights of one trial."""
+
+    def run(self) -> RunInfo | None:
+        """Where the trial stands; None if it was never started."""
+        if not self.exists("run.json"):
+            return None
+        values = self.read_json("run.json")
+        attempts = tuple(Attempt(**a) for a in values.pop("attempts"))
+        return RunInfo(attempts=attempts, **values)
+
+    def write_run(self, run: RunInfo) -> None:
+        self.write_json("run.json", dataclasses.asdict(run))
+
+    def epochs(self) -> list[EpochRecord]:
+        return self._rows("epochs.csv", EpochRecord)
+
+    def write_epochs(self, records: Iterable[EpochRecord]) -> None:
+        self.write_text("epochs.csv", to_csv(EpochRecord, records))
+
+    def scores(self) -> list[Score]:
+        return self._rows("scores.csv", Score)
+
+    def write_scores(self, scores: Iterable[Score]) -> None:
+        self.write_text("scores.csv", to_csv(Score, sorted(scores)))
+
+    def timings(self) -> list[Timing]:
+        return self._rows("timing.csv", Timing)
+
+    def write_timings(self, timings: Iterable[Timing]) -> None:
+        self.write_text("timing.csv", to_csv(Timing, timings))
+
+    def system(self) -> list[SystemSample]:
+        return self._rows("system.csv", SystemSample)
+
+    def write_system(self, samples: Iterable[SystemSample]) -> None:
+        self.write_text("system.csv", to_csv(SystemSample, samples))
+
+    def _rows(self, name: str, row: type[Row]) -> list[Row]:
+        return from_csv(row, self.read(name).decode()) if self.exists(name) else []
+
+
+class Store:
+    """All trial directories below one path, one per fingerprint."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path).rstrip("/")
+
+    def trial(self, fingerprint: str) -> TrialDirectory:
+        return TrialDirectory(f"{self.path}/{fingerprint}")
+
+
+def to_csv(row: type[Any], records: Iterable[Any]) -> str:
+    """Rows of a dataclass as CSV text; floats keep every digit."""
+    names = [f.name for f in dataclasses.fields(row)]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([[_text(getattr(record, name)) for name in names] for record in records])
+    return out.getvalue()
+
+
+def from_csv(row: type[Row], text: str) -> list[Row]:
+    """The inverse of `to_csv`."""
+    types_ = _columns(row)
+    return [
+        row(**{name: types_[name](value) for name, value in line.items()}) for line in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _columns(row: type[Any]) -> dict[str, type]:
+    hints = typing.get_type_hints(row)
+    return {f.name: hints[f.name] for f in dataclasses.fields(row)}
+
+
+def _text(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,126 @@
+"""What a trial leaves behind, row by row. One dataclass is one table; its fields are the columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["running", "complete", "stopped", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One epoch of training (epochs.csv).
+
+    Attributes:
+        epoch: 1, 2, ...
+        step: optimizer steps since the start of training.
+        samples: training blocks seen since the start.
+        seconds: seconds spent in training steps since the start, validation and pauses excluded.
+        timestamp: wall clock at the end of the epoch, milliseconds since 1970 (UTC).
+        lr: learning rate of the last step.
+        train_loss: mean loss over the epoch's batches.
+        train_psnr: PSNR in dB of the mean squared error over the epoch's batches, recursion counts as drawn.
+        validation_psnr, validation_ssim: means over the validation images at the test counts; dB and 1.
+        stage_evaluations: mean number of stage applications per step, as drawn.
+    """
+
+    epoch: int
+    step: int
+    samples: int
+    seconds: float
+    timestamp: int
+    lr: float
+    train_loss: float
+    train_psnr: float
+    validation_psnr: float
+    validation_ssim: float
+    stage_evaluations: float
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Score:
+    """One quality value (scores.csv). Holds no wall times: equal trials give equal files, byte for byte.
+
+    Attributes:
+        checkpoint: "best" (highest validation PSNR) or "last".
+        split: "train", "validation" or "test".
+        dataset: name of the data set.
+        unit: "image" (whole-image reconstruction) or "block" (block by block; all blocks of a set are pooled).
+        image: file name, or "all" where blocks are pooled.
+        ratio: sampling ratio M/N asked for.
+        recursions: stage applications in all; 0 is the linear or adjoint initial estimate, without any network.
+        matrix: name of the sampling matrix.
+        metric: "psnr" (dB) or "ssim".
+        protocol: hash of the measurement and scoring protocol; rows of different protocols are never mixed.
+    """
+
+    checkpoint: str
+    split: str
+    dataset: str
+    unit: str
+    image: str
+    ratio: float
+    recursions: int
+    matrix: str
+    metric: str
+    value: float
+    protocol: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """One duration or rate (timing.csv), measured on the machine named in run.json.
+
+    Attributes:
+        name: "train_seconds", "seconds_per_step", "images_per_second", "reconstruct_seconds", "peak_memory", ...
+        value: the measurement.
+        unit: "s", "1/s", "MiB".
+        detail: what it was measured on.
+    """
+
+    name: str
+    value: float
+    unit: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemSample:
+    """Load of the trial's process (system.csv): CPU in percent of one core, memory in MiB, GPU memory in MiB."""
+
+    timestamp: int
+    cpu_percent: float
+    memory_mib: float
+    gpu_memory_mib: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One stretch of running a trial: a start or a resume, on one machine."""
+
+    started: str
+    host: str
+    device: str
+    threads: int
+    versions: dict[str, str]
+    revision: str
+    resumed_at_epoch: int
+    ended: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """Where a trial stands (run.json).
+
+    Attributes:
+        status: only "complete" counts as done.
+        reason: why it stopped or failed; empty otherwise.
+        facts: parameters, multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
+    """
+
+    fingerprint: str
+    status: Status
+    reason: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)

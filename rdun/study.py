@@ -1,0 +1,174 @@
+"""A study: a question, the arms that answer it, the seeds, and what is expected. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+from rdun.config import TrialConfig, canonical, to_dict, with_values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One thing to be compared.
+
+    Attributes:
+        name: unique in the study.
+        configs: one config, or several that join into one row (one network per sampling ratio, say). Their seed is replaced.
+        factors: what distinguishes the arm, for tables and colours: {"system": "COAST", "variant": "recursive"}.
+        compare_to: name of the arm it is paired with, seed by seed; None for a base.
+    """
+
+    name: str
+    configs: tuple[TrialConfig, ...]
+    factors: Mapping[str, str] = field(default_factory=dict)
+    compare_to: str | None = None
+
+    def seeded(self, seed: int) -> tuple[TrialConfig, ...]:
+        """The arm's trials for one seed of the study."""
+        return tuple(replace(config, seed=seed) for config in self.configs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An expectation: the mean of metric(arm) - metric(versus) over seeds and test images is at least `at_least`."""
+
+    text: str
+    arm: str
+    versus: str
+    metric: str = "psnr"
+    at_least: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one trial takes.
+
+    Attributes:
+        threads: CPU cores and PyTorch threads; recorded, and kept by a resume.
+        gpus: GPUs or a fraction of one; None: a quarter where the cluster has GPUs, else none.
+        retries: restarts from the checkpoint after a crash or a lost node. Diverged training is not retried.
+    """
+
+    threads: int = 1
+    gpus: float | None = None
+    retries: int = 2
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError(f"resources.threads={self.threads} is not possible; use at least 1")
+        if self.gpus is not None and not (0 <= self.gpus <= 1 or self.gpus == int(self.gpus)):
+            raise ValueError(f"resources.gpus={self.gpus} is not possible; use a fraction up to 1, or whole GPUs")
+        if self.retries < 0:
+            raise ValueError(f"resources.retries={self.retries} is not possible; use 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A question with its arms and seeds; checked when it is made.
+
+    Attributes:
+        name: letters, digits, "-" and "_"; names the folder and the tracker's parent run.
+        question, method, expectation, scale: sentences for the report; `scale` says how small or large the study is.
+
+    Raises:
+        ValueError: duplicate or unknown names, equal arms, no seeds.
+    """
+
+    name: str
+    title: str
+    question: str
+    method: str
+    expectation: str
+    scale: str
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    claims: tuple[Claim, ...] = ()
+    resources: Resources = Resources()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.name):
+            raise ValueError(f"study name={self.name!r} is not possible; use up to 64 letters, digits, '-' and '_'")
+        if not self.arms:
+            raise ValueError(f"study {self.name!r} has no arms; give at least one")
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"study seeds={self.seeds} are not possible; name at least one, each once, 0 or more")
+        _check_names(self.arms)
+        _check_comparisons(self.arms)
+        _check_distinct(self.arms)
+        names = {arm.name for arm in self.arms}
+        for claim in self.claims:
+            for name in (claim.arm, claim.versus):
+                if name not in names:
+                    raise ValueError(
+                        f"claim {claim.text!r} names arm {name!r}; the arms are {', '.join(sorted(names))}"
+                    )
+
+    def cells(self) -> Iterator[tuple[Arm, int, tuple[TrialConfig, ...]]]:
+        """Every (arm, seed) cell with its trials; seeds outermost, so that a cut-off study has whole seeds."""
+        for seed in self.seeds:
+            for arm in self.arms:
+                yield arm, seed, arm.seeded(seed)
+
+
+Levels = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def vary(config: TrialConfig, factors: Levels) -> Iterator[tuple[dict[str, str], TrialConfig]]:
+    """The full grid of named levels.
+
+    Args:
+        factors: factor -> level -> dotted changes, e.g. `{"data": {"3 %": {"data.fraction": 0.03}, "100 %": {}}}`.
+
+    Yields:
+        The level of each factor, and the config with the changes of all of them.
+    """
+    for combination in product(*(levels.items() for levels in factors.values())):
+        changes = {key: value for _, level in combination for key, value in level.items()}
+        yield dict(zip(factors, (name for name, _ in combination), strict=True)), with_values(config, changes)
+
+
+def _check_names(arms: Sequence[Arm]) -> None:
+    seen: set[str] = set()
+    for arm in arms:
+        if not arm.name or arm.name in seen:
+            raise ValueError(f"arm name={arm.name!r} is empty or used twice; give every arm a name of its own")
+        if not arm.configs:
+            raise ValueError(f"arm {arm.name!r} has no configs; give at least one")
+        seen.add(arm.name)
+
+
+def _check_comparisons(arms: Sequence[Arm]) -> None:
+    by_name = {arm.name: arm for arm in arms}
+    for arm in arms:
+        if arm.compare_to is None:
+            continue
+        if arm.compare_to not in by_name or arm.compare_to == arm.name:
+            known = ", ".join(name for name in by_name if name != arm.name)
+            raise ValueError(f"arm {arm.name!r} has compare_to={arm.compare_to!r}; name one of {known}, or None")
+        _check_fair(arm, by_name[arm.compare_to])
+
+
+def _check_fair(arm: Arm, base: Arm) -> None:
+    """Arms that are compared share the images they are tested on."""
+    for ours, theirs in zip(arm.configs, base.configs, strict=False):
+        if ours.data.test != theirs.data.test or ours.task.ratios != theirs.task.ratios:
+            raise ValueError(
+                f"arm {arm.name!r} tests on {ours.data.test} at {ours.task.ratios}, its base {base.name!r} on "
+                f"{theirs.data.test} at {theirs.task.ratios}; give compared arms the same data.test and task.ratios"
+            )
+
+
+def _check_distinct(arms: Sequence[Arm]) -> None:
+    seen: dict[str, str] = {}
+    for arm in arms:
+        key = repr([to_dict(canonical(replace(config, seed=0))) for config in arm.configs])
+        if key in seen:
+            raise ValueError(
+                f"arm {arm.name!r} is the same training as arm {seen[key]!r} (equal configs in normal form); "
+                "change a field that has an effect, or drop one of them"
+            )
+        seen[key] = arm.name

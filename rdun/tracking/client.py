@@ -1,0 +1,243 @@
+"""The MLflow side: one experiment of a tracking server or database, with whole batches only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rdun.tracking.view import Identity, Point
+
+BATCH = 1000
+"""Metric values per request, MLflow's limit."""
+LONGEST = {"param": 6000, "tag": 5000}
+"""Characters of a value; longer ones are cut."""
+SQLITE = "sqlite:///"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes a link to the experiment open its runs, not the GenAI overview."""
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    # MLflow repeats no request: one whose answer was lost would be carried out twice. The next pass repeats it safely.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+class TrackerError(RuntimeError):
+    """The tracker could not be reached, or refused what was sent; one line, with the remedy."""
+
+
+@dataclass
+class Run:
+    """An MLflow run and what it is known to hold.
+
+    Attributes:
+        tags, params, metrics: as last seen or sent; the latest value of each metric.
+        epochs, samples: (step, timestamp) of the epochs, and timestamps of the load samples, that it holds; None: not asked yet.
+    """
+
+    run_id: str
+    status: str
+    started: int
+    tags: dict[str, str]
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: set[tuple[int, int]] | None = None
+    samples: set[int] | None = None
+
+
+def tracking_uri(root: Path) -> str:
+    """MLFLOW_TRACKING_URI if it is set, else the database `mlflow.db` in `root`, where a plain `mlflow ui` looks for it."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root.resolve() / 'mlflow.db'}"
+
+
+class Tracker:
+    """One experiment. Every method is one or a few requests and raises what MLflow raises.
+
+    A new SQLite database is migrated under another name and put in place whole, so that nobody ever opens half of one. Its
+    artifacts lie beside it, in `mlruns/<experiment>`; a server chooses its own place.
+    """
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        client = _client_class()
+        database = Path(uri.removeprefix(SQLITE).partition("?")[0]).absolute() if uri.startswith(SQLITE) else None
+        if database:
+            _create_database(client, database)
+        self._mlflow = client(tracking_uri=uri)
+        found = self._mlflow.get_experiment_by_name(experiment)
+        if found is None:
+            location = (database.parent / "mlruns" / experiment).as_uri() if database else None
+            self.experiment = str(self._mlflow.create_experiment(experiment, location, EXPERIMENT_TAGS))
+        else:
+            self.experiment = str(found.experiment_id)
+            if found.lifecycle_stage == "deleted":
+                self._mlflow.restore_experiment(self.experiment)
+
+    def runs(self) -> dict[Identity, Run]:
+        """Our runs by identity. Where one exists twice (two drivers at once, an answer that was lost), the oldest is kept."""
+        found: dict[Identity, Run] = {}
+        for run in sorted(self._search(), key=lambda run: (run.started, run.run_id)):
+            identity = Identity.of(run.tags)
+            if identity is None:
+                continue
+            if identity in found:
+                self.delete(run)
+            else:
+                found[identity] = run
+        return found
+
+    def _search(self) -> Iterable[Run]:
+        page, token = None, None
+        while page is None or token:
+            page = self._mlflow.search_runs([self.experiment], max_results=BATCH, page_token=token)
+            token = page.token
+            for run in page:
+                info, data = run.info, run.data
+                yield Run(info.run_id, info.status, info.start_time, {**data.tags}, {**data.params}, {**data.metrics})
+
+    def create(self, name: str, identity: Identity, started: int, parent: Run | None = None) -> Run:
+        """A new run, RUNNING."""
+        tags = identity.tags() | {"rdun.plan": "current"} | ({"mlflow.parentRunId": parent.run_id} if parent else {})
+        run = self._mlflow.create_run(self.experiment, start_time=started, tags=_cut(tags, "tag"), run_name=name)
+        return Run(run.info.run_id, run.info.status, started, {**run.data.tags}, epochs=set(), samples=set())
+
+    def delete(self, run: Run) -> None:
+        self._mlflow.delete_run(run.run_id)
+
+    def describe(self, run: Run, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """Sends parameters that are new (MLflow never changes one) and tags that differ."""
+        from mlflow.entities import Param, RunTag
+
+        new = {key: value for key, value in _cut(params, "param").items() if key not in run.params}
+        changed = {key: value for key, value in _cut(tags, "tag").items() if run.tags.get(key) != value}
+        if new or changed:
+            entities = [Param(*item) for item in new.items()], [RunTag(*item) for item in changed.items()]
+            self._mlflow.log_batch(run.run_id, params=entities[0], tags=entities[1])
+            run.params |= new
+            run.tags |= changed
+
+    def log(self, run: Run, rows: Iterable[Sequence[Point]]) -> None:
+        """Sends metric values, up to `BATCH` per request; a row is never split over two, so that its mark speaks for all of it.
+
+        Values that the tracker already has change nothing there.
+        """
+        from mlflow.entities import Metric
+
+        for batch in _batches(rows):
+            self._mlflow.log_batch(run.run_id, metrics=[Metric(*point) for point in batch])
+            run.metrics |= {point.key: point.value for point in batch}
+
+    def history(self, run: Run, key: str) -> set[tuple[int, int]]:
+        """(step, timestamp) of every value of a metric."""
+        return {(metric.step, metric.timestamp) for metric in self._mlflow.get_metric_history(run.run_id, key)}
+
+    def set_status(self, run: Run, status: str, ended: int) -> None:
+        if status == run.status:
+            return
+        if status == "RUNNING":
+            self._mlflow.update_run(run.run_id, status=status)
+        else:
+            self._mlflow.set_terminated(run.run_id, status=status, end_time=ended)
+        run.status = status
+
+    def upload(self, run: Run, files: Mapping[str, bytes]) -> None:
+        """Writes artifacts; those of the same name are replaced."""
+        with tempfile.TemporaryDirectory(prefix="rdun-") as folder:
+            for name, content in files.items():
+                target = Path(folder, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+            self._mlflow.log_artifacts(run.run_id, folder)
+
+
+def _batches(rows: Iterable[Sequence[Point]]) -> Iterator[list[Point]]:
+    batch: list[Point] = []
+    for row in rows:
+        assert len(row) <= BATCH
+        if len(batch) + len(row) > BATCH:
+            yield batch
+            batch = []
+        batch = [*batch, *row]
+    if batch:
+        yield batch
+
+
+def _client_class() -> Any:
+    """MlflowClient, imported with telemetry, logs and retries switched off; what the environment already says is kept."""
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    from mlflow import MlflowClient
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
+    return MlflowClient
+
+
+def _create_database(client: Any, target: Path) -> None:
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex[:8]
+    partial, whole = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("part", "whole"))
+    try:
+        client(tracking_uri=f"{SQLITE}{partial}").search_experiments(max_results=1)
+        shutil.copyfile(partial, whole)  # a file of its own: MLflow keeps the partial one open
+        _put_in_place(whole, target)
+    finally:
+        for leftover in (partial, whole):
+            leftover.unlink(missing_ok=True)
+    connection = sqlite3.connect(target, timeout=20)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")  # kept by the file: writes take a third of the time
+    finally:
+        connection.close()
+
+
+def _put_in_place(whole: Path, target: Path) -> None:
+    """Renames, but never over a database that somebody else has made meanwhile."""
+    try:
+        os.link(whole, target)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not target.exists():
+            os.replace(whole, target)
+
+
+def _cut(values: Mapping[str, str], kind: str) -> dict[str, str]:
+    return {key: value.replace("\0", "")[: LONGEST[kind]] for key, value in values.items()}
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the tracker answered and would not take this; the rest may go through."""
+    return getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
+
+
+def cause(error: BaseException) -> str:
+    """The gist of an error in a few words, without passwords."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    for sign, gist in {
+        "Connection refused": "connection refused",
+        "timed out": "no answer in time",
+        "Name or service not known": "unknown host name",
+        "name resolution": "unknown host name",
+    }.items():
+        if sign in text:
+            return gist
+    return without_password(text)[:200]
+
+
+def without_password(uri: str) -> str:
+    """A URI, or a text that holds one, with its user and password hidden."""
+    return re.sub(r"://[^/@\s]*@", "://***@", uri)

@@ -1,0 +1,80 @@
+"""One reading of a trial directory."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rdun.results import EpochRecord, RunInfo, Score, SystemSample, Timing, TrialDirectory
+from rdun.results.lease import LOCK, STALE_AFTER
+
+TEXTS = ("config.json", "run.json", "epochs.csv", "scores.csv", "timing.csv", "system.csv", "error.txt")
+"""Files of a trial that are copied as they are, besides its reconstructions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialFiles:
+    """What a trial directory held at one moment; scores and timings of complete trials only, before that they may change."""
+
+    run: RunInfo
+    config: dict[str, Any]
+    epochs: tuple[EpochRecord, ...]
+    system: tuple[SystemSample, ...]
+    scores: tuple[Score, ...]
+    timings: tuple[Timing, ...]
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal content."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+    @property
+    def started(self) -> int:
+        """Start of the first attempt, milliseconds since 1970."""
+        times = [milliseconds(a.started) for a in self.run.attempts] + [e.timestamp for e in self.epochs]
+        return min(times, default=0)
+
+    @property
+    def ended(self) -> int:
+        """End of the last attempt, or of the last epoch where it was cut off; milliseconds since 1970."""
+        last = [milliseconds(a.ended) for a in self.run.attempts[-1:] if a.ended]
+        return max([*last, *(e.timestamp for e in self.epochs), self.started])
+
+
+def read_trial(folder: TrialDirectory, run: RunInfo) -> TrialFiles:
+    """The rest of a trial directory whose run.json has just been read: what is newer than it belongs to it too."""
+    complete = run.status == "complete"
+    return TrialFiles(
+        run=run,
+        config=folder.read_json("config.json"),
+        epochs=tuple(folder.epochs()),
+        system=tuple(folder.system()),
+        scores=tuple(folder.scores()) if complete else (),
+        timings=tuple(folder.timings()) if complete else (),
+    )
+
+
+def attachments(folder: TrialDirectory) -> dict[str, bytes]:
+    """Tables, configuration and reconstructions of a trial, by name."""
+    names = [name for name in TEXTS if folder.exists(name)]
+    where = f"{folder.path}/reconstructions"
+    if folder.fs.exists(where):
+        names += [str(path)[len(folder.path) + 1 :] for path in sorted(folder.fs.find(where)) if path.endswith(".png")]
+    return {name: folder.read(name) for name in names}
+
+
+def is_held(folder: TrialDirectory) -> bool:
+    """Whether somebody's lock in the directory shows a recent sign of life."""
+    try:
+        return time.time() - float(folder.read_json(LOCK)["heartbeat"]) < STALE_AFTER
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def milliseconds(iso: str) -> int:
+    """ISO 8601 to milliseconds since 1970; times without a zone are UTC."""
+    moment = datetime.fromisoformat(iso)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,0 +1,7 @@
+"""Training: a generator of epochs and the state it can be resumed from."""
+
+from rdun.training.divergence import Diverged, diagnose
+from rdun.training.loop import fit, learning_rate, train_step
+from rdun.training.state import CHECKPOINT, TrainState
+
+__all__ = ["CHECKPOINT", "Diverged", "TrainState", "diagnose", "fit", "learning_rate", "train_step"]

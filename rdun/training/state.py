@@ -1,0 +1,103 @@
+"""Everything that a resume needs, saved and loaded as a whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rdun.config import TrialConfig
+from rdun.models import Unfolding
+from rdun.results import EpochRecord, Folder
+from rdun.streams import stream
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass
+class TrainState:
+    """A training run between two epochs.
+
+    Attributes:
+        recursions, matrices: streams of the recursion counts and of the training operators.
+        best_weights: the weights with the highest validation PSNR so far (the earliest of equal ones).
+    """
+
+    network: Unfolding
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    recursions: np.random.Generator
+    matrices: np.random.Generator
+    records: list[EpochRecord] = field(default_factory=list)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_psnr: float = -math.inf
+
+    @classmethod
+    def start(cls, config: TrialConfig, network: Unfolding, device: torch.device) -> TrainState:
+        """The state before the first step; `network` already lies on `device`."""
+        return cls(
+            network=network,
+            optimizer=torch.optim.Adam(network.parameters(), lr=config.optim.lr),
+            scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
+            recursions=stream(config.seed, "recursions"),
+            matrices=stream(config.seed, "matrices"),
+        )
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return len(self.records)
+
+    def add(self, record: EpochRecord) -> None:
+        """Takes the record of an epoch and keeps the weights if they are the best so far."""
+        self.records.append(record)
+        if record.validation_psnr > self.best_psnr:
+            self.best_psnr, self.best_epoch = record.validation_psnr, record.epoch
+            self.best_weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
+    def save(self, folder: Folder) -> None:
+        """Writes checkpoint.pt, atomically."""
+        content: dict[str, Any] = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "recursions": json.dumps(self.recursions.bit_generator.state),
+            "matrices": json.dumps(self.matrices.bit_generator.state),
+            "records": [asdict(record) for record in self.records],
+            "best_weights": self.best_weights,
+            "best_epoch": self.best_epoch,
+            "best_psnr": self.best_psnr,
+        }
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        folder.write(CHECKPOINT, buffer.getvalue())
+
+    def load(self, folder: Folder, device: torch.device) -> None:
+        """Takes over a saved state.
+
+        Raises:
+            ValueError: the file is damaged or belongs to another network.
+        """
+        path = f"{folder.path}/{CHECKPOINT}"
+        try:
+            content = torch.load(io.BytesIO(folder.read(CHECKPOINT)), weights_only=True, map_location=device)
+            self.network.load_state_dict(content["network"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.scaler.load_state_dict(content["scaler"])
+            self.recursions.bit_generator.state = json.loads(content["recursions"])
+            self.matrices.bit_generator.state = json.loads(content["matrices"])
+            self.records = [EpochRecord(**record) for record in content["records"]]
+            self.best_weights = content["best_weights"]
+            self.best_epoch, self.best_psnr = content["best_epoch"], content["best_psnr"]
+        except Exception as error:  # torch raises many types for a damaged file
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise ValueError(
+                f"checkpoint {path} cannot be read ({reason}); delete it and run again to start this trial anew"
+            ) from error

@@ -1,0 +1,61 @@
+"""`python -m rdun.trial config.json`: one trial on this machine; run again, it continues or says that it is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import torch
+
+from rdun.cli import InputError
+from rdun.config import TrialConfig, from_dict, to_dict
+from rdun.results import Busy, EpochRecord, TrialDirectory
+from rdun.training import Diverged
+from rdun.trial.identity import resolve_precision, trial_fingerprint
+from rdun.trial.run import run_trial
+
+
+@click.command()
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--workdir", help="Trial directory or URL; default: runs/trials/FINGERPRINT.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where there is a GPU.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of PyTorch.")
+def main(config: Path, workdir: str | None, device: str | None, threads: int) -> None:
+    """Train and score the trial that the JSON file CONFIG describes; fields that it leaves out keep their defaults."""
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if where == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device=cuda, but PyTorch sees no GPU here; use --device cpu, or install a CUDA build")
+    try:
+        trial = resolve_precision(_read(config), torch.device(where))
+        folder = workdir or f"runs/trials/{trial_fingerprint(trial)}"
+        click.echo(f"trial {trial_fingerprint(trial)} in {folder}, {trial.precision} on {where}")
+        info = run_trial(trial, folder, _print_epoch, device=where, threads=threads)
+    except (ValueError, Busy, Diverged, OSError) as error:
+        raise InputError(error) from error
+    for score in TrialDirectory(folder).scores():
+        if score.checkpoint == "best" and score.split == "test" and score.unit == "image" and score.metric == "psnr":
+            what = f"{score.recursions} recursions" if score.recursions else "initial estimate"
+            click.echo(f"{score.dataset} {score.image} at {score.ratio:g}, {what}: {score.value:.2f} dB")
+    click.echo(f"{info.status}; best epoch {info.facts.get('best_epoch')}")
+
+
+def _read(path: Path) -> TrialConfig:
+    try:
+        values = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON ({error}); start from {json.dumps(to_dict(TrialConfig()))}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} should hold an object with the fields task, model, recursion, data, optim, ...")
+    return from_dict(TrialConfig, values)
+
+
+def _print_epoch(record: EpochRecord) -> None:
+    click.echo(
+        f"epoch {record.epoch}: loss {record.train_loss:.3e}, training {record.train_psnr:.2f} dB, "
+        f"validation {record.validation_psnr:.2f} dB / {record.validation_ssim:.4f}, {record.seconds:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The life of a trial in its directory: start or resume, train, score, and say how it ended."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rdun import monitor
+from rdun.config import TrialConfig, to_dict
+from rdun.data import image_set, training_blocks
+from rdun.evaluation import ScoreLabels, load_pictures, score_images
+from rdun.models import Unfolding, build_model
+from rdun.operators import make_task
+from rdun.results import Attempt, EpochRecord, Lease, RunInfo, Status, TrialDirectory
+from rdun.training import CHECKPOINT, TrainState, fit
+from rdun.trial.identity import trial_fingerprint
+from rdun.trial.scoring import Scorer
+
+OnEpoch = Callable[[EpochRecord], None]
+
+
+@dataclass(frozen=True)
+class Stopped(Exception):
+    """Raised by an `on_epoch` to stop a trial after the epoch that was just saved."""
+
+    reason: str
+
+
+def run_trial(
+    config: TrialConfig, workdir: str, on_epoch: OnEpoch | None = None, *, device: str = "cpu", threads: int = 1
+) -> RunInfo:
+    """Runs a trial, or the rest of it, in its directory; a complete one is returned at once.
+
+    The directory holds a checkpoint after every epoch. A run that was cut off, at any moment, continues from it; on the CPU, with
+    the same versions and threads, the result equals the uninterrupted run bit for bit.
+
+    Args:
+        config: with its precision resolved.
+        workdir: the trial directory, local or any fsspec URL.
+        on_epoch: called after each epoch is saved; may raise `Stopped`.
+        device: "cpu" or "cuda".
+        threads: threads of PyTorch on the CPU.
+
+    Raises:
+        Busy: another process runs this trial.
+        ValueError: something in config or directory cannot be used.
+        Diverged: the training loss is not finite.
+    """
+    folder, identity = TrialDirectory(workdir), trial_fingerprint(config)
+    known = folder.run() or RunInfo(fingerprint=identity, status="running")
+    if known.fingerprint != identity:
+        raise ValueError(f"{folder.path} belongs to trial {known.fingerprint}, not to {identity}; use another folder")
+    if known.status == "complete":
+        return known
+    with Lease(folder):
+        torch.set_num_threads(threads)
+        return _Attempt(config, folder, known, torch.device(device), threads).run(on_epoch)
+
+
+class _Attempt:
+    """One stretch of running a trial."""
+
+    def __init__(
+        self, config: TrialConfig, folder: TrialDirectory, known: RunInfo, device: torch.device, threads: int
+    ) -> None:
+        self.config, self.folder, self.device, self.threads = config, folder, device, threads
+        attempt = Attempt(
+            started=monitor.now(),
+            host=monitor.host(),
+            device=monitor.device_name(device),
+            threads=threads,
+            versions=monitor.versions(),
+            revision=monitor.revision(),
+            resumed_at_epoch=0,
+        )
+        self.info = replace(known, status="running", reason="", attempts=(*known.attempts, attempt))
+
+    def run(self, on_epoch: OnEpoch | None) -> RunInfo:
+        """Trains and scores; run.json says how it ended, whatever happens."""
+        self.folder.write_json("config.json", to_dict(self.config))
+        self._mark("running")
+        try:
+            with monitor.SystemMonitor(self.folder, self.device):
+                scorer, state = self._prepare()
+                self._train(scorer, state, on_epoch)
+                scorer.finish(state, f"{self.info.attempts[-1].device}, {self.threads} threads")
+            self.info = replace(self.info, facts=_facts(scorer, state))
+            self._mark("complete", ended=True)
+            self.folder.remove(CHECKPOINT)
+        except Stopped as stop:
+            self._mark("stopped", stop.reason, ended=True)
+        except (KeyboardInterrupt, SystemExit):
+            self._mark("stopped", "interrupted", ended=True)
+            raise
+        except Exception as error:
+            self._mark("failed", _one_line(error), ended=True)
+            self.folder.write_text("error.txt", traceback.format_exc())
+            raise
+        return self.info
+
+    def _prepare(self) -> tuple[Scorer, TrainState]:
+        config = self.config
+        blocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
+        moment = blocks.moment() if config.task.initial == "linear" else None
+        scorer = Scorer(
+            config=config,
+            folder=self.folder,
+            device=self.device,
+            task=make_task(config.task, moment, self.device),
+            blocks=blocks,
+            validation=load_pictures(image_set(config.data.validation)),
+            tests={name: load_pictures(image_set(name)) for name in config.data.test},
+        )
+        state = TrainState.start(config, _placed(build_model(config), self.device), self.device)
+        if self.folder.exists(CHECKPOINT):
+            state.load(self.folder, self.device)
+            self.folder.write_epochs(state.records)
+            latest = replace(self.info.attempts[-1], resumed_at_epoch=state.epoch)
+            self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
+            self._mark("running")
+        return scorer, state
+
+    def _train(self, scorer: Scorer, state: TrainState, on_epoch: OnEpoch | None) -> None:
+        labels = ScoreLabels("last", "validation", self.config.data.validation, "")
+
+        def validate(network: Unfolding) -> tuple[float, float]:
+            reconstruct = scorer.reconstructor(network)
+            scores = score_images(reconstruct, scorer.task, scorer.validation, labels, self.device)
+            psnr, ssim = ([s.value for s in scores if s.metric == metric] for metric in ("psnr", "ssim"))
+            return float(np.mean(psnr)), float(np.mean(ssim))
+
+        for record in fit(self.config, scorer.task, scorer.blocks, validate, state, self.device):
+            state.save(self.folder)
+            self.folder.write_epochs(state.records)
+            if on_epoch:
+                on_epoch(record)
+
+    def _mark(self, status: Status, reason: str = "", *, ended: bool = False) -> None:
+        attempts = self.info.attempts
+        if ended:
+            attempts = (*attempts[:-1], replace(attempts[-1], ended=monitor.now()))
+        self.info = replace(self.info, status=status, reason=reason, attempts=attempts)
+        self.folder.write_run(self.info)
+
+
+def _facts(scorer: Scorer, state: TrainState) -> dict[str, Any]:
+    return {
+        "parameters": state.network.parameter_count(),
+        "best_epoch": state.best_epoch,
+        "best_validation_psnr": state.best_psnr,
+        "blocks": len(scorer.blocks.pixels),
+        "blocks_available": scorer.blocks.available,
+        "subset_hash": scorer.blocks.hash,
+    } | scorer.task.facts()
+
+
+def _placed(network: Unfolding, device: torch.device) -> Unfolding:
+    network.to(device)
+    for parameter in network.parameters():
+        if parameter.dim() == 4:  # convolutions run faster with the channels innermost
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:500]}" if text else type(error).__name__

@@ -1,0 +1,119 @@
+"""The scores, pictures and timings that a finished trial leaves behind."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from rdun.config import TrialConfig
+from rdun.data import TrainingBlocks
+from rdun.evaluation import (
+    Picture,
+    Reconstructor,
+    ScoreLabels,
+    images_per_second,
+    protocol_hash,
+    reconstructions,
+    sample_blocks,
+    score_blocks,
+    spread,
+)
+from rdun.models import Unfolding
+from rdun.operators import Task
+from rdun.results import EpochRecord, Score, Timing, TrialDirectory
+from rdun.training import TrainState
+from rdun.weights import encode_model
+
+BLOCKS_SCORED = 256
+"""Blocks of each split that the overfitting scores use."""
+PICTURES_KEPT = 4
+"""Test images of which the reconstruction is kept as a file."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores a trial's networks and writes the results into its directory.
+
+    Attributes:
+        validation, tests: the images; tests by name of the data set.
+    """
+
+    config: TrialConfig
+    folder: TrialDirectory
+    device: torch.device
+    task: Task
+    blocks: TrainingBlocks
+    validation: Sequence[Picture]
+    tests: Mapping[str, Sequence[Picture]]
+
+    def reconstructor(self, network: Unfolding | None) -> Reconstructor:
+        """The network as this trial tests it; None: the initial estimate."""
+        return Reconstructor(network, self.config.test_counts, self.config.model.deblock)
+
+    def finish(self, state: TrainState, where: str) -> None:
+        """Scores the last and the best weights and the initial estimate; the network is left with the best weights.
+
+        Args:
+            where: device and threads, for the timings.
+        """
+        network, same = state.network, state.best_epoch == state.epoch
+        self.folder.write("last.safetensors", encode_model(network, self.config))
+        initial = self._scores(None, "best", keep="initial")
+        scores = [*initial, *_relabelled(initial, "last")]
+        if not same:
+            scores += self._scores(network, "last")
+        network.load_state_dict(state.best_weights)
+        self.folder.write("best.safetensors", encode_model(network, self.config))
+        best = self._scores(network, "best", keep="best")
+        scores += [*best, *(_relabelled(best, "last") if same else [])]
+        self.folder.write_timings(self._timings(network, state.records, where))
+        self.folder.write_scores(scores)
+
+    def _scores(self, network: Unfolding | None, checkpoint: str, keep: str = "") -> list[Score]:
+        """All scores of one network; with `keep`, the first reconstructions are written under that name."""
+        reconstruct, data, side = self.reconstructor(network), self.config.data, self.task.patch
+        protocol = protocol_hash(self.task)
+        scores: list[Score] = []
+        for name, pictures in self.tests.items():
+            labels = ScoreLabels(checkpoint, "test", name, protocol)
+            for number, picture in enumerate(pictures):
+                found = [*reconstructions(reconstruct, self.task, picture, self.device)]
+                scores += [s for test, x in found for s in labels.image_scores(reconstruct, test, picture, x)]
+                if keep and number < PICTURES_KEPT:
+                    stem = f"reconstructions/{name}/{picture.name.rsplit('.', 1)[0]}"
+                    self.folder.write(f"{stem}-original.png", _png(picture.pixels))
+                    self.folder.write(f"{stem}-{keep}.png", _png(found[0][1]))
+        splits = [("train", data.train, spread(self.blocks.pixels, BLOCKS_SCORED))]
+        splits += [("validation", data.validation, sample_blocks(self.validation, side, BLOCKS_SCORED))]
+        splits += [("test", name, sample_blocks(p, side, BLOCKS_SCORED)) for name, p in self.tests.items()]
+        for split, name, blocks in splits:
+            labels = ScoreLabels(checkpoint, split, name, protocol)
+            scores += score_blocks(reconstruct, self.task, blocks, labels, self.device)
+        return scores
+
+    def _timings(self, network: Unfolding, records: Sequence[EpochRecord], where: str) -> list[Timing]:
+        seconds, steps = records[-1].seconds, records[-1].step
+        evaluations = float(np.mean([r.stage_evaluations for r in records]))
+        pictures = [p for group in self.tests.values() for p in group]
+        rate = images_per_second(self.reconstructor(network), self.task, pictures, self.device)
+        return [
+            Timing(name="train_seconds", value=seconds, unit="s", detail=f"{steps} steps; {where}"),
+            Timing(name="step_milliseconds", value=1000 * seconds / steps, unit="ms", detail=where),
+            Timing(name="stage_evaluations_per_step", value=evaluations, unit="1", detail="mean, as drawn"),
+            Timing(name="images_per_second", value=rate, unit="1/s", detail=f"{len(pictures)} test images; {where}"),
+        ]
+
+
+def _relabelled(scores: Sequence[Score], checkpoint: str) -> list[Score]:
+    return [replace(score, checkpoint=checkpoint) for score in scores]
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()

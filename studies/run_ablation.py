@@ -1,0 +1,283 @@
+"""The command line of studies: pick one, plan it, run what is missing, report."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rdun.cli import InputError
+
+if TYPE_CHECKING:
+    from rdun.plan import Plan
+    from rdun.study import Study
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_STUDIES = {"__init__", "base", "run_ablation"}
+
+
+def study_names() -> list[str]:
+    """Names of the studies of this folder."""
+    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in NOT_STUDIES)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.argument("name", metavar="[STUDY]", default="quickstart")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop: arms, costs, what is already done.")
+@click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
+@click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
+@click.option("--list", "list_studies", is_flag=True, help="List the studies with their questions.")
+@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4.")
+@click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
+@click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
+@click.option("--runs", type=click.Path(), help="Folder of trials and reports; default: runs/.")
+def main(
+    name: str,
+    dry_run: bool,
+    report_only: bool,
+    sync: bool,
+    list_studies: bool,
+    changes: Sequence[str],
+    seeds: str | None,
+    cpus: int | None,
+    runs: str | None,
+) -> None:
+    """Run a study: a name from --list, or the path of your own file with `def study() -> Study`.
+
+    Trials that are done are reused, cut-off ones continue from their checkpoint, so the same command finishes what was interrupted.
+    """
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    if list_studies:
+        return _print_studies()
+    try:
+        folder = Path(runs).resolve() if runs else ROOT / "runs"
+        study = _changed(load_study(name), changes, seeds)
+        if report_only or sync:
+            return _from_results(study, folder, sync)
+        _run(study, folder, cpus, dry_run)
+    except (ValueError, OSError) as error:
+        raise InputError(error) from error
+    return None
+
+
+def load_study(name: str) -> Study:
+    """The study of a name in this folder, or of a Python file.
+
+    Raises:
+        ValueError: no such study, or a file that does not define one.
+    """
+    if name in study_names():
+        return _study_of(importlib.import_module(f"studies.{name}"), name)
+    path = Path(name)
+    if path.suffix == ".py" and path.is_file():
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return _study_of(module, name)
+    import difflib
+
+    near = difflib.get_close_matches(name, study_names(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"STUDY={name!r} is not known; {hint}choose one of {', '.join(study_names())}, or give a .py file")
+
+
+def _study_of(module: Any, name: str) -> Study:
+    from rdun.study import Study
+
+    make = getattr(module, "study", None)
+    made = make() if callable(make) else None
+    if not isinstance(made, Study):
+        raise ValueError(f"STUDY={name!r} does not define a study; give the file a function `def study() -> Study`")
+    return made
+
+
+def _changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
+    from dataclasses import replace
+
+    from rdun.config import parse_value, with_values
+
+    for change in changes:
+        field, equals, text = change.partition("=")
+        if not equals:
+            raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
+        arms = []
+        for arm in study.arms:
+            configs = (with_values(c, {field: parse_value(c, field, text)}) for c in arm.configs)
+            arms.append(replace(arm, configs=tuple(configs)))
+        study = replace(study, arms=tuple(arms))
+    if seeds is not None:
+        try:
+            numbers = tuple(int(part) for part in seeds.split(","))
+        except ValueError:
+            raise ValueError(
+                f"--seeds {seeds!r} is not a list of whole numbers; write for example --seeds 0,1,2"
+            ) from None
+        study = replace(study, seeds=numbers)
+    return study
+
+
+def _print_studies() -> None:
+    for name in study_names():
+        click.echo(f"{name:20} {load_study(name).question}")
+
+
+def _run(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
+    from rdun.plan import check_store, make_plan
+    from rdun.results import Folder, Lease, Store
+
+    store, home = Store(folder / "trials"), folder / "studies" / study.name
+    plan = make_plan(study, store, _precision())
+    _print_plan(plan, table=dry_run)
+    if dry_run:
+        return
+    check_store(plan, str(folder))
+    with Lease(Folder(home)):
+        failed = _train_and_report(plan, store, home, cpus)
+    if failed:
+        sys.exit(1)
+
+
+def _train_and_report(plan: Plan, store: Any, home: Path, cpus: int | None) -> bool:
+    """Runs what is missing, then writes report and tracker; True if a trial failed."""
+    from rdun.monitor import now
+    from rdun.plan import make_plan
+    from rdun.progress import Progress
+    from rdun.results import Folder
+    from rdun.tracking import Mirror, tracking_uri
+
+    started, uri = now(), tracking_uri(ROOT)
+    plan.record.provenance.update(_provenance(plan, started))
+    plan.record.save(Folder(home))
+    interrupted = False
+    with Mirror(plan.record, store, uri) as mirror:
+        try:
+            if plan.missing():
+                from rdun.tuning import cluster, run_trials
+
+                with cluster(cpus=cpus) as capacity, Progress(plan, store) as progress:
+                    run_trials(plan, store, progress, capacity)
+        except KeyboardInterrupt:
+            interrupted = True
+        plan.record.provenance.update(finished=now())
+        plan.record.save(Folder(home))
+        _write_report(home, store)
+        mirror.publish(home)
+    after = make_plan(plan.study, store, _precision()).counts()
+    if mirror.problem:
+        click.echo(mirror.problem, err=True)
+    _print_end(plan, after, home, uri)
+    if interrupted:
+        click.echo("Stopped. The same command goes on where this one stopped.", err=True)
+        sys.exit(130)
+    return after["complete"] < len(plan.trials)
+
+
+def _from_results(study: Study, folder: Path, sync: bool) -> None:
+    from rdun.results import Folder, PlanRecord, Store
+
+    store, home = Store(folder / "trials"), folder / "studies" / study.name
+    if not (home / "plan.json").is_file():
+        raise ValueError(
+            f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"
+        )
+    report = _write_report(home, store)
+    if sync:
+        from rdun.tracking import sync as copy_to_tracker
+        from rdun.tracking import tracking_uri
+
+        copy_to_tracker(PlanRecord.load(Folder(home)), store, tracking_uri(ROOT), home)
+    click.echo(f"Report: {report}")
+
+
+def _write_report(home: Path, store: Any) -> Path:
+    from analysis.report import write_report
+
+    return write_report(home, store)
+
+
+def _precision() -> Any:
+    """What "auto" means here; asked of PyTorch on this machine."""
+    import torch
+
+    from rdun.config import TrialConfig
+    from rdun.trial import resolve_precision
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return resolve_precision(TrialConfig(), device).precision
+
+
+def _provenance(plan: Plan, started: str) -> dict[str, Any]:
+    from rdun import monitor
+    from rdun.data import image_set, registry
+
+    names = {n for t in plan.trials for n in (t.config.data.train, t.config.data.validation, *t.config.data.test)}
+    sets = {name: image_set(name) for name in sorted(names)}
+    return {
+        "command": " ".join(["python", "studies/run_ablation.py", *sys.argv[1:]]),
+        "started": started,
+        "machine": monitor.host(),
+        "cpu": monitor.processor(),
+        "cores": os.cpu_count(),
+        "threads": plan.study.resources.threads,
+        "versions": monitor.versions(),
+        "revision": monitor.revision(),
+        "datasets": {
+            name: {
+                "title": registry().get(name, {}).get("title", name),
+                "hash": images.hash,
+                "files": [path.name for path in images.paths],
+            }
+            for name, images in sets.items()
+        },
+    }
+
+
+def _print_plan(plan: Plan, *, table: bool) -> None:
+    counts = plan.counts()
+    states = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    if table:
+        _print_arms(plan)
+    click.echo(f"{plan.study.name}: {len(plan.study.arms)} arms x {len(plan.study.seeds)} seeds, {states} trials")
+
+
+def _print_arms(plan: Plan) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, title=Text(plan.study.question, style="bold"), title_justify="left", expand=False)
+    table.add_column("arm", overflow="fold")
+    for column in ("layers", "parameters", "MMAC/block", "steps", "samples", "evaluations/step"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for arm in plan.record.arms:
+        table.add_row(
+            Text(arm.name),
+            arm.layout,
+            f"{arm.parameters:,}",
+            f"{arm.macs / 1e6:,.1f}",
+            f"{arm.steps:,}",
+            f"{arm.samples:,}",
+            f"{arm.stage_evaluations_train:g}",
+        )
+    console = Console()
+    console.print(table, width=max(console.width, 110))
+
+
+def _print_end(plan: Plan, counts: dict[str, int], home: Path, uri: str) -> None:
+    click.echo(f"{counts['complete']} of {len(plan.trials)} trials complete, {counts['failed']} failed.")
+    click.echo(f"Report:  {home / 'report.html'}")
+    click.echo(
+        f"Tracker: make ui, or in the venv at {ROOT}: mlflow ui" if uri.startswith("sqlite") else f"Tracker: {uri}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rdun.config import (
+    CoastConfig,
+    Fixed,
+    IstaNetPlusConfig,
+    RecursionConfig,
+    Rfmu,
+    TrialConfig,
+    UniformRange,
+    from_dict,
+    parse_value,
+    to_dict,
+    with_values,
+)
+
+EXAMPLES = [
+    TrialConfig(),
+    TrialConfig(model=IstaNetPlusConfig(layers=3, symmetry=0.0), precision="bf16", seed=7),
+    TrialConfig(
+        model=CoastConfig(layers=2),
+        recursion=RecursionConfig(
+            train=UniformRange(low=(1, 2), high=(3, 4)), test=Fixed(counts=(5,)), modulation=Rfmu()
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("config", EXAMPLES)
+def test_round_trip(config: TrialConfig) -> None:
+    assert from_dict(TrialConfig, to_dict(config)) == config
+    assert from_dict(TrialConfig, to_dict(config, omit_defaults=True)) == config
+
+
+def test_with_values_changes_leaves_groups_and_union_members() -> None:
+    config = with_values(
+        TrialConfig(),
+        {
+            "model.layers": 5,
+            "recursion.train": UniformRange(high=(4,)),
+            "recursion.modulation": {"kind": "rfmu", "inputs": ["total"]},
+            "optim.lr": 1,
+        },
+    )
+    assert config.model == CoastConfig(layers=5)
+    assert config.test_counts == (4, 4, 4, 4, 4)
+    assert config.recursion.modulation == Rfmu(inputs=("total",))
+    assert config.optim.lr == 1.0
+
+
+def test_changes_are_checked_together_not_one_by_one() -> None:
+    start = with_values(TrialConfig(), {"model.layers": 2, "recursion.train": Fixed(counts=(1, 2))})
+    changed = with_values(start, {"model.layers": 3, "recursion.train.counts": (1, 2, 3)})
+    assert changed.test_counts == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"optim.lrr": 1e-3}, ["optim.lrr", "did you mean 'lr'"]),
+        ({"optm.lr": 1e-3}, ["optm", "did you mean 'optim'"]),
+        ({"optim.lr": "fast"}, ["optim.lr='fast'", "a number"]),
+        ({"optim.batch": 2.5}, ["optim.batch=2.5", "whole number"]),
+        ({"model.layers": 0}, ["model.layers=0", "at least 1"]),
+        ({"model.layers": True}, ["model.layers=True", "whole number"]),
+        ({"task.ratios": (1.5,)}, ["task.ratios=1.5", "0.25"]),
+        ({"task.ratios": ()}, ["task.ratios=()", "at least one"]),
+        ({"data.fraction": 0.0}, ["data.fraction=0.0", "0.03"]),
+        ({"precision": "fp17"}, ["precision='fp17'", "did you mean 'fp16'"]),
+        ({"model": {"kind": "cost"}}, ["model.kind='cost'", "did you mean 'coast'"]),
+        ({"recursion.train.counts": (1, 2)}, ["recursion.train.counts=(1, 2)", "model.layers=20"]),
+        ({"recursion.train": UniformRange(low=(1,), high=(2, 3))}, ["recursion.train.high=(2, 3)", "model.layers=20"]),
+        ({"seed.x": 1}, ["seed.x", "no fields"]),
+        ({"seed": -1}, ["seed=-1", "0 or more"]),
+    ],
+)
+def test_bad_changes_name_field_value_and_remedy(changes: dict[str, Any], parts: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"\S") as error:
+        with_values(TrialConfig(), changes)
+    for part in parts:
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_uniform_range_needs_low_at_or_below_high() -> None:
+    with pytest.raises(ValueError, match=r"recursion low=\(3,\)"):
+        UniformRange(low=(3,), high=(2,))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("optim.lr", "3e-4", 3e-4),
+        ("optim.epochs", "7", 7),
+        ("task.ratios", "0.1, 0.25", [0.1, 0.25]),
+        ("data.augment", "False", False),
+        ("data.epoch_samples", "none", None),
+        ("data.epoch_samples", "64", 64),
+        ("recursion.modulation", "rfmu", {"kind": "rfmu"}),
+        ("model.start", "identity", "identity"),
+    ],
+)
+def test_parse_value(name: str, text: str, value: Any) -> None:
+    assert parse_value(TrialConfig(), name, text) == value
+    with_values(TrialConfig(), {name: parse_value(TrialConfig(), name, text)})
+
+
+def test_parse_value_names_what_is_wrong() -> None:
+    with pytest.raises(ValueError, match=r"optim\.epochs='many' is not a whole number"):
+        parse_value(TrialConfig(), "optim.epochs", "many")
+    with pytest.raises(ValueError, match=r"unknown field 'optim\.epoch'; did you mean 'epochs'"):
+        parse_value(TrialConfig(), "optim.epoch", "1")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rdun.config import (
+    CoastConfig,
+    DataConfig,
+    Fixed,
+    RecursionConfig,
+    Schedule,
+    TrialConfig,
+    UniformRange,
+    canonical,
+    fingerprint,
+    with_values,
+)
+
+HASHES = {"t91": "a" * 16, "set11": "b" * 16, "bsd68": "c" * 16, "elsewhere": "a" * 16}
+BASE = TrialConfig(precision="fp32")
+
+
+def recursive(train: Schedule, test: Fixed | None = None) -> TrialConfig:
+    return replace(BASE, model=CoastConfig(layers=2), recursion=RecursionConfig(train=train, test=test))
+
+
+def test_gold() -> None:
+    """Moves only when the meaning of a config moves; then NUMERICS is raised."""
+    assert fingerprint(BASE, HASHES) == "c7da46fc527491c8"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (recursive(Fixed(counts=(4,))), recursive(Fixed(counts=(4, 4)))),
+        (recursive(Fixed(counts=(4,))), recursive(UniformRange(low=(4,), high=(4,)))),
+        (recursive(Fixed(counts=(4,))), recursive(Fixed(counts=(4,)), test=Fixed(counts=(4, 4)))),
+        (recursive(UniformRange(low=(1,), high=(4, 4))), recursive(UniformRange(low=(1, 1), high=(4,)))),
+    ],
+)
+def test_same_training_same_identity(one: TrialConfig, other: TrialConfig) -> None:
+    assert canonical(one) == canonical(other)
+    assert fingerprint(one, HASHES) == fingerprint(other, HASHES)
+
+
+def test_content_counts_not_the_name_of_a_folder() -> None:
+    moved = replace(BASE, data=DataConfig(train="elsewhere"))
+    assert fingerprint(moved, HASHES) == fingerprint(BASE, HASHES)
+    assert fingerprint(BASE, HASHES | {"t91": "d" * 16}) != fingerprint(BASE, HASHES)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optim.lr": 2e-4},
+        {"seed": 1},
+        {"precision": "bf16"},
+        {"model.channels": 16},
+        {"recursion.test": {"counts": [2]}},
+        {"task.matrix_seed": 3},
+        {"data.fraction": 0.5},
+    ],
+)
+def test_whatever_moves_numbers_moves_the_identity(change: dict[str, object]) -> None:
+    assert fingerprint(with_values(BASE, change), HASHES) != fingerprint(BASE, HASHES)
+
+
+def test_precision_must_be_resolved() -> None:
+    with pytest.raises(AssertionError):
+        fingerprint(replace(BASE, precision="auto"), HASHES)

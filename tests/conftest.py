@@ -1,0 +1,80 @@
+"""Shared pieces: tiny images, a tiny config, one Ray cluster for the whole session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", RAY_USAGE_STATS_ENABLED="0")
+
+from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
+
+
+def photograph(seed: int, shape: tuple[int, int]) -> np.ndarray:
+    """A smooth random picture with edges: enough structure for a network to learn something."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    picture = sum(
+        np.sin(x * generator.uniform(0.02, 0.3) + y * generator.uniform(0.02, 0.3) + generator.uniform(0, 6))
+        for _ in range(6)
+    )
+    picture = picture + 2.0 * (x * generator.normal() + y * generator.normal() > 20)
+    scaled = (picture - picture.min()) / np.ptp(picture) * 255
+    return np.rint(scaled).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders train, validation and test with a few small PNG images each."""
+    root = tmp_path_factory.mktemp("images")
+    for name, shapes in {"train": [(72, 80), (66, 70)], "validation": [(40, 50)], "test": [(45, 66), (50, 40)]}.items():
+        (root / name).mkdir()
+        for index, shape in enumerate(shapes):
+            Image.fromarray(photograph(hash_free(name, index), shape)).save(root / name / f"{name}{index}.png")
+    return root
+
+
+def hash_free(name: str, index: int) -> int:
+    """A seed that does not depend on Python's hash."""
+    return sum(map(ord, name)) * 10 + index
+
+
+@pytest.fixture
+def tiny(images: Path) -> TrialConfig:
+    """A trial of a second: 2 stages of 4 channels, 12x12 blocks, 3 epochs of 6 steps."""
+    return TrialConfig(
+        task=BlockSensingTask(ratios=(0.25,), block=12, matrices=2, initial="linear", ridge=1e-3),
+        model=CoastConfig(layers=2, channels=4, start="identity"),
+        recursion=RecursionConfig(train=Fixed(counts=(1,))),
+        data=DataConfig(
+            train=str(images / "train"),
+            validation=str(images / "validation"),
+            test=(str(images / "test"),),
+            stride=6,
+            epoch_samples=48,
+        ),
+        optim=OptimConfig(lr=2e-3, batch=8, epochs=3),
+        precision="fp32",
+    )
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of published data and weights, or a skip."""
+    root = os.environ.get("RDUN_DATA")
+    if not root:
+        pytest.skip("needs RDUN_DATA: a folder with t91/, set11/, bsd68/ and weights/")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def clean_environment() -> Iterator[None]:
+    """Nothing here joins a cluster or a tracker of the user."""
+    saved = {key: os.environ.pop(key, None) for key in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
+    yield
+    os.environ.update({key: value for key, value in saved.items() if value is not None})

@@ -1,0 +1,83 @@
+"""The contract of every task."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from rdun.operators import Task, make_task
+from tests.contracts.cases import BLOCK, TASKS, moment
+
+every_task = pytest.mark.parametrize("name", TASKS)
+
+
+def task_of(name: str) -> Task:
+    return make_task(TASKS[name], moment(), torch.device("cpu"))
+
+
+def image(side: int = BLOCK) -> torch.Tensor:
+    return torch.rand((1, 1, side, side), generator=torch.Generator().manual_seed(0))
+
+
+@every_task
+def test_drawn_operators_fit_the_training_images(name: str) -> None:
+    task, generator = task_of(name), np.random.default_rng(0)
+    for _ in range(5):
+        operator = task.draw(generator)
+        assert operator.image_shape == (task.patch, task.patch) == (BLOCK, BLOCK)
+        assert operator.descend(operator.initial(operator.measure(image())), operator.measure(image()), 0.5).shape == (
+            1,
+            1,
+            8,
+            8,
+        )
+
+
+@every_task
+def test_draws_depend_on_the_generator_alone(name: str) -> None:
+    def sequence(task: Task, seed: int) -> list[torch.Tensor]:
+        generator = np.random.default_rng(seed)
+        return [task.draw(generator).measure(image()) for _ in range(8)]
+
+    def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+        return all(p.shape == q.shape and torch.equal(p, q) for p, q in zip(a, b, strict=True))
+
+    task = task_of(name)
+    assert equal(sequence(task, 0), sequence(task, 0))
+    assert equal(sequence(task, 0), sequence(task_of(name), 0))
+    assert not equal(sequence(task, 0), sequence(task, 1))
+
+
+@every_task
+@pytest.mark.parametrize("shape", [(8, 8), (16, 24), (13, 19)], ids=str)
+def test_test_operators_are_fixed_and_named(name: str, shape: tuple[int, int]) -> None:
+    first, second = task_of(name).test_operators(shape), task_of(name).test_operators(shape)
+    labels = [(t.ratio, t.matrix) for t in first]
+    assert labels == [(t.ratio, t.matrix) for t in second]
+    assert len(set(labels)) == len(labels) > 0
+    x = torch.rand((1, 1, *shape), generator=torch.Generator().manual_seed(1))
+    for a, b in zip(first, second, strict=True):
+        assert a.operator.image_shape == shape
+        assert torch.equal(a.operator.measure(x), b.operator.measure(x))
+        assert a.operator.ratio == pytest.approx(a.ratio, abs=0.5 / BLOCK**2 + 1e-9)
+
+
+@every_task
+def test_unseen_means_unseen(name: str) -> None:
+    """No test operator gives the measurements of a training operator, but for the task that says so."""
+    task, generator = task_of(name), np.random.default_rng(3)
+    trained = [task.draw(generator).measure(image()) for _ in range(50)]
+    for test in task.test_operators((BLOCK, BLOCK)):
+        y = test.operator.measure(image())
+        seen = any(y.shape == other.shape and torch.equal(y, other) for other in trained)
+        assert seen == (name == "block, seen")
+
+
+@every_task
+def test_records_are_json(name: str) -> None:
+    task = task_of(name)
+    assert json.loads(json.dumps(task.protocol()))["kind"] == TASKS[name].kind
+    json.dumps(task.facts())

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdun.config import DataConfig
+from rdun.data import all_blocks, count_blocks, dihedral, epoch_samples, grid_blocks, image_set, training_blocks
+
+CONFIG = DataConfig(stride=6)
+
+
+def rows(blocks: np.ndarray) -> set[bytes]:
+    return {row.tobytes() for row in blocks}
+
+
+def test_grid_blocks_are_full_crops_in_raster_order() -> None:
+    image = np.arange(7 * 9, dtype=np.uint8).reshape(7, 9)
+    blocks = grid_blocks(image, 2, 4)
+    assert blocks.shape == (2 * 3, 16)
+    assert (blocks[4].reshape(4, 4) == image[2:6, 2:6]).all()
+
+
+def test_dihedral_gives_the_eight_symmetries() -> None:
+    image = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    views = dihedral(image)
+    assert len({(v.shape, v.tobytes()) for v in views}) == 8
+    assert (views[0] == image).all()
+
+
+@pytest.mark.parametrize("augment", [True, False])
+@pytest.mark.parametrize("stride", [5, 12])
+def test_count_agrees_with_cutting(images: Path, augment: bool, stride: int) -> None:
+    config, found = DataConfig(stride=stride, augment=augment), image_set(str(images / "train"))
+    assert count_blocks(found, config, 12) == sum(map(len, all_blocks(found, stride, 12, augment)))
+
+
+def test_subsets_are_prefixes_of_one_order(images: Path) -> None:
+    found = image_set(str(images / "train"))
+    full = training_blocks(found, CONFIG, 12)
+    for fraction in (0.03, 0.1, 0.5):
+        part = training_blocks(found, replace(CONFIG, fraction=fraction), 12)
+        assert len(part.pixels) == int(fraction * full.available)
+        assert (part.pixels == full.pixels[: len(part.pixels)]).all()
+    other = training_blocks(found, replace(CONFIG, subset_seed=1), 12)
+    assert (other.pixels != full.pixels).any()
+    assert rows(other.pixels) == rows(full.pixels)
+
+
+def test_an_epoch_repeats_the_subset_evenly(images: Path) -> None:
+    blocks = training_blocks(image_set(str(images / "train")), replace(CONFIG, fraction=0.1, epoch_samples=500), 12)
+    order = blocks.epoch_order(seed=0, epoch=1)
+    counts = np.bincount(order, minlength=len(blocks.pixels))
+    assert len(order) == 500
+    assert counts.max() - counts.min() == 1
+    assert (order == blocks.epoch_order(seed=0, epoch=1)).all()
+    assert (order != blocks.epoch_order(seed=0, epoch=2)).any()
+    assert (order != blocks.epoch_order(seed=1, epoch=1)).any()
+
+
+def test_the_moments_are_those_of_the_subset(images: Path) -> None:
+    blocks = training_blocks(image_set(str(images / "train")), replace(CONFIG, fraction=0.2), 12)
+    values = (blocks.pixels / 255.0).astype(np.float32).astype(np.float64)
+    assert np.allclose(blocks.moment(), values.T @ values, rtol=1e-12)
+
+
+def test_a_fraction_that_leaves_nothing_is_refused(images: Path) -> None:
+    with pytest.raises(ValueError, match=r"data\.fraction=0\.0001 of \d+ blocks leaves none"):
+        training_blocks(image_set(str(images / "train")), replace(CONFIG, fraction=0.0001), 12)
+
+
+def test_an_image_smaller_than_a_block_is_named(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((8, 40), dtype=np.uint8)).save(tmp_path / "flat.png")
+    with pytest.raises(ValueError, match=r"flat\.png is 40x8 pixels, smaller than one 12x12 block"):
+        count_blocks(image_set(str(tmp_path)), CONFIG, 12)
+
+
+def test_t91_gives_the_published_blocks(data_root: Path) -> None:
+    """88,912 blocks whose content hash was proven against the published initialisation matrices."""
+    blocks = np.concatenate([*all_blocks(image_set("t91"), 20, 33, augment=True)])
+    assert blocks.shape == (88_912, 1089)
+    digest = hashlib.sha256(b"".join(sorted(row.tobytes() for row in blocks))).hexdigest()
+    assert digest == "1712a5876981ee7b4c1e0d0e877e333093dec4cb5294246b0a71aef8c15a833d"
+    assert data_root.is_dir()
+
+
+def test_three_percent_of_t91_is_repeated_33_times() -> None:
+    config = DataConfig(fraction=0.03)
+    assert epoch_samples(config, 88_912) == 2_667 * 33 == 88_011

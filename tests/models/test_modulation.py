@@ -1,0 +1,48 @@
+"""Modulation against its formulas."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from rdun.config import NoModulation, RatioScale, Rfmu
+from rdun.config.schema import Condition
+from rdun.models import make_modulation
+
+
+def by_name(modulation: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach() for name, parameter in modulation.named_parameters()}
+
+
+def test_none_scales_nothing() -> None:
+    assert make_modulation(NoModulation(), 8, 2, 6)(0.5, (1, 2)) is None
+
+
+def test_ratio_scale_is_affine_in_the_realised_ratio() -> None:
+    modulation = make_modulation(RatioScale(), 8, 2, 6)
+    p = by_name(modulation)
+    table = modulation(109 / 1089, (2, 1))
+    assert table is not None
+    for t in range(3):
+        for slot in range(2):
+            expected = p[f"slots.{slot}.weight"][:, 0] * 109 / 1089 + p[f"slots.{slot}.bias"]
+            torch.testing.assert_close(table[t, slot], expected)
+
+
+@pytest.mark.parametrize(
+    "inputs", [("ratio", "total", "current"), ("total", "current"), ("current",), ("total", "ratio")]
+)
+def test_rfmu_is_a_perceptron_of_the_recursion(inputs: tuple[Condition, ...]) -> None:
+    """alpha = W2 ReLU(W1 c + w1) + w2 with c from (2 M/N, T/T_max, t/T_max), t = 1..T counted over all layers."""
+    longest, ratio, counts = 20, 0.25, (2, 1, 4)
+    modulation = make_modulation(Rfmu(inputs=inputs), 8, 1, longest)
+    p = by_name(modulation)
+    table = modulation(ratio, counts)
+    assert table is not None
+    assert table.shape == (7, 1, 8)
+    for t in range(1, 8):
+        known = {"ratio": 2 * ratio, "total": 7 / longest, "current": t / longest}
+        c = torch.tensor([known[name] for name in inputs])
+        hidden = torch.relu(p["slots.0.0.weight"] @ c + p["slots.0.0.bias"])
+        torch.testing.assert_close(table[t - 1, 0], p["slots.0.2.weight"] @ hidden + p["slots.0.2.bias"])

@@ -1,0 +1,90 @@
+"""The import table of docs/design.md, held by reading every module's syntax tree."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = ROOT / "docs" / "design.md"
+STANDARD = set(sys.stdlib_module_names)
+OWN = ("rdun", "analysis", "studies")
+
+
+def table() -> dict[str, set[str]]:
+    """room -> what it may import, from the lines "- `room`: a, b, c" of the table in docs/design.md."""
+    section = TABLE.read_text().split("<!-- import table -->")[1]
+    rows = re.findall(r"^- `([\w.]+)`: (.*)$", section, flags=re.MULTILINE)
+    return {room: {name.strip() for name in names.split(",")} - {"nothing"} for room, names in rows}
+
+
+def rooms() -> dict[str, list[Path]]:
+    """Every module or package of rdun, and the other top-level packages, with their files."""
+    found = {"rdun.__init__": [ROOT / "rdun" / "__init__.py"], "analysis": sorted((ROOT / "analysis").rglob("*.py"))}
+    for path in sorted((ROOT / "rdun").iterdir()):
+        if path.is_dir() and (path / "__init__.py").is_file():
+            found[f"rdun.{path.name}"] = sorted(path.rglob("*.py"))
+        elif path.suffix == ".py" and path.stem != "__init__":
+            found[f"rdun.{path.stem}"] = [path]
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Foreign top-level packages, and rooms of this project, that a file imports anywhere."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports are not used here"
+            assert node.module is not None
+            names |= {f"rdun.{a.name}" for a in node.names} if node.module == "rdun" else {node.module}
+    return {room(name) for name in names} - STANDARD - {""}
+
+
+def room(name: str) -> str:
+    parts = name.split(".")
+    if parts[0] == "rdun":
+        return "" if parts[-1] == "__version__" else ".".join(parts[:2])
+    return parts[0]
+
+
+@pytest.mark.parametrize("name", [name for name in rooms() if name != "rdun.__init__"])
+def test_room_imports_only_what_the_table_allows(name: str) -> None:
+    allowed = table()
+    assert name in allowed, f"add {name} to the import table of docs/design.md"
+    for path in rooms()[name]:
+        extra = imported(path) - allowed[name] - {name}
+        assert not extra, f"{path.relative_to(ROOT)} imports {sorted(extra)}; the table allows {sorted(allowed[name])}"
+
+
+def test_table_has_no_dead_rows() -> None:
+    assert set(table()) == set(rooms()) - {"rdun.__init__"}
+
+
+def test_nothing_imports_studies() -> None:
+    for files in rooms().values():
+        for path in files:
+            assert "studies" not in imported(path), path
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("rdun.config", {"torch", "numpy", "ray", "mlflow"}),
+        ("rdun.results", {"torch", "numpy", "ray", "mlflow"}),
+        ("rdun.study", {"torch", "numpy", "ray", "mlflow"}),
+        ("rdun.tracking", {"torch", "mlflow", "ray"}),
+        ("rdun.trial", {"ray", "mlflow", "pandas"}),
+        ("analysis.report", {"torch", "ray", "mlflow"}),
+    ],
+)
+def test_what_an_import_really_loads(module: str, forbidden: set[str]) -> None:
+    code = f"import sys, {module}; print(*sorted({forbidden!r} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert loaded.split() == []

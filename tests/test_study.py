@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rdun.config import CoastConfig, Fixed, RecursionConfig, TrialConfig, UniformRange
+from rdun.study import Arm, Claim, Resources, Study, vary
+
+BASE = TrialConfig(model=CoastConfig(layers=4))
+RECURSIVE = TrialConfig(model=CoastConfig(layers=2), recursion=RecursionConfig(train=Fixed(counts=(2,))))
+
+
+def make(arms: tuple[Arm, ...], **changes: object) -> Study:
+    study = Study(name="s", title="", question="", method="", expectation="", scale="", arms=arms)
+    return replace(study, **changes)  # type: ignore[arg-type]
+
+
+PAIR = (Arm(name="base", configs=(BASE,)), Arm(name="recursive", configs=(RECURSIVE,), compare_to="base"))
+
+
+def test_cells_replace_the_seed_and_go_seed_by_seed() -> None:
+    cells = [(arm.name, seed, configs[0].seed) for arm, seed, configs in make(PAIR, seeds=(3, 5)).cells()]
+    assert cells == [("base", 3, 3), ("recursive", 3, 3), ("base", 5, 5), ("recursive", 5, 5)]
+
+
+def test_vary_is_the_full_grid_with_its_level_names() -> None:
+    factors = {
+        "depth": {"4x1": {}, "2x2": {"model.layers": 2, "recursion.train": Fixed(counts=(2,))}},
+        "data": {"3 %": {"data.fraction": 0.03}, "100 %": {}},
+    }
+    found = [(*names.values(), c.model.layers, c.data.fraction) for names, c in vary(BASE, factors)]
+    assert found == [
+        ("4x1", "3 %", 4, 0.03),
+        ("4x1", "100 %", 4, 1.0),
+        ("2x2", "3 %", 2, 0.03),
+        ("2x2", "100 %", 2, 1.0),
+    ]
+
+
+def test_equal_arms_are_refused_in_normal_form() -> None:
+    same = replace(RECURSIVE, recursion=RecursionConfig(train=UniformRange(low=(2,), high=(2, 2))), seed=9)
+    with pytest.raises(ValueError, match="'twin' is the same training as arm 'recursive'"):
+        make((*PAIR, Arm(name="twin", configs=(same,))))
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ((), "has no arms"),
+        ((PAIR[0], PAIR[0]), "'base' is empty or used twice"),
+        ((replace(PAIR[1], compare_to="bass"),), "compare_to='bass'"),
+        ((replace(PAIR[0], compare_to="base"),), "compare_to='base'"),
+        ((replace(PAIR[0], configs=()),), "no configs"),
+        (
+            (
+                PAIR[0],
+                Arm(name="b", configs=(replace(RECURSIVE, data=replace(BASE.data, test=("x",))),), compare_to="base"),
+            ),
+            "same data.test",
+        ),
+    ],
+)
+def test_bad_arms(arms: tuple[Arm, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(arms)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "a/b"}, "name='a/b'"),
+        ({"seeds": ()}, r"seeds=\(\)"),
+        ({"seeds": (1, 1)}, r"seeds=\(1, 1\)"),
+        ({"seeds": (-1,)}, r"seeds=\(-1,\)"),
+        ({"claims": (Claim(text="t", arm="base", versus="nobody"),)}, "names arm 'nobody'"),
+    ],
+)
+def test_bad_studies(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(PAIR, **changes)
+
+
+@pytest.mark.parametrize("bad", [{"threads": 0}, {"gpus": 1.5}, {"gpus": -0.1}, {"retries": -1}])
+def test_bad_resources(bad: dict[str, int]) -> None:
+    (field, value), *_ = bad.items()
+    with pytest.raises(ValueError, match=f"resources.{field}={value}"):
+        Resources(**bad)  # type: ignore[arg-type]

@@ -1,0 +1,126 @@
+"""Names, metrics and descriptions, without MLflow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rdun.results import Store
+from rdun.tracking import tracking_uri, view
+from rdun.tracking.client import cause, without_password
+from rdun.tracking.files import is_held, milliseconds, read_trial
+from rdun.tracking.view import Identity
+from tests.tracking.tracked_study import BEGAN, arm_record, plan_record, write_trial
+
+NAMES = [
+    "bsd68",
+    "a/b",
+    "a_b",
+    "../x",
+    "<script>alert(1)</script>",
+    "ünï cödé",
+    "",
+    " ",
+    ".",
+    "50 %",
+    "50 #",
+    "x" * 300,
+]
+
+
+def test_clean_names_are_legal_and_different() -> None:
+    cleaned = [view.clean(name) for name in NAMES]
+    assert len(set(cleaned)) == len(NAMES)
+    for name in cleaned:
+        assert name == name.strip(" .")
+        assert 0 < len(name) <= 100
+        assert not set(name) & set('/<>%#?:*"|\\')
+    assert view.clean("bsd68") == "bsd68"
+    assert view.clean("ünï cödé") == "ünï cödé"
+
+
+def test_identity_survives_tags() -> None:
+    for identity in (Identity("s"), Identity("s", "an <arm>", "", "ff"), Identity("s", "a", "0", "aa")):
+        assert Identity.of(identity.tags()) == identity
+    assert Identity.of({"mlflow.runName": "somebody else's"}) is None
+
+
+def test_arm_identity_follows_the_config_and_not_the_seed() -> None:
+    base, seeded, other = (arm_record("a", **change) for change in ({}, {"seed": 3}, {"optim.lr": 0.5}))
+    assert view.arm_identity("s", base) == view.arm_identity("s", seeded) != view.arm_identity("s", other)
+
+
+def test_flatten() -> None:
+    values = {"optim": {"lr": 1e-4}, "task": {"ratios": [0.1, 0.2], "none": None, "empty": []}}
+    expected = {"optim.lr": "0.0001", "task.ratios": "0.1, 0.2", "task.none": "None", "task.empty": "-"}
+    assert view.flatten(values) == expected
+
+
+def test_best_values_appear_where_they_improve(tmp_path: Path) -> None:
+    records = write_trial(Store(tmp_path), "aa", epochs=4).epochs()
+    rows = {record.epoch: {p.key: p.value for p in points} for record, points in view.epoch_points(records)}
+    assert [rows[e]["epoch/validation_psnr"] for e in (1, 2, 3, 4)] == pytest.approx([25.1, 25.2, 25.2, 25.1])
+    assert [e for e in rows if "result/best_validation_psnr" in rows[e]] == [1, 2]
+    assert [rows[e].get("result/best_epoch") for e in (1, 2, 3, 4)] == [1, 2, None, None]
+    assert [e for e in rows if "result/best_train_loss" in rows[e]] == [1, 2, 3, 4]
+
+
+def test_summary_means_over_images_and_per_ratio(tmp_path: Path) -> None:
+    folder = write_trial(Store(tmp_path), "aa", level=30.0)
+    run = folder.run()
+    assert run is not None
+    values = view.summary(read_trial(folder, run))
+    assert values["result/best_test_psnr"] == pytest.approx(30 + 0.3 + 1.5 + 1)
+    assert values["result/last_test_psnr"] == pytest.approx(30 + 0.3 + 1.5)
+    assert values["result/best_test_psnr/ratio_0.5"] == pytest.approx(30 + 0.5 + 1.5 + 1)
+    assert values["result/last_validation_psnr"] == pytest.approx(30.1)
+    assert values["result/best_validation_psnr"] == pytest.approx(30.2)
+    assert values["time/train_seconds"] == 7.5
+
+
+def test_seed_means_leave_out_what_a_seed_lacks() -> None:
+    means = view.seed_means([{"result/a": 1.0, "time/t": 2.0, "only": 3.0}, {"result/a": 3.0, "time/t": 2.0}])
+    assert means == {"result/a": 2.0, "time/t": 2.0, "spread/a": pytest.approx(2**0.5)}
+    assert view.seed_means([{"result/a": 1.0}]) == {"result/a": 1.0}
+
+
+def test_descriptions_escape_markup() -> None:
+    plan = plan_record("s", {("<script>x</script>", 0): ["aa"]})
+    texts = [view.study_tags(plan, "A & B")["mlflow.note.content"], view.arm_note(plan.arms[0], 0, 1)]
+    assert not [text for text in texts if "<script>" in text or "<b>" in text]
+    assert "Is &lt;b&gt;A&lt;/b&gt; better than B &amp; C?" in texts[0]
+
+
+def test_lock_with_a_recent_sign_of_life(tmp_path: Path) -> None:
+    folder = write_trial(Store(tmp_path), "aa", status="running")
+    assert not is_held(folder)
+    folder.write_json("lock.json", {"heartbeat": 1.0})
+    assert not is_held(folder)
+    folder.write_json("lock.json", {"heartbeat": 9e12})
+    assert is_held(folder)
+
+
+def test_times() -> None:
+    assert milliseconds("2026-01-01T00:00:00+00:00") == milliseconds("2026-01-01T01:00:00+01:00") == BEGAN
+    assert milliseconds("2026-01-01T00:00:00") == BEGAN
+
+
+def test_tracking_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
+    assert tracking_uri(tmp_path) == "http://tracker:5000"
+
+
+def test_no_password_in_messages() -> None:
+    assert without_password("https://me:secret@host/x") == "https://***@host/x"
+    assert cause(RuntimeError("postgresql://me:secret@db/x is gone")) == "postgresql://***@db/x is gone"
+    assert cause(RuntimeError("... [Errno 111] Connection refused')")) == "connection refused"
+
+
+def test_import_is_cheap() -> None:
+    code = "import sys, rdun.tracking; print(sorted({'mlflow', 'torch', 'numpy', 'pandas', 'ray'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

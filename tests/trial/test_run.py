@@ -1,0 +1,203 @@
+"""One trial: what it leaves behind, and that a resumed one equals the uninterrupted one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdun.config import IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, to_dict, with_values
+from rdun.results import EpochRecord, TrialDirectory
+from rdun.training import Diverged
+from rdun.trial import Stopped, run_trial, trial_fingerprint
+
+RANDOM = {
+    "recursion.train": UniformRange(low=(1,), high=(3,)),
+    "recursion.modulation": Rfmu(),
+}
+
+
+def variants(tiny: TrialConfig) -> dict[str, TrialConfig]:
+    ista = replace(tiny, model=IstaNetPlusConfig(layers=2, channels=4))
+    return {
+        "fixed": tiny,
+        "random RFMU bf16": replace(with_values(tiny, RANDOM), precision="bf16"),
+        "ISTA-Net+ random": with_values(ista, {"recursion.train": UniformRange(low=(1,), high=(2,))}),
+    }
+
+
+def files(folder: TrialDirectory) -> dict[str, bytes]:
+    """What must be equal, byte for byte; epochs without their wall times."""
+    kept = {name: folder.read(name) for name in ("scores.csv", "best.safetensors", "last.safetensors", "config.json")}
+    records = [replace(record, seconds=0.0, timestamp=0) for record in folder.epochs()]
+    return kept | {"epochs": repr(records).encode()}
+
+
+@pytest.mark.parametrize("name", ["fixed", "random RFMU bf16", "ISTA-Net+ random"])
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_resume_equals_uninterrupted_bit_for_bit(tiny: TrialConfig, tmp_path: Path, name: str, stop_after: int) -> None:
+    config = variants(tiny)[name]
+    whole = run_trial(config, str(tmp_path / "whole"))
+
+    def stop(record: EpochRecord) -> None:
+        if record.epoch == stop_after:
+            raise Stopped("test")
+
+    first = run_trial(config, str(tmp_path / "parts"), stop)
+    assert (first.status, first.reason) == ("stopped", "test")
+    second = run_trial(config, str(tmp_path / "parts"))
+    assert second.status == whole.status == "complete"
+    assert second.attempts[-1].resumed_at_epoch == stop_after
+    assert files(TrialDirectory(tmp_path / "parts")) == files(TrialDirectory(tmp_path / "whole"))
+
+
+def test_kill_at_random_moments_loses_nothing(tiny: TrialConfig, tmp_path: Path) -> None:
+    """kill -9 of the real process, several times, then one run to the end."""
+    config = replace(tiny, optim=replace(tiny.optim, epochs=8))
+    run_trial(config, str(tmp_path / "whole"))
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(config)))
+    command = [sys.executable, "-m", "rdun.trial", str(tmp_path / "config.json"), "--workdir", str(tmp_path / "parts")]
+    parts, killed = TrialDirectory(tmp_path / "parts"), 0
+    for target in (1, 2, 4):
+        process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL)
+        while process.poll() is None and len(parts.epochs()) < target:
+            time.sleep(0.01)
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    assert killed >= 1
+    done = subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, check=True)
+    assert "complete; best epoch" in done.stdout
+    assert files(parts) == files(TrialDirectory(tmp_path / "whole"))
+
+
+def test_what_a_trial_leaves_behind(tiny: TrialConfig, tmp_path: Path) -> None:
+    folder = TrialDirectory(tmp_path / "t")
+    seen: list[EpochRecord] = []
+    info = run_trial(tiny, str(tmp_path / "t"), seen.append)
+    assert info == folder.run()
+    assert info.fingerprint == trial_fingerprint(tiny)
+    assert seen == folder.epochs()
+    assert [record.step for record in seen] == [6, 12, 18]
+    assert not folder.exists("checkpoint.pt")
+    assert not folder.exists("lock.json")
+    scores = folder.scores()
+    images = {s.image for s in scores if s.unit == "image"}
+    assert images == {"test0.png", "test1.png"}
+    assert {(s.split, s.unit) for s in scores} == {
+        ("test", "image"),
+        ("train", "block"),
+        ("validation", "block"),
+        ("test", "block"),
+    }
+    assert {s.recursions for s in scores} == {0, 2}
+    assert {s.checkpoint for s in scores} == {"best", "last"}
+    assert len({s.protocol for s in scores}) == 1
+    assert {t.name for t in folder.timings()} >= {"train_seconds", "images_per_second"}
+    assert folder.system()
+    assert len(folder.names("reconstructions")) == 1
+    assert info.facts["parameters"] > 0
+    before = folder.read("run.json")
+    run_trial(tiny, str(tmp_path / "t"))  # a complete trial is not touched
+    assert folder.read("run.json") == before
+
+
+def test_training_beats_the_initial_estimate(tiny: TrialConfig, tmp_path: Path) -> None:
+    config = with_values(tiny, {"optim.epochs": 20, "task.initial": "adjoint"})
+    run_trial(config, str(tmp_path / "t"))
+    psnr = {
+        s.recursions: s.value
+        for s in TrialDirectory(tmp_path / "t").scores()
+        if (s.checkpoint, s.split, s.unit) == ("best", "train", "block")
+    }
+    assert psnr[2] > psnr[0] + 1
+
+
+def test_arms_share_data_order_and_matrices(tiny: TrialConfig, tmp_path: Path) -> None:
+    """The first loss of an identity start is that of the initial estimate, whatever the network: same blocks, same matrix."""
+    one = replace(tiny, optim=replace(tiny.optim, epochs=1, lr=1e-30))
+    other = with_values(one, {"model.channels": 8, "recursion.train.counts": (3,)})
+    losses = []
+    for name, config in (("one", one), ("other", other)):
+        run_trial(config, str(tmp_path / name))
+        losses.append(TrialDirectory(tmp_path / name).epochs()[0].train_loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "empty"])
+def test_a_damaged_checkpoint_is_refused_and_kept(tiny: TrialConfig, tmp_path: Path, damage: str) -> None:
+    def stop(record: EpochRecord) -> None:
+        raise Stopped("test")
+
+    run_trial(tiny, str(tmp_path / "t"), stop)
+    path = tmp_path / "t" / "checkpoint.pt"
+    content = path.read_bytes()
+    path.write_bytes({"truncate": content[: len(content) // 2], "garbage": b"x" * 1000, "empty": b""}[damage])
+    with pytest.raises(ValueError, match=r"checkpoint\.pt cannot be read \(.*\); delete it and run again"):
+        run_trial(tiny, str(tmp_path / "t"))
+    assert path.exists()
+    info = TrialDirectory(tmp_path / "t").run()
+    assert info is not None
+    assert info.status == "failed"
+    path.unlink()
+    assert run_trial(tiny, str(tmp_path / "t")).status == "complete"
+
+
+def test_a_hostile_checkpoint_runs_nothing(tiny: TrialConfig, tmp_path: Path) -> None:
+    import pickle
+
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            import os
+
+            return os.system, (f"touch {tmp_path}/owned",)
+
+    folder = TrialDirectory(tmp_path / "t")
+    folder.write("checkpoint.pt", pickle.dumps({"network": Hostile()}))
+    with pytest.raises(ValueError, match="cannot be read"):
+        run_trial(tiny, str(tmp_path / "t"))
+    assert not (tmp_path / "owned").exists()
+
+
+def test_another_trial_in_the_same_folder_is_refused(tiny: TrialConfig, tmp_path: Path) -> None:
+    run_trial(tiny, str(tmp_path / "t"))
+    with pytest.raises(ValueError, match="belongs to trial"):
+        run_trial(replace(tiny, seed=1), str(tmp_path / "t"))
+
+
+def test_divergence_names_recursion_and_remedy(tiny: TrialConfig, tmp_path: Path) -> None:
+    config = replace(tiny, optim=replace(tiny.optim, lr=1e30))
+    with pytest.raises(Diverged, match=r"recursion \d of 2 \(layer \d\) is not finite.*lower optim\.lr"):
+        run_trial(config, str(tmp_path / "t"))
+    info = TrialDirectory(tmp_path / "t").run()
+    assert info is not None
+    assert info.status == "failed"
+    assert "Diverged" in info.reason
+
+
+def command_line(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "rdun.trial", *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "should hold an object"),
+        ('{"optim": {"lrr": 1}}', "unknown field 'optim.lrr'; did you mean 'lr'"),
+        ('{"model": {"kind": "coast", "layers": 0}}', "model.layers=0"),
+        ('{"data": {"train": "nowhere"}}', "'nowhere' is neither registered nor a folder"),
+    ],
+)
+def test_command_line_refuses_bad_configs(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "c.json").write_text(content)
+    done = command_line(str(tmp_path / "c.json"), "--workdir", str(tmp_path / "t"))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "t").exists()
