@@ -14,7 +14,8 @@ from analysis.statistics.paired import Images
 
 
 class Answer(NamedTuple):
-    """`headline`: the answer in a sentence; `effects`: one per effect over all settings, under the head `over`; `context`: what it rests on;
+    """`headline`: the answer in a sentence; `effects`: one per effect over all settings, under the head `over`;
+    `context`: what it rests on;
     `lines`: one per comparison; `claims`: one per claim."""
 
     headline: str
@@ -107,7 +108,7 @@ def _undecided(found: Sequence[_Finding], where: str) -> str:
     if all(f.seeds < 2 for f in found):
         why = "one seed gives no interval"
     elif len(found) > 1:
-        why = f"none of {len(found)} differences of test PSNR to the base arm can be told from zero"
+        why = f"none of the {len(found)} differences of test PSNR to the base arm can be told from zero"
     else:
         why = "the difference of test PSNR to the base arm cannot be told from zero"
     lead = f"the largest, {where}is" if len(found) > 1 else f"{where}it is" if where else "it is"
@@ -131,7 +132,7 @@ def _sentence(text: str) -> str:
 
 def _name(frames: StudyFrames, c: Comparison) -> str:
     family = frames.arms[c.arm].family
-    pair = f"{frames.arms[c.arm].treatment} minus {frames.arms[c.versus].treatment}"
+    pair = f"“{frames.arms[c.arm].treatment}” minus “{frames.arms[c.versus].treatment}”"
     return (f"{family}, {pair}" if family else pair) + _where(frames, c.dataset)
 
 
@@ -210,7 +211,8 @@ def _seeds_sentence(frames: StudyFrames) -> str:
     if not n:
         return ""
     return (
-        f"{plural(n, 'seed')} {'is' if n == 1 else 'are'} few: an exact rank test could not give p below {smallest_exact_p(n):.2g}."
+        f"{plural(n, 'seed')} {'is' if n == 1 else 'are'} few: an exact rank test could not give p below "
+        f"{smallest_exact_p(n):.2g}."
         if n < 6
         else ""
     )

@@ -55,6 +55,8 @@ class FigureItem(NamedTuple):
 
 
 class TableItem(NamedTuple):
+    """A table and the section it belongs to."""
+
     section: str
     table: Table
 
@@ -156,8 +158,10 @@ def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:
         if info.panels:
             title = f"Reconstructions of “{image}”" + (f", {family}" if family else "")
             caption = (
-                f"Seed {info.seed}, checkpoint with the best validation PSNR. “{image}” has the median gain of all test images over the initial estimate. "
-                "The square marks where the initial estimate errs most; it is shown enlarged below, and below it the absolute error in gray levels "
+                f"Seed {info.seed}, checkpoint with the best validation PSNR. “{image}” has the median gain of all "
+                "test images over the initial estimate. "
+                "The square marks where the initial estimate errs most; it is shown enlarged below, and below it "
+                "the absolute error in gray levels "
                 f"(black: none, white: {info.scale:.0f} of 255 or more). PSNR of the whole 8-bit picture."
             )
             items.append(
@@ -175,13 +179,31 @@ def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:
 
 def _forest_caption(frames: StudyFrames) -> str:
     return (
-        f"Mean difference of test PSNR, paired by seed and image. Bar: 95\u00a0% t-interval over up to {plural(len(frames.plan.seeds), 'seed')}; "
-        "an arrow means that it goes on. Small ticks: single seeds. A filled marker is a decided difference (see the table of differences), an open one is undecided."
+        "Mean difference of test PSNR, paired by seed and image. Bar: 95\u00a0% t-interval over up to "
+        f"{plural(len(frames.plan.seeds), 'seed')}; "
+        "an arrow means that it goes on. Small ticks: single seeds. A filled marker is a decided difference (see "
+        "the table of differences), an open one is undecided."
     )
 
 
-_TRADEOFF = "Test PSNR, mean over seeds (large markers) and single seeds (dashes). Broken line: Pareto front, the networks that no other one beats in both size and mean."
-_IMAGES = "Difference of PSNR to the base arm for each test image: mean over seeds, and a bar from the smallest to the largest seed. Images are sorted by their mean difference over all arms."
-_SWEEP = "The same weights tested with other numbers of stage applications. Mean over seeds; the band runs from the smallest to the largest seed. Large marker: the arm's own number."
-_GAP = "Gain over the initial estimate on training blocks minus that on validation blocks, best checkpoint. Lines: mean over seeds; dashes: single seeds. Markers at one size stand side by side so that they can be told apart."
-_LEARNING = "Validation PSNR after every epoch, against optimizer steps (above) and seconds of training (below). Lines: mean over seeds; the band runs from the smallest to the largest seed. Early epochs far below the rest are cut off."
+_TRADEOFF = (
+    "Test PSNR, mean over seeds (large markers) and single seeds (dashes). Broken line: Pareto front, the networks "
+    "that no other one beats in both size and mean."
+)
+_IMAGES = (
+    "Difference of PSNR to the base arm for each test image: mean over seeds, and a bar from the smallest to the "
+    "largest seed. Images are sorted by their mean difference over all arms."
+)
+_SWEEP = (
+    "The same weights tested with other numbers of stage applications. Mean over seeds; the band runs from the "
+    "smallest to the largest seed. Large marker: the arm's own number."
+)
+_GAP = (
+    "Gain over the initial estimate on training blocks minus that on validation blocks, best checkpoint. Lines: "
+    "mean over seeds; dashes: single seeds. Markers at one size stand side by side so that they can be told apart."
+)
+_LEARNING = (
+    "Validation PSNR after every epoch, against optimizer steps (above) and seconds of training (below). Lines: "
+    "mean over seeds; the band runs from the smallest to the largest seed. Early epochs far below the rest are cut "
+    "off."
+)

@@ -138,7 +138,8 @@ def fact(frames: StudyFrames, arm: str, name: str) -> float:
 
 
 def overfitting_cells(frames: StudyFrames) -> pd.DataFrame:
-    """Per arm and seed: block PSNR of each split, gains over the initial estimate, "gap" at the best and "gap last" at the last checkpoint.
+    """Per arm and seed: block PSNR of each split, gains over the initial estimate, "gap" at the best and "gap last"
+    at the last checkpoint.
 
     Values are means over ratios, matrices and data sets.
     """
@@ -168,7 +169,8 @@ def _psnr(rows: pd.DataFrame) -> pd.Series:
 
 
 def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
-    """Mean test quality per arm, seed, dataset, metric and number of stage applications (images, ratios and matrices averaged)."""
+    """Mean test quality per arm, seed, dataset, metric and number of stage applications (images, ratios and matrices
+    averaged)."""
     rows = frames.scores
     rows = one_protocol(rows[(rows["split"] == "test") & (rows["unit"] == "image")])
     rows = rows[(rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)]

@@ -93,6 +93,8 @@ class FigureView(NamedTuple):
 
 
 class View(NamedTuple):
+    """All a report shows: tables, figures, and what the templates need."""
+
     tables: list[TableItem]
     figures: list[FigureView]
     context: dict[str, Any]
@@ -157,6 +159,7 @@ def _picture(panel: Panel, info: ReconstructionsInfo) -> PictureView:
 
 
 def data_uri(content: bytes, kind: str) -> str:
+    """Content that a page carries itself."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 

@@ -30,6 +30,8 @@ class ForestLine(NamedTuple):
 
 
 class ForestGroup(NamedTuple):
+    """The comparisons of one family."""
+
     family: str
     lines: tuple[ForestLine, ...]
 

@@ -25,6 +25,8 @@ class GapLine(NamedTuple):
 
 
 class GapPanel(NamedTuple):
+    """All lines of one setting."""
+
     setting: str
     lines: tuple[GapLine, ...]
 

@@ -28,11 +28,15 @@ class ImagesLine(NamedTuple):
 
 
 class ImagesPanel(NamedTuple):
+    """All arms of one family that have a base."""
+
     family: str
     lines: tuple[ImagesLine, ...]
 
 
 class ImagesInfo(NamedTuple):
+    """`images`: names, in the order of all lines' values."""
+
     dataset: str
     images: tuple[str, ...]
     panels: tuple[ImagesPanel, ...]

@@ -30,17 +30,22 @@ class Curve(NamedTuple):
 
 
 class LearningPanel(NamedTuple):
+    """All arms of one family that have begun."""
+
     family: str
     curves: tuple[Curve, ...]
 
 
 class LearningInfo(NamedTuple):
+    """`floor`: lowest PSNR shown, in dB; nan if there is no curve."""
+
     panels: tuple[LearningPanel, ...]
     floor: float
 
 
 def learning_info(frames: StudyFrames) -> LearningInfo:
-    """Curves per family and treatment over its complete trials; where there are none yet, over the epochs that all started ones have reached.
+    """Curves per family and treatment over its complete trials; where there are none yet, over the epochs that all
+    started ones have reached.
 
     Trials of several ratios are averaged.
     """

@@ -24,11 +24,15 @@ class SweepLine(NamedTuple):
 
 
 class SweepPanel(NamedTuple):
+    """The swept arms of one family."""
+
     family: str
     lines: tuple[SweepLine, ...]
 
 
 class SweepInfo(NamedTuple):
+    """Families with swept arms, on one test set."""
+
     dataset: str
     panels: tuple[SweepPanel, ...]
 

@@ -16,6 +16,8 @@ from analysis.statistics.paired import Images
 
 
 class TradeoffPoint(NamedTuple):
+    """One arm: parameters, PSNR of every seed in dB and their mean; `front`: no other arm beats it in both."""
+
     treatment: str
     parameters: int
     per_seed: tuple[float, ...]
@@ -24,11 +26,15 @@ class TradeoffPoint(NamedTuple):
 
 
 class TradeoffPanel(NamedTuple):
+    """The arms of one family that have a complete seed."""
+
     family: str
     points: tuple[TradeoffPoint, ...]
 
 
 class TradeoffInfo(NamedTuple):
+    """All families, on one test set."""
+
     dataset: str
     panels: tuple[TradeoffPanel, ...]
 

@@ -1,4 +1,5 @@
-"""Main effects over settings: the effect of a treatment averaged over all families that have it, and how it differs between them."""
+"""Main effects over settings: the effect of a treatment averaged over all families that have it, and how it differs
+between them."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ def main_effects(frames: StudyFrames, comparisons: Sequence[Comparison]) -> list
         groups = _by_treatment(frames, [c for c in comparisons if c.dataset == dataset])
         for (treatment, versus), found in groups.items():
             if len(found) > 1:
-                name = f"{treatment} minus {versus}"
+                name = f"“{treatment}” minus “{versus}”"
                 effects.append(_effect(name, "main", dataset, found, np.full(len(found), 1 / len(found))))
                 effects += _interactions(frames, name, dataset, found)
         corrected = holm([e.estimate.p for e in effects])

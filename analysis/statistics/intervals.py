@@ -48,8 +48,10 @@ def t_estimate(values: Floats, *, confidence: float = CONFIDENCE, against: float
 def bootstrap_means(differences: Floats, replicates: int = 2000, seed: int = 0) -> Floats:
     """Bootstrap distribution of the mean of a (seeds, images) table, shape (replicates,).
 
-    Seeds and images are crossed (every seed sees the same images), so both are drawn anew in each replicate, independently, and the
-    table's rows and columns follow (Owen, "The pigeonhole bootstrap", 2007). Of n levels n - 1 are drawn, which makes the variance
+    Seeds and images are crossed (every seed sees the same images), so both are drawn anew in each replicate,
+    independently, and the
+    table's rows and columns follow (Owen, "The pigeonhole bootstrap", 2007). Of n levels n - 1 are drawn, which
+    makes the variance
     unbiased for few seeds (Rao and Wu, 1988); a single seed or image is kept.
     """
     n_seeds, n_images = differences.shape
@@ -71,7 +73,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile interval over seeds and images, (low, high); unknown (nan) for fewer than two seeds.
 
-    It covers less than it says with few seeds (with 2 seeds, it ends at the smaller and the larger of them); the report states by how much.
+    It covers less than it says with few seeds (with 2 seeds, it ends at the smaller and the larger of them); the
+    report states by how much.
     """
     if differences.shape[0] < 2 or differences.shape[1] < 1:
         return float("nan"), float("nan")

@@ -68,11 +68,15 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
     degrees = sorted({c.df for c in found if c.df > 0})
     df = f" (df = {', '.join(map(str, degrees))})" if degrees else ""
     return (
-        f"PSNR differences, paired by seed, image, ratio and matrix, then averaged; {plural(n, 'seed')}. The t-interval{df} treats seeds as "
-        "drawn at random and the test images as given; the bootstrap draws seeds and images anew, and is too narrow with few seeds. Higher or lower "
-        f"means that p, corrected by Holm for the {len(found)} comparisons, is below 0.05 and the bootstrap interval excludes zero too. "
+        f"PSNR differences, paired by seed, image, ratio and matrix, then averaged; {plural(n, 'seed')}. The "
+        f"t-interval{df} treats seeds as "
+        "drawn at random and the test images as given; the bootstrap draws seeds and images anew, and is too "
+        "narrow with few seeds. Higher or lower "
+        f"means that p, corrected by Holm for the {len(found)} comparisons, is below 0.05 and the bootstrap "
+        "interval excludes zero too. "
         f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. "
-        "Images up: part of the test images with a positive mean difference. Effect size: mean over standard deviation of the per-image differences."
+        "Images up: part of the test images with a positive mean difference. Effect size: mean over standard "
+        "deviation of the per-image differences."
     )
 
 
@@ -100,8 +104,10 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
         name=f"effects-{dataset}",
         title=f"Effects over all settings on {dataset}",
         caption=(
-            "Each effect is computed per seed from the paired PSNR differences of all settings and then averaged over seeds; 95\u00a0% t-interval "
-            f"over seeds, bootstrap over seeds and images, p corrected by Holm over these {len(found)} effects. A difference between settings asks whether the change does more in one than in the other."
+            "Each effect is computed per seed from the paired PSNR differences of all settings and then averaged "
+            "over seeds; 95\u00a0% t-interval "
+            f"over seeds, bootstrap over seeds and images, p corrected by Holm over these {len(found)} effects. A "
+            "difference between settings asks whether the change does more in one than in the other."
         ),
         frame=frame.reset_index(drop=True),
         columns=(

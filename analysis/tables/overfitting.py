@@ -41,9 +41,12 @@ def overfitting_table(frames: StudyFrames) -> Table:
         name="overfitting",
         title="Overfitting by training-set size",
         caption=(
-            "PSNR of the mean squared error over all blocks of a split, best checkpoint, mean over seeds. The splits hold different "
-            "pictures, so each is also shown as the gain over its own initial estimate. Gap: gain on the training blocks minus gain on "
-            "the validation blocks (± standard deviation over seeds); a larger gap means more overfitting. The last column is the gap after the last epoch."
+            "PSNR of the mean squared error over all blocks of a split, best checkpoint, mean over seeds. The "
+            "splits hold different "
+            "pictures, so each is also shown as the gain over its own initial estimate. Gap: gain on the training "
+            "blocks minus gain on "
+            "the validation blocks (± standard deviation over seeds); a larger gap means more overfitting. The "
+            "last column is the gap after the last epoch."
         ),
         frame=pd.DataFrame(rows),
         columns=_columns(),

@@ -29,14 +29,16 @@ def quality_table(images: Images, comparisons: Sequence[Comparison], dataset: st
     gaps: Gaps = {}
     for family in frames.families():
         members = [a.name for a in frames.members(family)]
-        rows += _initial_rows(frames, family, members, initial, heads)
+        rows += _initial_rows(frames, members, initial, heads)
         for arm in members:
             rows.append(_network_row(frames, arm, cells, heads, differences.get(arm)))
             gaps |= _gaps(frames, arm, len(rows) - 1, cells, heads)
     seeds = plural(len(frames.plan.seeds), "seed")
     caption = (
-        f"Test images of {dataset}, checkpoint with the best validation PSNR. Mean ± standard deviation over {seeds}; best mean of each "
-        "group in bold, whether or not the difference is decided. Difference: PSNR minus that of the base arm, paired by seed and "
+        f"Test images of {dataset}, checkpoint with the best validation PSNR. Mean ± standard deviation over "
+        f"{seeds}; best mean of each "
+        "group in bold, whether or not the difference is decided. Difference: PSNR minus that of the base arm, "
+        "paired by seed and "
         "image, with the 95\u00a0% t-interval over seeds. Initial estimate: the linear reconstruction the networks start from."
     )
     return Table(
@@ -93,7 +95,6 @@ def _network_row(
 
 def _initial_rows(
     frames: StudyFrames,
-    family: str,
     members: list[str],
     initial: dict[tuple[str, str, str], pd.Series],
     heads: list[str],

@@ -26,7 +26,10 @@ def recursions_table(frames: StudyFrames, dataset: str) -> Table:
     return Table(
         name=f"recursions-{dataset}",
         title=f"Stage applications at test time on {dataset}",
-        caption="PSNR in dB of the same weights, tested with other numbers of stage applications than the arm's own; mean over seeds and images.",
+        caption=(
+            "PSNR in dB of the same weights, tested with other numbers of stage applications than the arm's own; "
+            "mean over seeds and images."
+        ),
         frame=pd.DataFrame(rows),
         columns=(
             Text(key="network", header="Network"),

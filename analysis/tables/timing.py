@@ -84,8 +84,10 @@ def _caption(frames: StudyFrames) -> str:
     resumed = int((trials["attempts"] > 1).sum())
     cut = f" {resumed} trial{'s were' if resumed != 1 else ' was'} interrupted and resumed." if resumed else ""
     return (
-        "Mean ± standard deviation over seeds. Training: seconds in training steps, without validation and pauses, summed over the trials of an arm. "
-        "Stages per step: mean number of stage applications in a training step, as drawn. Ratios to the base arm are paired by seed. "
+        "Mean ± standard deviation over seeds. Training: seconds in training steps, without validation and pauses, "
+        "summed over the trials of an arm. "
+        "Stages per step: mean number of stage applications in a training step, as drawn. Ratios to the base arm "
+        "are paired by seed. "
         "Trials that run at the same time share the machine." + where + several + cut
     )
 

@@ -34,7 +34,7 @@ class RatioScaling(Modulation):
         self.slots = nn.ModuleList(nn.Linear(1, channels) for _ in range(slots))
 
     def forward(self, ratio: float, counts: Sequence[int]) -> Tensor | None:
-        condition = torch.tensor([ratio]).to(next(self.parameters()))
+        condition = next(self.parameters()).new_full((1,), ratio)
         scales = torch.stack([slot(condition) for slot in self.slots])
         return scales.expand(sum(counts), *scales.shape)
 
@@ -58,11 +58,13 @@ class RecursionModulation(Modulation):
         )
 
     def forward(self, ratio: float, counts: Sequence[int]) -> Tensor | None:
-        total = sum(counts)
-        current = torch.arange(1, total + 1) / self.longest
-        known = {"ratio": torch.full((total,), 2 * ratio), "total": torch.full((total,), total / self.longest)}
-        condition = torch.stack([(known | {"current": current})[name] for name in self.inputs], dim=1)
-        condition = condition.to(next(self.parameters()))
+        total, like = sum(counts), next(self.parameters())
+        known = {
+            "ratio": like.new_full((total,), 2 * ratio),
+            "total": like.new_full((total,), total / self.longest),
+            "current": torch.arange(1, total + 1, dtype=like.dtype, device=like.device) / self.longest,
+        }
+        condition = torch.stack([known[name] for name in self.inputs], dim=1)
         return torch.stack([slot(condition) for slot in self.slots], dim=1)
 
 

@@ -92,7 +92,7 @@ class Copier:
         self._tracker.upload(study, {name: folder.read(name) for name in names})
 
     def _place(self, cell: CellRecord, number: int) -> Place:
-        """Names the run, by what differs first, as tables cut names off; the trials of one cell are numbered if it has several."""
+        """Names the run: the seed first, as tables cut long names off; the trials of a cell are numbered if it has several."""
         trial = f", trial {number}" if len(cell.fingerprints) > 1 else ""
         identity = Identity(self.plan.name, cell.arm, str(cell.seed), cell.fingerprints[number - 1])
         return Place(self._arms[cell.arm], f"seed {cell.seed}{trial}: {cell.arm}", identity)

@@ -95,7 +95,7 @@ def write_study(folder: Path, truth: Truth) -> tuple[Path, Store]:
     plan = PlanRecord(
         name=truth.name,
         title=truth.title,
-        question="At equal stage evaluations, does a recursive network lose quality against an unrolled one, and does it overfit less?",
+        question="At equal stage evaluations, does a recursive network lose quality, and does it overfit less?",
         method="Every arm trains on the same photographs, seeds and matrices; arms differ in one named change.",
         expectation="Differences within a few tenths of a decibel.",
         scale="A synthetic study: narrow networks, few steps; a demonstration, not evidence about the published systems.",
@@ -258,14 +258,14 @@ def _scores(truth: Truth, arm: ArmRecord, ratios: tuple[float, ...], seed: int, 
                     c: counts[own] - 0.1 * (c - own) ** 2 for c in truth.sweep if checkpoint == "best" and c != own
                 }
                 for recursions, psnr in counts.items():
-                    key = {
+                    key: dict[str, object] = {
                         "checkpoint": checkpoint,
                         "split": "test",
                         "dataset": truth.dataset,
                         "unit": "image",
                         "image": image,
                     }
-                    key |= {"ratio": ratio, "recursions": recursions} | common
+                    key |= {"ratio": ratio, "recursions": recursions, **common}
                     scores.append(Score(metric="psnr", value=psnr, **key))  # type: ignore[arg-type]
                     scores.append(Score(metric="ssim", value=0.5 + psnr / 100, **key))  # type: ignore[arg-type]
         overfit = (0.8 if arm.layout == "6×1" else 0.4) * (1 - 0.7 * arm.configs[0]["data"]["fraction"])

@@ -9,7 +9,15 @@ import pytest
 
 from analysis.families import label_arms
 from analysis.frames import load_study
-from analysis.measures import AVERAGE, cell_means, initial_scores, missing_seeds, network_scores, per_image, timing_cells
+from analysis.measures import (
+    AVERAGE,
+    cell_means,
+    initial_scores,
+    missing_seeds,
+    network_scores,
+    per_image,
+    timing_cells,
+)
 from rdun.results import ArmRecord, Folder, PlanRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, image_level, write_study
@@ -29,7 +37,9 @@ def test_values_are_those_of_the_files(whole: tuple[Path, Store]) -> None:
     folder, store = whole
     cell = PlanRecord.load(Folder(folder)).cells[0]
     written = [s for s in store.trial(cell.fingerprints[0]).scores() if s.split == "test" and s.unit == "image"]
-    expected = {s.image: s.value for s in written if s.recursions == 6 and s.checkpoint == "best" and s.metric == "psnr"}
+    expected = {
+        s.image: s.value for s in written if s.recursions == 6 and s.checkpoint == "best" and s.metric == "psnr"
+    }
     rows = network_scores(frames)
     rows = rows[(rows["arm"] == cell.arm) & (rows["seed"] == cell.seed) & (rows["metric"] == "psnr")]
     assert dict(zip(rows["image"], rows["value"], strict=True)) == expected  # every digit

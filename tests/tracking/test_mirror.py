@@ -100,7 +100,7 @@ def uri_of(root: Path) -> str:
     return f"sqlite:///{root}/mlflow.db"
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "did not happen in time"
@@ -340,8 +340,13 @@ def test_a_server_killed_in_the_middle_loses_and_doubles_nothing(root: Path, sto
         server.start()
         write_trial(store, "dd", status="stopped", reason="by hand")
         write_trial(store, "ee", dataset=ODD)
-        mirror.publish(report_folder(root))
-        assert mirror.problem is None
+        report = report_folder(root)
+
+        def published() -> bool:
+            mirror.publish(report)
+            return mirror.problem is None
+
+        wait_for(published)
         mirror.__exit__(None, None, None)
         seen = Seen(server.uri)
         assert len(seen.runs) == 9
@@ -365,12 +370,12 @@ def test_two_studies_at_once_on_a_fresh_database(tmp_path: Path) -> None:
         "import sys; from tests.tracking.tracked_study import plan_record, write_trial; from rdun.results import Store\n"
         "from rdun.tracking import Mirror\n"
         "root, name = sys.argv[1:]; store = Store(f'{root}/trials-{name}'); write_trial(store, 'aa')\n"
-        "with Mirror(plan_record(name, {('A', 0): ['aa']}), store, f'sqlite:///{root}/mlflow.db') as mirror: pass\n"
+        "with Mirror(plan_record(name, {('A', 0): ['aa']}), store, f'sqlite:///{root}/mlflow.db', patience=120) as mirror: pass\n"
         "print(mirror.problem)"
     )
     here = {"cwd": Path(__file__).parents[2], "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     pair = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name], **here) for name in ("s", "t")]  # type: ignore[call-overload]
-    assert [process.communicate(timeout=80)[0] for process in pair] == [
+    assert [process.communicate(timeout=150)[0] for process in pair] == [
         "None\n",
         "None\n",
     ]  # and no logs of MLflow or alembic

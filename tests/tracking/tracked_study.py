@@ -195,14 +195,14 @@ class Server:
                 start_new_session=True,
                 cwd=self.database.parent,
             )
-        for _ in range(300):
+        for _ in range(900):
             try:
                 with urllib.request.urlopen(f"{self.uri}/health", timeout=1):
                     return
             except OSError:
                 assert self._process.poll() is None, Path(f"{self.database}.log").read_text()[-2000:]
                 time.sleep(0.1)
-        raise TimeoutError("mlflow server did not start in 30 s")
+        raise TimeoutError("mlflow server did not start in 90 s")
 
     def kill(self) -> None:
         """kill -9 of all its processes."""

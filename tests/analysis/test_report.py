@@ -1,0 +1,229 @@
+"""The report as a whole: complete, unfinished, empty, hostile, mixed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.answer import answer
+from analysis.provenance import provenance
+from analysis.report import write_report
+from analysis.statistics import check_claims, compare_arms, main_effects
+from analysis.statistics.paired import Images
+from rdun.results import ClaimRecord, Folder, PlanRecord, Store
+from tests.analysis.conftest import load
+from tests.analysis.synthetic import VARIANTS, Truth, write_study
+
+VOID = {"meta", "img", "input", "br", "link", "use", "path"}
+
+
+class _Page(HTMLParser):
+    """Checks nesting, and collects what a page contains."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def page(whole: tuple[Path, Store]) -> tuple[_Page, str, Path]:
+    path = write_report(*whole)
+    text = path.read_text()
+    return _Page(text), text, path
+
+
+def test_the_page_asks_the_network_for_nothing(page: tuple[_Page, str, Path]) -> None:
+    parsed, text, _ = page
+    for tag, attributes in parsed.tags:
+        for name in ("src", "href", "xlink:href", "srcset", "action", "data"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, name, value)
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert "default-src 'none'" in text
+
+
+def test_the_page_is_accessible(page: tuple[_Page, str, Path]) -> None:
+    parsed, text, _ = page
+    assert all(a.get("alt") for tag, a in parsed.tags if tag == "img")
+    assert all(a.get("aria-label") for tag, a in parsed.tags if tag == "svg")
+    ids = [a["id"] for _, a in parsed.tags if a.get("id")]
+    assert len(ids) == len(set(ids))
+    targets = {str(a["href"])[1:] for tag, a in parsed.tags if tag == "a" and str(a.get("href", "")).startswith("#")}
+    assert targets <= set(ids)
+    heads = [tag for tag, _ in parsed.tags if re.fullmatch(r"h\d", tag)]
+    assert heads[0] == "h1" and heads.count("h1") == 1 and set(heads[1:]) == {"h2"}
+    assert all(a.get("scope") for tag, a in parsed.tags if tag == "th")
+    assert '<html lang="en">' in text
+
+
+def test_the_page_says_what_a_reader_needs(page: tuple[_Page, str, Path]) -> None:
+    parsed, _, path = page
+    words = parsed.text
+    for expected in (
+        "Are recursions all you need?", "24 of 24", "narrow networks", "Parameters and quality", "initial estimate",
+        "Overfitting", "Time", "Learning curves", "Reconstructions", "Claims", "RFMU gives at least 0.5 dB more",
+        "torch 2.13.0", "1a2b3c4d5e6f", "9f8e7d6c5b4a3210", "6 min 12 s", "camera.png, coins.png", "seeds",
+    ):  # fmt: skip
+        assert expected in words.replace("\u00a0", " "), expected
+    folder = path.parent
+    names = {p.name for p in (folder / "tables").iterdir()}
+    assert {
+        "timing.csv",
+        "timing.tex",
+        "timing.md",
+        "overfitting.csv",
+        "claims.tex",
+        f"quality-{'photographs-test'}.csv",
+    } <= names
+    figures = {p.name for p in (folder / "figures").iterdir()}
+    assert {"learning.png", "learning.svg", "gap.svg", "differences-photographs-test.png"} <= figures
+    markdown = (folder / "report.md").read_text()
+    for link in re.findall(r"\]\((figures/[^)]+)\)", markdown):
+        assert (folder / link).is_file()
+    assert "# Are recursions all you need?" in markdown
+
+
+def test_an_unfinished_study_says_what_is_missing(holed: tuple[Path, Store]) -> None:
+    words = _Page(write_report(*holed).read_text()).text
+    assert "So far, 21 of 24 trials are complete." in words
+    assert "COAST, recursive, 10 %, seed 1: failed: out of memory: tried to allocate 2 GiB" in words
+    assert "COAST, recursive, 100 %, seed 0: not run" in words
+    assert "COAST, recursive, random, 100 %, seed 2: running" in words
+    assert "2 of 3 seeds: seed 0 not run" in words
+
+
+def test_an_empty_study_has_a_report(tmp_path: Path) -> None:
+    arms = [f"COAST, {v}, 10 %" for v in VARIANTS]
+    statuses = {(a, s): ("not run", "") for a in arms for s in (0, 1)}
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), statuses=statuses)
+    page = _Page(write_report(*write_study(tmp_path, truth)).read_text())
+    assert "No answer yet: none of the 8 trials is complete." in page.text
+    assert "8 of 8 trials give no scores" in page.text
+
+
+def test_a_study_that_has_only_begun_shows_its_curves(tmp_path: Path) -> None:
+    arms = [f"COAST, {v}, 10 %" for v in VARIANTS]
+    statuses = {(a, s): ("running", "") for a in arms for s in (0, 1)}
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), statuses=statuses)
+    page = _Page(write_report(*write_study(tmp_path, truth)).read_text())
+    assert "4 curves show unfinished trials" in page.text
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def test_hostile_names_are_harmless(tmp_path: Path) -> None:
+    truth = Truth(
+        name=HOSTILE,
+        title=f'{HOSTILE}"><img src=x onerror=alert(2)> \\input{{/etc/passwd}} | `x` $\\frac$',
+        systems=("</svg><script>alert(3)</script>", "--><b>"),
+        sizes={"10 %": 0.1},
+        seeds=(0, 1),
+        images=("a<b>.png", 'b"&.png'),
+        dataset="../../<i>test",
+        pictures=False,
+        claims=(
+            ClaimRecord(text=HOSTILE, arm="--><b>, recursive, 10 %", versus="--><b>, unrolled, 10 %", metric="psnr", at_least=0),
+        ),
+        statuses={("--><b>, recursive, 10 %", 1): ("failed", HOSTILE)},
+    )  # fmt: skip
+    folder, store = write_study(tmp_path, truth)
+    path = write_report(folder, store)
+    page = _Page(path.read_text())
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not any(name.startswith("on") for _, a in page.tags for name in a)
+    assert "i" not in {tag for tag, _ in page.tags} and HOSTILE in page.text
+    for file in (folder / "figures").glob("*.svg"):
+        assert "<script" not in file.read_text()
+    for file in [*(folder / "tables").glob("*.md"), folder / "report.md"]:
+        assert "<script" not in file.read_text() and "<b>" not in file.read_text()
+    for file in (folder / "tables").glob("*.tex"):
+        assert "\\input" not in file.read_text()
+    assert {p.parent for p in tmp_path.rglob("*.csv")} <= {folder / "tables", *(tmp_path / "trials").iterdir()}
+
+
+def test_mixed_protocols_are_refused(tmp_path: Path) -> None:
+    truth = Truth(
+        systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0,), images=("a.png",), pictures=False,
+        protocols={("COAST, recursive, 10 %", 0): "ffff"},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"protocol='0123456789abcdef'.* and protocol='ffff'"):
+        write_report(*write_study(tmp_path, truth))
+
+
+def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has no plan\.json; run the study first"):
+        write_report(tmp_path, Store(tmp_path / "trials"))
+
+
+@pytest.mark.parametrize(
+    ("effects", "spread", "expected"),
+    [
+        ({"unrolled": 0.0, "other": 0.0}, 0.3, "Undecided at this scale: the difference of test PSNR"),
+        ({"unrolled": 0.0, "other": 0.8}, 0.01, "“other” minus “unrolled”: +0.8"),
+    ],
+)
+def test_the_answer_says_no_more_than_the_numbers(
+    tmp_path: Path, effects: dict[str, float], spread: float, expected: str
+) -> None:
+    truth = Truth(
+        systems=("COAST",),
+        sizes={"10 %": 0.1},
+        effects=effects,
+        seeds=(0, 1, 2),
+        seed_sd=spread,
+        image_sd=spread,
+        pictures=False,
+    )
+    images = Images(load(write_study(tmp_path, truth)))
+    comparisons = compare_arms(images)
+    found = answer(images, comparisons, main_effects(images.frames, comparisons), check_claims(images, ()))
+    assert expected in found.headline
+    assert "3 seeds)" in found.headline
+    assert len(found.lines) == 1
+
+
+def test_provenance_tolerates_missing_and_unknown_keys(whole: tuple[Path, Store]) -> None:
+    plan = PlanRecord.load(Folder(whole[0]))
+    plan.provenance.clear()
+    assert provenance(plan).facts == (("Seeds", "0, 1, 2"),)
+    plan.provenance.update({"cost": {"usd": 3.5}, "revision": "abc", "dirty": True, "datasets": {"x": "hash"}})
+    made = provenance(plan)
+    assert ("Git revision", "abc with uncommitted changes") in made.facts and ("cost", "usd 3.5") in made.facts
+    assert made.datasets[0].hash == "hash"
+
+
+def test_reports_need_no_torch() -> None:
+    code = "import sys, analysis.report; sys.exit(bool({'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

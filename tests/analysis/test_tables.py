@@ -1,0 +1,231 @@
+"""Tables: known answers, one source in four formats, gaps with notes, escaping."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.measures import one_protocol
+from analysis.numbers import duration, interval, listed, number, p_value, percent, plural
+from analysis.statistics import check_claims, compare_arms, main_effects
+from analysis.statistics.paired import Images
+from analysis.tables import (
+    Interval,
+    Number,
+    Pair,
+    Table,
+    Text,
+    claims_table,
+    differences_table,
+    effects_table,
+    overfitting_table,
+    quality_table,
+    recursions_table,
+    timing_table,
+    to_csv,
+    to_html,
+    to_latex,
+    to_markdown,
+)
+from rdun.results import Store
+from tests.analysis.conftest import load
+from tests.analysis.synthetic import Truth, image_level, write_study
+
+DATASET = "photographs-test"
+
+
+def test_numbers_have_a_true_minus_and_no_negative_zero() -> None:
+    assert number(-0.123) == "\u22120.12"
+    assert number(-0.001, signed=True) == "0.00"
+    assert number(0.1, signed=True) == "+0.10"
+    assert number(281674, 0) == "281,674"
+    assert (number(float("nan")), number(None), number(float("inf"))) == ("–", "–", "∞")
+    assert interval(-0.1, 0.2, signed=True) == "[\u22120.10, +0.20]"
+    assert (percent(0.25), percent(0.015)) == ("25\u00a0%", "1.5\u00a0%")
+    assert (duration(8.24), duration(75), duration(3725)) == (
+        "8.2\u00a0s",
+        "1\u00a0min 15\u00a0s",
+        "1\u00a0h 2\u00a0min",
+    )
+    assert (p_value(0.0001), p_value(0.04)) == ("< 0.001", "0.040")
+    assert (plural(1, "seed"), plural(2, "seed"), listed(["a", "b", "c"])) == ("1 seed", "2 seeds", "a, b and c")
+
+
+@pytest.fixture
+def small() -> Table:
+    frame = pd.DataFrame(
+        {
+            "family": ["A", "A", "A", "B"],
+            "name": ["initial", "one | two", "<b>", "alone"],
+            "psnr": [99.0, 25.0, 26.0, 27.0],
+            "sd": [np.nan, 0.1, np.nan, 0.3],
+            "ssim": [0.9, 0.8, 0.7, 0.6],
+            "low": [np.nan, -0.1, 0.2, np.nan],
+            "high": [np.nan, 0.3, 0.4, np.nan],
+            "baseline": [True, False, False, False],
+        }
+    )
+    psnr = Number(key="psnr", header="PSNR", unit="dB", spread="sd", best="max")
+    return Table(
+        name="small",
+        title="Small & good",
+        caption="100 % made up",
+        frame=frame,
+        columns=(
+            Text(key="name", header="Network"),
+            psnr,
+            Pair(first=psnr, second=Number(key="ssim", header="SSIM", digits=4, best="max"), header="Both"),
+            Interval(low="low", high="high", header="Interval"),
+        ),
+        group="family",
+        gaps={(2, "psnr"): "1 of 2 seeds: seed 1 failed"},
+    )
+
+
+def test_best_is_sought_in_each_group_without_the_baseline(small: Table) -> None:
+    bold = [[s.text for c in line for s in c if s.bold] for line in small.cells()]
+    assert bold == [[], ["0.8000"], ["26.00", "26.00"], []]
+
+
+def test_markdown(small: Table) -> None:
+    text = to_markdown(small)
+    assert "**Small &amp; good" not in text and "**Small & good.** 100 % made up" in text
+    assert r"one \| two" in text and "&lt;b&gt;" in text
+    assert r"**26.00** \[1\]" in text and "1. 1 of 2 seeds: seed 1 failed" in text
+    assert "25.00 ± 0.10" in text
+
+
+def test_latex(small: Table) -> None:
+    text = to_latex(small)
+    assert r"\caption{Small \& good. 100 \% made up}" in text
+    assert r"\textbf{26.00}$^{1}$" in text and r"25.00 $\pm$ 0.10" in text
+    assert r"\textless{}b\textgreater{}" in text
+    assert text.count(r"\midrule") == 2 and r"\toprule" in text and r"\bottomrule" in text
+    assert r"[$-$0.10, +0.30]" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_compiles(small: Table, tmp_path: Path) -> None:
+    page = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + to_latex(small) + r"\end{document}"
+    (tmp_path / "t.tex").write_text(page)
+    subprocess.run(["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_html(small: Table) -> None:
+    text = to_html(small)
+    assert "<b>26.00</b>" in text and "&lt;b&gt;" in text and "<b></b>" not in text
+    assert text.count("<tbody>") == 2 and 'scope="row"' in text and 'scope="rowgroup"' in text
+    assert '<sup class="note" title="1 of 2 seeds: seed 1 failed">1</sup>' in text
+
+
+def test_csv_keeps_all_digits_and_disarms_formulas(small: Table) -> None:
+    small.frame.loc[0, "psnr"] = 1 / 3
+    small.frame.loc[0, "name"] = "=HYPERLINK(1)"
+    rows = list(csv.DictReader(io.StringIO(to_csv(small))))
+    assert float(rows[0]["psnr"]) == 1 / 3
+    assert rows[0]["name"] == "'=HYPERLINK(1)"
+    assert rows[2]["gap"] == "1 of 2 seeds: seed 1 failed"
+
+
+def test_an_empty_table_renders(small: Table) -> None:
+    empty = Table(name="e", title="E", caption="", frame=pd.DataFrame(), columns=small.columns)
+    assert "No rows yet" in to_markdown(empty) and "No rows yet" in to_html(empty)
+    assert r"\bottomrule" in to_latex(empty) and to_csv(empty)
+
+
+def test_quality_values_by_hand(whole: tuple[Path, Store]) -> None:
+    images = Images(load(whole))
+    table = quality_table(images, compare_arms(images), DATASET)
+    assert list(table.frame["network"][:3]) == ["initial estimate", "unrolled", "recursive"]
+    levels = np.mean([image_level(n) for n in ("camera.png", "coins.png", "moon.png")])
+    psnr = "psnr 25\u00a0%"
+    assert table.frame[psnr][0] == pytest.approx(levels)
+    assert table.frame[f"{psnr} sd"][0] == pytest.approx(0)
+    rows = images.values[(images.values["arm"] == table.frame["arm"][1]) & (images.values["metric"] == "psnr")]
+    by_seed = rows[rows["at"] == "average"].groupby("seed")["value"].mean()
+    assert table.frame[psnr][1] == pytest.approx(by_seed.mean())
+    assert table.frame[f"{psnr} sd"][1] == pytest.approx(by_seed.std())
+    assert not table.gaps
+
+
+def test_quality_with_several_ratios_has_pairs_and_an_average(tmp_path: Path) -> None:
+    truth = Truth(
+        systems=("COAST",), sizes={"100 %": 1.0}, ratios=(0.1, 0.5), images=("a.png",), seeds=(0, 1), pictures=False
+    )
+    images = Images(load(write_study(tmp_path, truth)))
+    table = quality_table(images, compare_arms(images), truth.dataset)
+    assert [c.header for c in table.columns[4:7]] == ["10\u00a0%", "50\u00a0%", "Average"]
+    frame = table.frame
+    both = (frame["psnr 10\u00a0%"] + frame["psnr 50\u00a0%"]) / 2
+    assert np.allclose(both, frame["psnr average"])
+
+
+def test_gaps_are_noted_in_every_table(holed: tuple[Path, Store]) -> None:
+    images = Images(load(holed))
+    comparisons = compare_arms(images)
+    quality = quality_table(images, comparisons, DATASET)
+    assert "2 of 3 seeds: seed 1 failed: out of memory: tried to allocate 2 GiB" in quality.reasons()
+    assert "2 of 3 seeds: seed 0 not run" in quality.reasons()
+    assert "2 of 3 seeds: seed 2 running" in quality.reasons()
+    for table in (differences_table(images.frames, comparisons, DATASET), timing_table(images.frames)):
+        assert len(table.reasons()) == 3, table.name
+    assert len(overfitting_table(images.frames).reasons()) == 3
+
+
+def test_overfitting_gap_is_the_difference_of_gains(whole: tuple[Path, Store]) -> None:
+    table = overfitting_table(load(whole)).frame
+    assert np.allclose(table["gap"], table["gain train"] - table["gain validation"])
+    expected = {("unrolled", 0.1): 0.744, ("unrolled", 1.0): 0.24, ("recursive", 0.1): 0.372, ("recursive", 1.0): 0.12}
+    for (network, fraction), gap in expected.items():
+        row = table[(table["network"] == network) & (table["fraction"] == fraction)]
+        assert row["gap"].item() == pytest.approx(gap)
+    assert table["size"][0] == "10\u00a0% (400)"
+
+
+def test_timing_ratios_are_paired(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    table = timing_table(frames)
+    seconds = frames.timings[frames.timings["name"] == "train_seconds"].pivot(
+        index="seed", columns="arm", values="value"
+    )
+    arm, base = "COAST, recursive, 10 %", "COAST, unrolled, 10 %"
+    row = table.frame[table.frame["arm"] == arm]
+    assert row["time ratio"].item() == pytest.approx((seconds[arm] / seconds[base]).mean())
+    assert table.frame["time ratio"].isna().sum() == 2  # the base arms
+    assert "stage_evaluations_per_second" not in table.frame
+
+
+def test_timing_without_any_measurement(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    frames.timings.drop(frames.timings.index, inplace=True)
+    assert [c.header for c in timing_table(frames).columns] == ["Network", "Parameters", "Stages per step"]
+
+
+def test_other_tables_render(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    images = Images(frames)
+    comparisons = compare_arms(images)
+    claims = claims_table(check_claims(images, frames.plan.claims))
+    assert claims.frame["verdict"][0].startswith(("undecided", "refuted"))
+    sweep = recursions_table(frames, DATASET)
+    assert [c.header for c in sweep.columns] == ["Network", "Own count", "2", "4", "6"]
+    effects = effects_table(frames, main_effects(frames, comparisons), DATASET)
+    assert len(effects.frame) == 6
+    for table in (claims, sweep, effects, differences_table(frames, comparisons, DATASET)):
+        assert to_markdown(table) and to_latex(table) and to_html(table) and to_csv(table)
+
+
+def test_mixed_protocols_are_refused(whole: tuple[Path, Store]) -> None:
+    rows = load(whole).scores.head(4).copy()
+    rows["protocol"] = ["new", "new", "old", "old"]
+    with pytest.raises(
+        ValueError, match=r"protocol='new' \(arm .*\) and protocol='old' \(arm .*\); run the older trials again"
+    ):
+        one_protocol(rows)

@@ -1,0 +1,228 @@
+"""The command that users type, with a real Ray cluster and a real MLflow database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rdun.results import Folder, PlanRecord, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = Path(__file__).with_name("tiny_study.py")
+
+
+def environment(images: Path, tmp_path: Path, **extra: str) -> dict[str, str]:
+    keep = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS",)}
+    tracker = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "IMAGES": str(images), "COLUMNS": "200"}
+    return keep | tracker | extra
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, str(ROOT / "studies" / "run_ablation.py"), *words]
+
+
+def run(
+    *words: str, images: Path, tmp_path: Path, timeout: float = 200, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*words),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        cwd=tmp_path,
+        env=environment(images, tmp_path, **extra),
+    )
+
+
+def scores(runs: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in sorted(runs.glob("trials/*/scores.csv"))}
+
+
+@pytest.fixture(scope="module")
+def finished(images: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished tiny study: its folder and what the command printed."""
+    tmp_path = tmp_path_factory.mktemp("finished")
+    done = run(str(TINY), "--runs", str(tmp_path / "runs"), "--cpus", "2", images=images, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tmp_path, done.stdout + done.stderr
+
+
+def test_a_study_ends_with_a_report(finished: tuple[Path, str]) -> None:
+    tmp_path, output = finished
+    assert "4 of 4 trials complete, 0 failed." in output
+    assert "mlflow ui" in output
+    home = tmp_path / "runs" / "studies" / "tiny"
+    assert (home / "report.html").stat().st_size > 10_000
+    assert "Does a tiny study run?" in (home / "report.md").read_text()
+    assert len(scores(tmp_path / "runs")) == 4
+    plan = PlanRecord.load(Folder(home))
+    assert {cell.arm for cell in plan.cells} == {"unrolled", "recursive"}
+    assert plan.provenance["finished"] >= plan.provenance["started"]
+
+
+def test_the_output_is_a_few_clean_lines(finished: tuple[Path, str]) -> None:
+    lines = finished[1].splitlines()
+    assert len(lines) <= 12, finished[1]
+    for noise in ("Traceback", "Warning", "WARNING", "raylet", "alembic", "INFO"):
+        assert noise not in finished[1]
+
+
+def test_the_tracker_shows_study_arm_and_trial(finished: tuple[Path, str]) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{finished[0]}/mlflow.db")
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    parents = {r.info.run_id: r.data.tags.get("mlflow.parentRunId") for r in runs}
+    depth = [0 if p is None else 1 if parents[p] is None else 2 for p in parents.values()]
+    assert sorted(depth) == [0, 1, 1, 2, 2, 2, 2]
+    assert all(r.info.status == "FINISHED" for r in runs)
+    top = next(run_id for run_id, parent in parents.items() if parent is None)
+    assert "report.html" in {f.path.rsplit("/", 1)[-1] for f in client.list_artifacts(top)}
+    trial = next(r for r in runs if r.data.tags.get("rdun.fingerprint"))
+    assert len(client.get_metric_history(trial.info.run_id, "epoch/validation_psnr")) == 2
+
+
+def test_a_second_run_reuses_everything(finished: tuple[Path, str], images: Path) -> None:
+    tmp_path, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs" / "trials").glob("*/*")}
+    done = run(str(TINY), "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
+    assert done.returncode == 0
+    assert "4 complete trials" in done.stdout
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs" / "trials").glob("*/*")} == before
+
+
+def test_report_only_rebuilds_the_report(finished: tuple[Path, str], images: Path) -> None:
+    tmp_path, _ = finished
+    report = tmp_path / "runs" / "studies" / "tiny" / "report.html"
+    report.unlink()
+    words = (str(TINY), "--runs", str(tmp_path / "runs"), "--report-only")
+    assert run(*words, images=images, tmp_path=tmp_path).returncode == 0
+    assert report.is_file()
+
+
+def test_a_killed_driver_loses_nothing(finished: tuple[Path, str], images: Path, tmp_path: Path) -> None:
+    """kill -9 in the middle, the same command again: equal scores, byte for byte."""
+    words = (str(TINY), "--runs", str(tmp_path / "runs"), "--cpus", "1")
+    driver = subprocess.Popen(
+        command(*words),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        env=environment(images, tmp_path),
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(scores(tmp_path / "runs")) < 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    assert 1 <= len(scores(tmp_path / "runs")) < 4
+    done = run(*words, images=images, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert scores(tmp_path / "runs") == scores(finished[0] / "runs")
+
+
+def test_control_c_stops_cleanly_and_the_next_run_goes_on(
+    finished: tuple[Path, str], images: Path, tmp_path: Path
+) -> None:
+    words = (str(TINY), "--runs", str(tmp_path / "runs"), "--cpus", "1")
+    driver = subprocess.Popen(
+        command(*words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        env=environment(images, tmp_path),
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(scores(tmp_path / "runs")) < 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGINT)
+    output, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 130, output
+    assert "The same command goes on where this one stopped." in output
+    assert "Traceback" not in output
+    assert (tmp_path / "runs" / "studies" / "tiny" / "report.html").is_file()
+    store = Store(tmp_path / "runs" / "trials")
+    states = {p.name: store.trial(p.name).run() for p in (tmp_path / "runs" / "trials").iterdir()}
+    assert {run.status for run in states.values() if run} <= {"complete", "stopped"}
+    assert run(*words, images=images, tmp_path=tmp_path).returncode == 0
+    assert scores(tmp_path / "runs") == scores(finished[0] / "runs")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("quickstrt",), "STUDY='quickstrt' is not known; did you mean 'quickstart'"),
+        ((str(TINY), "--set", "optim.lrr=1"), "unknown field 'optim.lrr'; did you mean 'lr'"),
+        ((str(TINY), "--set", "optim.lr"), "--set 'optim.lr' is not FIELD=VALUE"),
+        ((str(TINY), "--set", "model.layers=0"), "model.layers=0 is not possible"),
+        ((str(TINY), "--set", "task.ratios=150"), "write 25 % as 0.25"),
+        ((str(TINY), "--set", "data.test=no-such-set"), "'no-such-set' is neither registered nor a folder"),
+        ((str(TINY), "--seeds", "a,b"), "--seeds 'a,b' is not a list of whole numbers"),
+        ((str(TINY), "--seeds", "0,0"), "seeds=(0, 0)"),
+        ((str(TINY), "--set", "model.layers=1"), "is the same training as arm"),
+        ((str(TINY), "--report-only"), "has no results in"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    words: tuple[str, ...], message: str, images: Path, tmp_path: Path
+) -> None:
+    extra = ("--set", "recursion.train.counts=2") if words[-1] == "model.layers=1" else ()
+    done = run(*words, *extra, "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_empty_image_folder_and_a_tiny_image(images: Path, tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    (tmp_path / "bad").mkdir()
+    words = (str(TINY), "--set", f"data.train={tmp_path}/bad", "--runs", str(tmp_path / "runs"))
+    done = run(*words, images=images, tmp_path=tmp_path)
+    assert (done.returncode, "holds no images" in done.stderr) == (2, True)
+    Image.fromarray(np.zeros((5, 5), dtype=np.uint8)).save(tmp_path / "bad" / "small.png")
+    done = run(*words, images=images, tmp_path=tmp_path)
+    assert (done.returncode, "small.png is 5x5 pixels" in done.stderr) == (2, True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_cannot_be_written(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = run(str(TINY), "--runs", str(tmp_path / "file" / "runs"), images=images, tmp_path=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_help_answers_without_torch() -> None:
+    code = (
+        "import runpy, sys\nsys.argv = ['run_ablation.py', '--help']\n"
+        f"try: runpy.run_path({str(ROOT / 'studies' / 'run_ablation.py')!r}, run_name='__main__')\n"
+        "except SystemExit as end: print('exit', end.code, sorted({'torch', 'ray', 'mlflow', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "exit 0 []" in done.stdout
+    assert "--dry-run" in done.stdout
+
+
+def test_dry_run_lists_arms_and_costs(images: Path, tmp_path: Path) -> None:
+    done = run(str(TINY), "--runs", str(tmp_path / "runs"), "--dry-run", images=images, tmp_path=tmp_path)
+    assert done.returncode == 0
+    assert "2 arms x 2 seeds, 4 new trials" in done.stdout
+    for word in ("unrolled", "recursive", "2x1", "1x2", "parameters"):
+        assert word in done.stdout
+    assert not (tmp_path / "runs").exists()

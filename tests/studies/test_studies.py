@@ -1,0 +1,36 @@
+"""Every study of this folder can be made and says what it asks."""
+
+from __future__ import annotations
+
+import pytest
+
+from rdun.study import Study
+from studies.run_ablation import load_study, study_names
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_study_is_complete(name: str) -> None:
+    study = load_study(name)
+    assert isinstance(study, Study)
+    assert study.name.replace("-", "_") == name or study.name == name
+    assert study.question.endswith("?")
+    assert study.method
+    assert study.expectation
+    assert study.scale
+
+
+def test_quickstart_compares_at_equal_stage_evaluations() -> None:
+    study = load_study("quickstart")
+    assert {sum(arm.configs[0].test_counts) for arm in study.arms} == {6}
+    assert {arm.configs[0].task.ratios for arm in study.arms} == {(0.25,)}
+    assert len(study.seeds) >= 2
+    assert {arm.factors["system"] for arm in study.arms} == {"COAST", "ISTA-Net+"}
+    assert {arm.factors["variant"] for arm in study.arms} == {
+        "unrolled",
+        "recursive",
+        "recursive, random",
+        "recursive, random, RFMU",
+    }
+    assert len({arm.factors["data"] for arm in study.arms}) == 2
+    budgets = {(a.configs[0].optim, a.configs[0].data.epoch_samples, a.configs[0].task) for a in study.arms}
+    assert len(budgets) == 1
