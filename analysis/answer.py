@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, cell_means, initial_scores, per_image
+from analysis.measures import AVERAGE, cell_means
 from analysis.numbers import NBSP, listed, number, plural
 from analysis.statistics import ClaimResult, Comparison, Effect, smallest_exact_p
 from analysis.statistics.corrections import LEVEL
@@ -37,11 +37,22 @@ def answer(
     return Answer(
         headline=_progress(frames) + headline(frames, comparisons, main),
         over=f"Averaged over {plural(main[0].settings, 'setting')} ({families}):" if main else "",
-        effects=tuple(f"{_Finding.of_effect(frames, e).words()}: {e.verdict.partition(':')[0]}." for e in main),
+        effects=tuple(f"{_Finding.of_effect(frames, e).words()}: {_effect_verdict(e)}." for e in main),
         context=tuple(s for s in context if s),
         lines=tuple(comparison_sentence(frames, c) for c in comparisons),
         claims=tuple(claim_sentence(c) for c in claims),
     )
+
+
+def _effect_verdict(e: Effect) -> str:
+    if e.verdict == "undecided" and e.estimate.p < LEVEL:
+        return "undecided: " + _disagreement(e.p_holm)
+    return e.verdict.partition(":")[0]
+
+
+def _disagreement(p_holm: float) -> str:
+    other = "the bootstrap over images" if p_holm < LEVEL else "the correction for several comparisons"
+    return f"its own interval excludes zero, {other} does not"
 
 
 def _progress(frames: StudyFrames) -> str:
@@ -138,8 +149,7 @@ def _name(frames: StudyFrames, c: Comparison) -> str:
 
 def _where(frames: StudyFrames, dataset: str) -> str:
     """Names the test set where there are several."""
-    tested = frames.scores.loc[frames.scores["split"] == "test", "dataset"]
-    return f" on {dataset}" if tested.nunique() > 1 else ""
+    return f" on {dataset}" if len(frames.test_sets) > 1 else ""
 
 
 def _interval_words(c: Comparison) -> str:
@@ -168,8 +178,7 @@ def comparison_sentence(frames: StudyFrames, c: Comparison) -> str:
     if len(c.seeds) == 1:
         verdict = "undecided: one seed"
     elif c.verdict == "undecided" and c.p < LEVEL:
-        other = "the bootstrap over images" if c.p_holm < LEVEL else "the correction for several comparisons"
-        verdict = f"undecided: its own interval excludes zero, {other} does not"
+        verdict = "undecided: " + _disagreement(c.p_holm)
     lacking = f" Missing: {listed([r for _, r in c.missing])}." if c.missing else ""
     return f"{name}: {number(c.mean, signed=True)}{NBSP}dB{_interval_words(c)}: {verdict}.{lacking}"
 
@@ -188,9 +197,8 @@ def claim_sentence(result: ClaimResult) -> str:
 
 def _gain_sentence(images: Images) -> str:
     """The range of the arms' mean gains over the initial estimate."""
-    frames = images.frames
     network = cell_means(images.values)
-    start = cell_means(per_image(frames, initial_scores(frames)))
+    start = cell_means(images.initial)
     keys = ["arm", "seed", "dataset", "metric", "at"]
     both = network.merge(start, on=keys, suffixes=("", "_initial"))
     both = both[(both["metric"] == "psnr") & (both["at"] == AVERAGE)]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import io
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.families import label_arms
+from analysis.parsing import first_line, header_problem, parse
 from rdun.config import TrialConfig, from_dict
 from rdun.results import ArmRecord, EpochRecord, PlanRecord, Score, Store, Timing, TrialDirectory
-
-TEXT = {"str": str, "int": np.int64, "float": np.float64}
 
 
 class Arm(NamedTuple):
@@ -84,6 +82,12 @@ class StudyFrames:
         """Distinct trials of the plan."""
         return int(self.trials["fingerprint"].nunique())
 
+    @cached_property
+    def test_sets(self) -> list[str]:
+        """Data sets with test scores."""
+        rows = self.scores
+        return [str(d) for d in rows.loc[rows["split"] == "test", "dataset"].unique()]
+
     @property
     def compares(self) -> bool:
         """Whether any arm is compared with another."""
@@ -113,21 +117,28 @@ def load_study(plan: PlanRecord, store: Store) -> StudyFrames:
         [_trial(arms[arm], seed, i, f, files[f]) for arm, seed, i, f in cells], columns=_TRIAL_COLUMNS
     )
     trials = _with_unplanned(trials, plan)
-    scores, errors = _parse({f: files[f].scores for f in _complete(trials)}, Score)
+    scores, errors = parse({f: files[f].scores for f in _complete(trials)}, Score)
     for fingerprint, error in errors.items():
         trials.loc[trials["fingerprint"] == fingerprint, ["status", "reason"]] = ["unreadable", f"scores.csv: {error}"]
-    keys = trials[["arm", "seed", "fingerprint", "status"]]
-    timings, _ = _parse({f: files[f].timings for f in _complete(trials)}, Timing)
-    epochs, _ = _parse({f: v.epochs for f, v in files.items()}, EpochRecord)
+    timings, _ = parse({f: files[f].timings for f in _complete(trials)}, Timing)
+    epochs, _ = parse({f: v.epochs for f, v in files.items()}, EpochRecord)
     return StudyFrames(
         plan=plan,
         store=store,
         arms=arms,
         trials=trials,
-        scores=keys.merge(scores, on="fingerprint", how="inner"),
-        epochs=keys.merge(epochs, on="fingerprint", how="inner"),
-        timings=keys.merge(timings, on="fingerprint", how="inner"),
+        scores=_of_cells(trials, scores),
+        epochs=_of_cells(trials, epochs),
+        timings=_of_cells(trials, timings),
     )
+
+
+def _of_cells(trials: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of trials with the arm, seed and status of every cell they answer."""
+    cells = trials[["arm", "seed", "status"]].astype({"arm": "category", "status": "category"})
+    codes = {f: i for i, f in enumerate(rows["fingerprint"].cat.categories)}
+    cells["code"] = [codes.get(f, -1) for f in trials["fingerprint"]]
+    return cells.merge(rows.assign(code=rows["fingerprint"].cat.codes.astype(np.int64)), on="code").drop(columns="code")
 
 
 def _complete(trials: pd.DataFrame) -> list[str]:
@@ -188,7 +199,7 @@ class _Files:
             scores, epochs, timings = (trial.read(n) if trial.exists(n) else b"" for n in _NAMES)
             return _Files(run, scores, epochs, timings)
         except (ValueError, TypeError, KeyError, OSError) as error:
-            return _Files(None, b"", b"", b"", f"run.json cannot be read: {_first_line(error)}")
+            return _Files(None, b"", b"", b"", f"run.json cannot be read: {first_line(error)}")
 
 
 _TRIAL_COLUMNS = ["arm", "seed", "position", "fingerprint", "ratios", "status", "reason", "facts", "attempts"]
@@ -212,19 +223,10 @@ def _status(files: _Files) -> tuple[str, str]:
         return "not run", "not run"
     if files.run.status != "complete":
         silent = "" if files.run.status == "running" else "no reason was recorded"
-        return files.run.status, _first_line(files.run.reason) or silent
-    if problem := _header_problem(files.scores, Score, "scores.csv"):
+        return files.run.status, first_line(files.run.reason) or silent
+    if problem := header_problem(files.scores, Score, "scores.csv"):
         return "unreadable", problem
     return "complete", ""
-
-
-def _header_problem(content: bytes, row: type[Any], name: str) -> str:
-    expected = [f.name for f in dataclasses.fields(row)]
-    found = content.split(b"\n", 1)[0].decode(errors="replace").strip().split(",") if content else []
-    if not content:
-        return f"{name} is missing or empty"
-    lacking = [c for c in expected if c not in found]
-    return f"{name} lacks the columns {', '.join(lacking)}" if lacking else ""
 
 
 def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:
@@ -236,54 +238,3 @@ def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:
         for arm, seed in lacking
     ]
     return pd.concat([trials, pd.DataFrame(rows, columns=_TRIAL_COLUMNS)], ignore_index=True) if rows else trials
-
-
-def _parse(contents: dict[str, bytes], row: type[Any]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Many CSV files of one kind as one frame with a `fingerprint` column, and what is wrong with those that cannot be read.
-
-    Files are parsed in one go, which is what makes a thousand trials quick; one by one only if that fails.
-    """
-    types = {f.name: TEXT[str(f.type)] for f in dataclasses.fields(row)}
-    by_header: dict[bytes, dict[str, bytes]] = {}
-    for fingerprint, content in contents.items():
-        if not _header_problem(content, row, ""):
-            head, _, body = content.partition(b"\n")
-            by_header.setdefault(head, {})[fingerprint] = body if not body or body.endswith(b"\n") else body + b"\n"
-    errors: dict[str, str] = {}
-    frames = [_parse_alike(head, bodies, types, errors) for head, bodies in by_header.items()]
-    if frames:
-        return pd.concat(frames, ignore_index=True), errors
-    return pd.DataFrame({n: pd.Series(dtype=t) for n, t in {**types, "fingerprint": str}.items()}), errors
-
-
-def _parse_alike(head: bytes, bodies: dict[str, bytes], types: dict[str, Any], errors: dict[str, str]) -> pd.DataFrame:
-    counts = [body.count(b"\n") for body in bodies.values()]
-    try:
-        frame = _read_csv(head + b"\n" + b"".join(bodies.values()), types)
-        if sum(counts) == len(frame):
-            return frame.assign(fingerprint=np.repeat(np.array(list(bodies), dtype=object), counts))
-    except ValueError:
-        pass  # at least one file is damaged: find out which
-    frames = [_read_csv(head + b"\n", types).assign(fingerprint="")]
-    for fingerprint, body in bodies.items():
-        try:
-            frames.append(_read_csv(head + b"\n" + body, types).assign(fingerprint=fingerprint))
-        except ValueError as error:
-            errors[fingerprint] = _first_line(error)
-    return pd.concat(frames, ignore_index=True)
-
-
-def _read_csv(content: bytes, types: dict[str, Any]) -> pd.DataFrame:
-    numbers = {n: ["nan", ""] for n, t in types.items() if t is np.float64}
-    return pd.read_csv(
-        io.BytesIO(content),
-        usecols=list(types),
-        dtype=types,
-        keep_default_na=False,
-        na_values=numbers,
-        float_precision="round_trip",
-    )
-
-
-def _first_line(message: object) -> str:
-    return (str(message).strip().splitlines() or [""])[0][:300]

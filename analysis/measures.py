@@ -37,8 +37,8 @@ def network_scores(
     """Scores of each network at the stage applications its arm is meant to be tested with."""
     rows = _select(frames, split, unit)
     rows = rows[rows["checkpoint"] == checkpoint]
-    own = rows["arm"].map({a.name: a.evaluations_test for a in frames.arms.values()})
-    return rows[rows["recursions"] == own]
+    own = rows["arm"].astype(object).map({a.name: a.evaluations_test for a in frames.arms.values()})
+    return rows[(rows["recursions"] == own).to_numpy()]
 
 
 def initial_scores(frames: StudyFrames, *, split: str = "test", unit: str = "image") -> pd.DataFrame:
@@ -64,13 +64,11 @@ def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
     values = _whole_cells(values)
     expected = {a.name: len(a.ratios) for a in frames.arms.values()}
     grouped = values.groupby([*KEYS, "image"], sort=False, observed=True)["value"].agg(["mean", "size"]).reset_index()
-    average = (
-        grouped[grouped["size"] == grouped["arm"].map(expected)]
-        .rename(columns={"mean": "value"})
-        .drop(columns="size")
-        .assign(at=AVERAGE)
-    )
-    return pd.concat([values.assign(at=values["ratio"].map(percent)).drop(columns="ratio"), average], ignore_index=True)
+    there = (grouped["size"] == grouped["arm"].astype(object).map(expected)).to_numpy()
+    average = grouped[there].rename(columns={"mean": "value"}).drop(columns="size").assign(at=AVERAGE)
+    heads = {r: percent(r) for r in values["ratio"].unique()}
+    single = values.assign(at=values["ratio"].map(heads)).drop(columns="ratio")
+    return pd.concat([single, average], ignore_index=True).astype({"at": "category"})
 
 
 def _whole_cells(values: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +79,8 @@ def _whole_cells(values: pd.DataFrame) -> pd.DataFrame:
 
 def cell_means(images: pd.DataFrame) -> pd.DataFrame:
     """Means over the images: one value per arm, seed, dataset, metric and `at`."""
-    return images.groupby([*KEYS, "at"], sort=False, observed=True)["value"].mean().reset_index()
+    means = images.groupby([*KEYS, "at"], sort=False, observed=True)["value"].mean().reset_index()
+    return means.astype(dict.fromkeys(("arm", "dataset", "metric", "at"), object))
 
 
 def ratio_labels(frames: StudyFrames) -> list[str]:
@@ -122,7 +121,9 @@ def timing_cells(frames: StudyFrames) -> pd.DataFrame:
     rows = frames.timings
     if rows.empty:
         return pd.DataFrame(columns=["arm", "seed"])
-    per_trial = rows.groupby(["arm", "seed", "fingerprint", "name"], sort=False)["value"].mean().reset_index()
+    by = ["arm", "seed", "fingerprint", "name"]
+    plain = rows.astype(dict.fromkeys(("arm", "fingerprint", "name"), object))
+    per_trial = plain.groupby(by, sort=False)["value"].mean().reset_index()
     wide = per_trial.pivot_table(index=["arm", "seed"], columns="name", values="value", aggfunc="mean", sort=False)
     totals = per_trial[per_trial["name"] == "train_seconds"].groupby(["arm", "seed"])["value"].sum()
     if "train_seconds" in wide:
@@ -165,7 +166,8 @@ def _splits(frames: StudyFrames, checkpoint: str) -> pd.DataFrame:
 
 
 def _psnr(rows: pd.DataFrame) -> pd.Series:
-    return rows[rows["metric"] == "psnr"].groupby(["arm", "seed"], observed=True)["value"].mean()
+    rows = rows[rows["metric"] == "psnr"].astype({"arm": object})
+    return rows.groupby(["arm", "seed"])["value"].mean()
 
 
 def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
@@ -174,7 +176,8 @@ def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
     rows = frames.scores
     rows = one_protocol(rows[(rows["split"] == "test") & (rows["unit"] == "image")])
     rows = rows[(rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)]
-    return rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean().reset_index()
+    means = rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean().reset_index()
+    return means.astype(dict.fromkeys(("arm", "dataset", "metric"), object))
 
 
 def swept_arms(cells: pd.DataFrame) -> list[str]:

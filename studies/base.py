@@ -46,7 +46,7 @@ R_ISTA_NET_PLUS = TrialConfig(
 
 FAST = {
     "task.initial": "linear",
-    "task.ridge": 1e-3,
+    "task.ridge": 3e-3,
     "model.start": "identity",
     "optim.lr": 2e-3,
     "optim.decay": "cosine",

@@ -36,7 +36,7 @@ def study_names() -> list[str]:
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4.")
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
-@click.option("--runs", type=click.Path(), help="Folder of trials and reports; default: runs/.")
+@click.option("--runs", type=click.Path(), help="Folder of trials and reports.", show_default="runs/")
 def main(
     name: str,
     dry_run: bool,
@@ -50,7 +50,8 @@ def main(
 ) -> None:
     """Run a study: a name from --list, or the path of your own file with `def study() -> Study`.
 
-    Trials that are done are reused, cut-off ones continue from their checkpoint, so the same command finishes what was interrupted.
+    Trials that are done are reused, cut-off ones continue from their checkpoint: the same command finishes
+    what was interrupted.
     """
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     if list_studies:

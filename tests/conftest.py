@@ -19,13 +19,14 @@ def photograph(seed: int, shape: tuple[int, int]) -> np.ndarray:
     """A smooth random picture with edges: enough structure for a network to learn something."""
     generator = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]]
-    picture = sum(
+    picture: np.ndarray = sum(
         np.sin(x * generator.uniform(0.02, 0.3) + y * generator.uniform(0.02, 0.3) + generator.uniform(0, 6))
         for _ in range(6)
     )
     picture = picture + 2.0 * (x * generator.normal() + y * generator.normal() > 20)
     scaled = (picture - picture.min()) / np.ptp(picture) * 255
-    return np.rint(scaled).astype(np.uint8)
+    pixels: np.ndarray = np.rint(scaled).astype(np.uint8)
+    return pixels
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_cells_replace_the_seed_and_go_seed_by_seed() -> None:
 
 
 def test_vary_is_the_full_grid_with_its_level_names() -> None:
-    factors = {
+    factors: dict[str, dict[str, dict[str, Any]]] = {
         "depth": {"4x1": {}, "2x2": {"model.layers": 2, "recursion.train": Fixed(counts=(2,))}},
         "data": {"3 %": {"data.fraction": 0.03}, "100 %": {}},
     }
@@ -85,4 +86,4 @@ def test_bad_studies(changes: dict[str, object], message: str) -> None:
 def test_bad_resources(bad: dict[str, int]) -> None:
     (field, value), *_ = bad.items()
     with pytest.raises(ValueError, match=f"resources.{field}={value}"):
-        Resources(**bad)  # type: ignore[arg-type]
+        Resources(**bad)

@@ -104,7 +104,7 @@ def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:
 
 
 def _draw_line(ax: Axes, y: float, line: ForestLine, look: Look, span: float) -> None:
-    ax.text(-0.005, y, line.label, transform=_left(ax), ha="right", va="center", fontsize=8.5, color=INK)
+    ax.text(-0.018, y, line.label, transform=_left(ax), ha="right", va="center", fontsize=8.5, color=INK)
     ax.text(
         1.01,
         y,

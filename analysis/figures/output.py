@@ -21,6 +21,7 @@ def save_figure(figure: Figure) -> dict[str, bytes]:
     with style():
         png, svg = io.BytesIO(), io.BytesIO()
         figure.savefig(png, format="png", dpi=RESOLUTION)
+        figure.set_layout_engine("none")  # the layout is settled; working it out again is slow
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return {"png": png.getvalue(), "svg": _families(svg.getvalue().decode()).encode()}
 

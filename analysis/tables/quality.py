@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, cell_means, initial_scores, missing_seeds, per_image, ratio_labels
+from analysis.measures import AVERAGE, cell_means, missing_seeds, ratio_labels
 from analysis.numbers import DIGITS, plural
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
@@ -23,7 +23,7 @@ def quality_table(images: Images, comparisons: Sequence[Comparison], dataset: st
     frames = images.frames
     heads = _heads(frames)
     cells = _lookup(cell_means(images.values), dataset)
-    initial = _lookup(cell_means(per_image(frames, initial_scores(frames))), dataset)
+    initial = _lookup(cell_means(images.initial), dataset)
     differences = {c.arm: c for c in comparisons if c.dataset == dataset and c.metric == "psnr"}
     rows: list[dict[str, Any]] = []
     gaps: Gaps = {}

@@ -25,7 +25,9 @@ def timing_table(frames: StudyFrames) -> Table:
     cells = timing_cells(frames)
     names = [n for n in COLUMNS if n in cells]
     by_arm = {str(a): g.set_index("seed") for a, g in cells.groupby("arm", sort=False)} if len(cells) else {}
-    drawn = frames.epochs[frames.epochs["status"] == "complete"].groupby("arm")["stage_evaluations"].mean()
+    drawn = (
+        frames.epochs[frames.epochs["status"] == "complete"].groupby("arm", observed=True)["stage_evaluations"].mean()
+    )
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for line, arm in enumerate(frames.arms):

@@ -73,10 +73,12 @@ class Rfmu:
 
     Attributes:
         inputs: any of "ratio" (2 M/N), "total" (T/T_max), "current" (t/T_max).
+        start: "default": the framework's initialisation, as the authors'. "identity": all scales start at one.
     """
 
     kind: ClassVar[str] = "rfmu"
     inputs: tuple[Condition, ...] = ("ratio", "total", "current")
+    start: Literal["default", "identity"] = "default"
 
     def __post_init__(self) -> None:
         check(

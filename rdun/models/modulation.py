@@ -56,6 +56,13 @@ class RecursionModulation(Modulation):
             nn.Sequential(nn.Linear(len(config.inputs), channels), nn.ReLU(), nn.Linear(channels, channels))
             for _ in range(slots)
         )
+        if config.start == "identity":
+            for slot in self.slots:
+                assert isinstance(slot, nn.Sequential)
+                last = slot[-1]
+                assert isinstance(last, nn.Linear)
+                nn.init.zeros_(last.weight)
+                nn.init.ones_(last.bias)
 
     def forward(self, ratio: float, counts: Sequence[int]) -> Tensor | None:
         total, like = sum(counts), next(self.parameters())

@@ -157,4 +157,4 @@ def _columns(row: type[Any]) -> dict[str, type]:
 
 
 def _text(value: object) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(float(value)) if isinstance(value, float) else str(value)

@@ -44,7 +44,7 @@ class TrainState:
         """The state before the first step; `network` already lies on `device`."""
         return cls(
             network=network,
-            optimizer=torch.optim.Adam(network.parameters(), lr=config.optim.lr),
+            optimizer=torch.optim.Adam(network.parameters(), lr=config.optim.lr, fused=True),
             scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
             recursions=stream(config.seed, "recursions"),
             matrices=stream(config.seed, "matrices"),

@@ -16,7 +16,8 @@ from tests.contracts import cases
 def concrete(base: type) -> set[type]:
     """All subclasses defined in rdun that can be instantiated."""
     found: set[type] = set()
-    for child in base.__subclasses__():
+    children: list[type] = base.__subclasses__()
+    for child in children:
         if child.__module__.startswith("rdun."):
             found |= concrete(child) if inspect.isabstract(child) else {child} | concrete(child)
     return found

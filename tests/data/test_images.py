@@ -91,7 +91,7 @@ def test_bundled_photographs_are_there_unchanged_and_disjoint() -> None:
     names = [name for name in registry() if name.startswith("photographs-")]
     assert len(names) == 3
     files = [path.name for name in names for path in image_set(name).paths]  # checks every sha256
-    assert len(files) == len(set(files)) == 15
+    assert len(files) == len(set(files)) == 13
     train = {path.name for path in image_set("photographs-train").paths}
     assert {"motorcycle_left.png", "motorcycle_right.png"} <= train  # two views of one scene
 

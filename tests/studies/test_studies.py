@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rdun.config import CoastConfig, IstaNetPlusConfig
 from rdun.study import Study
 from studies.run_ablation import load_study, study_names
 
@@ -21,7 +22,7 @@ def test_study_is_complete(name: str) -> None:
 
 def test_quickstart_compares_at_equal_stage_evaluations() -> None:
     study = load_study("quickstart")
-    assert {sum(arm.configs[0].test_counts) for arm in study.arms} == {6}
+    assert {sum(arm.configs[0].test_counts) for arm in study.arms} == {4}
     assert {arm.configs[0].task.ratios for arm in study.arms} == {(0.25,)}
     assert len(study.seeds) >= 2
     assert {arm.factors["system"] for arm in study.arms} == {"COAST", "ISTA-Net+"}
@@ -32,5 +33,8 @@ def test_quickstart_compares_at_equal_stage_evaluations() -> None:
         "recursive, random, RFMU",
     }
     assert len({arm.factors["data"] for arm in study.arms}) == 2
+    assert all(arm.configs[0].task.initial == "linear" for arm in study.arms)
+    models = [arm.configs[0].model for arm in study.arms]
+    assert all(isinstance(m, CoastConfig | IstaNetPlusConfig) and m.start == "identity" for m in models)
     budgets = {(a.configs[0].optim, a.configs[0].data.epoch_samples, a.configs[0].task) for a in study.arms}
     assert len(budgets) == 1
