@@ -51,7 +51,7 @@ class StudyFrames:
     Attributes:
         plan: what was asked for.
         store: where the trial directories are, for pictures.
-        arms: by name, in the plan's order.
+        arms: by name, family by family, else in the plan's order.
         trials: one row per arm, seed and fingerprint; status ("complete", "running", "stopped", "failed", "not run",
             "unreadable"), reason, ratios, facts, attempts, host, device, threads.
         scores: scores.csv of the complete trials with arm and seed; one trial may appear under several arms.
@@ -149,7 +149,7 @@ def _arms(plan: PlanRecord) -> dict[str, Arm]:
     configs = [_configs(arm) for arm in plan.arms]
     fractions = [min((c.data.fraction for c in cs), default=1.0) for cs in configs]
     labels = label_arms(plan.arms, fractions)
-    return {
+    arms = {
         arm.name: Arm(
             name=arm.name,
             compare_to=arm.compare_to if arm.compare_to in labels else None,
@@ -168,6 +168,8 @@ def _arms(plan: PlanRecord) -> dict[str, Arm]:
         )
         for arm, cs, fraction in zip(plan.arms, configs, fractions, strict=True)
     }
+    families = list(dict.fromkeys(arm.family for arm in arms.values()))
+    return dict(sorted(arms.items(), key=lambda item: families.index(item[1].family)))
 
 
 def _configs(arm: ArmRecord) -> tuple[TrialConfig, ...]:

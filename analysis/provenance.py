@@ -16,9 +16,11 @@ LABELS = {
     "revision": "Git revision",
     "machine": "Machine",
     "cpu": "Processor",
+    "cores": "Cores",
     "device": "Device",
     "threads": "Threads per trial",
-    "store": "Trial directories",
+    "trials to run": "Trials to run",
+    "earlier runs": "Earlier runs",
 }
 
 
@@ -41,10 +43,10 @@ class Provenance(NamedTuple):
 def provenance(plan: PlanRecord) -> Provenance:
     """Everything plan.json records about the run; missing keys are left out."""
     record = plan.provenance
-    facts = [(label, _value(key, record)) for key, label in LABELS.items() if record.get(key) not in (None, "")]
+    facts = [(label, _value(key, record)) for key, label in LABELS.items() if record.get(key) not in (None, "", [])]
     facts.append(("Seeds", ", ".join(map(str, plan.seeds)) or "none"))
     known = {*LABELS, "dirty", "versions", "datasets"}
-    facts += [(str(k), _flat(v)) for k, v in record.items() if k not in known and v not in (None, "")]
+    facts += [(str(k), _flat(v)) for k, v in record.items() if k not in known and v not in (None, "", [])]
     versions = record.get("versions")
     datasets = record.get("datasets")
     return Provenance(

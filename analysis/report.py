@@ -39,8 +39,15 @@ SECTIONS = {
 TABLE_FORMATS = {"csv": to_csv, "tex": to_latex, "md": to_markdown}
 
 
-def write_report(study_folder: str | Path, store: Store) -> Path:
-    """Writes the report of a study, finished or not, into its folder and returns the path of report.html.
+class Report(NamedTuple):
+    """A written report: where report.html lies, and the answer in a sentence."""
+
+    path: Path
+    answer: str
+
+
+def write_report(study_folder: str | Path, store: Store) -> Report:
+    """Writes the report of a study, finished or not, into its folder.
 
     Args:
         study_folder: holds plan.json; receives report.html, report.md, tables/*.csv|tex|md, figures/*.png|svg.
@@ -64,7 +71,7 @@ def write_report(study_folder: str | Path, store: Store) -> Path:
             folder.write(f"figures/{figure.name}.{ending}", content)
     folder.write_text("report.md", _render("report.md.j2", view.context, html=False))
     folder.write_text("report.html", _render("report.html.j2", view.context, html=True))
-    return Path(study_folder) / "report.html"
+    return Report(Path(study_folder) / "report.html", view.context["answer"].headline)
 
 
 class PictureView(NamedTuple):

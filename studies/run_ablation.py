@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rdun.cli import InputError
+from rdun.results import Busy
 
 if TYPE_CHECKING:
+    from analysis.report import Report
     from rdun.plan import Plan
+    from rdun.results import Store
     from rdun.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +66,7 @@ def main(
         if report_only or sync:
             return _from_results(study, folder, sync)
         _run(study, folder, cpus, dry_run)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
     return None
 
@@ -145,7 +149,7 @@ def _run(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
         sys.exit(1)
 
 
-def _train_and_report(plan: Plan, store: Any, home: Path, cpus: int | None) -> bool:
+def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) -> bool:
     """Runs what is missing, then writes report and tracker; True if a trial failed."""
     from rdun.monitor import now
     from rdun.plan import make_plan
@@ -153,8 +157,8 @@ def _train_and_report(plan: Plan, store: Any, home: Path, cpus: int | None) -> b
     from rdun.results import Folder
     from rdun.tracking import Mirror, tracking_uri
 
-    started, uri = now(), tracking_uri(ROOT)
-    plan.record.provenance.update(_provenance(plan, started))
+    uri, start = tracking_uri(ROOT), time.monotonic()
+    plan.record.provenance.update(_provenance(plan, home))
     plan.record.save(Folder(home))
     interrupted = False
     with Mirror(plan.record, store, uri) as mirror:
@@ -166,14 +170,15 @@ def _train_and_report(plan: Plan, store: Any, home: Path, cpus: int | None) -> b
                     run_trials(plan, store, progress, capacity)
         except KeyboardInterrupt:
             interrupted = True
-        plan.record.provenance.update(finished=now())
+        if plan.missing():
+            plan.record.provenance.update(finished=now(), seconds=round(time.monotonic() - start))
         plan.record.save(Folder(home))
-        _write_report(home, store)
-        mirror.publish(home)
+        report = _write_report(home, store)
+        mirror.publish(home, report.answer)
     after = make_plan(plan.study, store, _precision()).counts()
     if mirror.problem:
         click.echo(mirror.problem, err=True)
-    _print_end(plan, after, home, uri)
+    _print_end(plan, after, report, uri)
     if interrupted:
         click.echo("Stopped. The same command goes on where this one stopped.", err=True)
         sys.exit(130)
@@ -190,14 +195,17 @@ def _from_results(study: Study, folder: Path, sync: bool) -> None:
         )
     report = _write_report(home, store)
     if sync:
+        from rdun.tracking import TrackerError, tracking_uri
         from rdun.tracking import sync as copy_to_tracker
-        from rdun.tracking import tracking_uri
 
-        copy_to_tracker(PlanRecord.load(Folder(home)), store, tracking_uri(ROOT), home)
-    click.echo(f"Report: {report}")
+        try:
+            copy_to_tracker(PlanRecord.load(Folder(home)), store, tracking_uri(ROOT), home, report.answer)
+        except TrackerError as error:
+            raise InputError(error) from error
+    click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 
-def _write_report(home: Path, store: Any) -> Path:
+def _write_report(home: Path, store: Store) -> Report:
     from analysis.report import write_report
 
     return write_report(home, store)
@@ -214,15 +222,26 @@ def _precision() -> Any:
     return resolve_precision(TrialConfig(), device).precision
 
 
-def _provenance(plan: Plan, started: str) -> dict[str, Any]:
+def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
+    """How this run is made, with the earlier runs of the study; unchanged if there is nothing to train."""
     from rdun import monitor
     from rdun.data import image_set, registry
+    from rdun.results import Folder, PlanRecord
 
+    before = PlanRecord.load(Folder(home)).provenance if (home / "plan.json").is_file() else {}
+    if before and not plan.missing():
+        return before
+    earlier = list(before.get("earlier runs", []))
+    if before:
+        length = f"{before['seconds']} s" if "seconds" in before else "cut off"
+        earlier.append(f"{before['started']} ({length}, {before['trials to run']} trials to run)")
     names = {n for t in plan.trials for n in (t.config.data.train, t.config.data.validation, *t.config.data.test)}
     sets = {name: image_set(name) for name in sorted(names)}
     return {
         "command": " ".join(["python", "studies/run_ablation.py", *sys.argv[1:]]),
-        "started": started,
+        "started": monitor.now(),
+        "trials to run": len(plan.missing()),
+        "earlier runs": earlier,
         "machine": monitor.host(),
         "cpu": monitor.processor(),
         "cores": os.cpu_count(),
@@ -272,9 +291,10 @@ def _print_arms(plan: Plan) -> None:
     console.print(table, width=max(console.width, 110))
 
 
-def _print_end(plan: Plan, counts: dict[str, int], home: Path, uri: str) -> None:
+def _print_end(plan: Plan, counts: dict[str, int], report: Report, uri: str) -> None:
     click.echo(f"{counts['complete']} of {len(plan.trials)} trials complete, {counts['failed']} failed.")
-    click.echo(f"Report:  {home / 'report.html'}")
+    click.echo(f"Answer:  {report.answer}")
+    click.echo(f"Report:  {report.path}")
     click.echo(
         f"Tracker: make ui, or in the venv at {ROOT}: mlflow ui" if uri.startswith("sqlite") else f"Tracker: {uri}"
     )

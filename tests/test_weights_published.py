@@ -81,7 +81,7 @@ def test_the_linear_estimate_of_the_training_blocks_is_the_published_one() -> No
     assert blocks.pixels.shape == (88_912, 1089)
     in_order = blocks.pixels[np.lexsort(blocks.pixels.T[::-1])]
     assert hashlib.sha256(in_order.tobytes()).hexdigest() == ROWS_SHA256
-    moment = blocks.moment()
+    moment = blocks.moment
     for percent in (10, 30):
         matrix = read_sampling_matrix(mat("phi", percent))
         published = read_estimator(mat("estimator", percent), matrix)

@@ -23,7 +23,7 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
             "low": r.comparison.low,
             "high": r.comparison.high,
             "p_holm": r.p_holm,
-            "verdict": r.verdict + (f": {r.reason}" if r.reason else ""),
+            "verdict": r.verdict,
         }
         for r in results
     ]
@@ -38,12 +38,12 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
         frame=pd.DataFrame(rows),
         columns=(
             Text(key="claim", header="Claim"),
-            Text(key="dataset", header="Test set"),
+            Text(key="verdict", header="Verdict"),
+            *([Text(key="dataset", header="Test set")] if len({r["dataset"] for r in rows}) > 1 else []),
             Text(key="metric", header="Metric"),
             Number(key="at_least", header="At least", signed=True, digits=3),
             Number(key="mean", header="Measured", signed=True, digits=3),
             Interval(low="low", high="high", header="95\u00a0% interval", digits=3),
             Number(key="p_holm", header="p (Holm)", digits=3),
-            Text(key="verdict", header="Verdict"),
         ),
     )

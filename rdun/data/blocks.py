@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ class TrainingBlocks:
         """First 16 hexadecimal digits of the sha256 of the chosen blocks in order."""
         return hashlib.sha256(self.pixels.tobytes()).hexdigest()[:16]
 
+    @cached_property
     def moment(self) -> np.ndarray:
         """Uncentred second moments X X^T, `(N, N)` float64, of the blocks in [0, 1] (float32 values)."""
         total = np.zeros((self.pixels.shape[1], self.pixels.shape[1]))
@@ -51,6 +53,7 @@ class TrainingBlocks:
         return generator.permutation(np.concatenate([whole, generator.permutation(len(self.pixels))[:rest]]))
 
 
+@lru_cache(maxsize=2)  # trials that share a worker process mostly share their blocks
 def training_blocks(images: ImageSet, config: DataConfig, block: int) -> TrainingBlocks:
     """Cuts, orders and selects the training blocks.
 

@@ -106,7 +106,7 @@ class _Attempt:
     def _prepare(self) -> tuple[Scorer, TrainState]:
         config = self.config
         blocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
-        moment = blocks.moment() if config.task.initial == "linear" else None
+        moment = blocks.moment if config.task.initial == "linear" else None
         scorer = Scorer(
             config=config,
             folder=self.folder,

@@ -45,7 +45,7 @@ class Measurement:
             chosen = _seeded(config.task, self.ratios, self.seeds)
             moment = None
             if chosen.initial == "linear":
-                moment = training_blocks(image_set(config.data.train), config.data, chosen.block).moment()
+                moment = training_blocks(image_set(config.data.train), config.data, chosen.block).moment
             return make_task(chosen, moment, device)
         if self.ratios or self.seeds:
             raise ValueError("--matrix fixes the measurements; leave out --ratio and --matrix-seed")

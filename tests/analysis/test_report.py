@@ -58,7 +58,7 @@ class _Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(whole: tuple[Path, Store]) -> tuple[_Page, str, Path]:
-    path = write_report(*whole)
+    path = write_report(*whole).path
     text = path.read_text()
     return _Page(text), text, path
 
@@ -115,7 +115,7 @@ def test_the_page_says_what_a_reader_needs(page: tuple[_Page, str, Path]) -> Non
 
 
 def test_an_unfinished_study_says_what_is_missing(holed: tuple[Path, Store]) -> None:
-    words = _Page(write_report(*holed).read_text()).text
+    words = _Page(write_report(*holed).path.read_text()).text
     assert "So far, 21 of 24 trials are complete." in words
     assert "COAST, recursive, 10 %, seed 1: failed: out of memory: tried to allocate 2 GiB" in words
     assert "COAST, recursive, 100 %, seed 0: not run" in words
@@ -127,7 +127,7 @@ def test_an_empty_study_has_a_report(tmp_path: Path) -> None:
     arms = [f"COAST, {v}, 10 %" for v in VARIANTS]
     statuses = {(a, s): ("not run", "") for a in arms for s in (0, 1)}
     truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), statuses=statuses)
-    page = _Page(write_report(*write_study(tmp_path, truth)).read_text())
+    page = _Page(write_report(*write_study(tmp_path, truth)).path.read_text())
     assert "No answer yet: none of the 8 trials is complete." in page.text
     assert "8 of 8 trials give no scores" in page.text
 
@@ -136,7 +136,7 @@ def test_a_study_that_has_only_begun_shows_its_curves(tmp_path: Path) -> None:
     arms = [f"COAST, {v}, 10 %" for v in VARIANTS]
     statuses = {(a, s): ("running", "") for a in arms for s in (0, 1)}
     truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), statuses=statuses)
-    page = _Page(write_report(*write_study(tmp_path, truth)).read_text())
+    page = _Page(write_report(*write_study(tmp_path, truth)).path.read_text())
     assert "4 curves show unfinished trials" in page.text
 
 
@@ -159,7 +159,7 @@ def test_hostile_names_are_harmless(tmp_path: Path) -> None:
         statuses={("--><b>, recursive, 10 %", 1): ("failed", HOSTILE)},
     )  # fmt: skip
     folder, store = write_study(tmp_path, truth)
-    path = write_report(folder, store)
+    path = write_report(folder, store).path
     page = _Page(path.read_text())
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert not any(name.startswith("on") for _, a in page.tags for name in a)

@@ -65,7 +65,7 @@ def test_an_epoch_repeats_the_subset_evenly(images: Path) -> None:
 def test_the_moments_are_those_of_the_subset(images: Path) -> None:
     blocks = training_blocks(image_set(str(images / "train")), replace(CONFIG, fraction=0.2), 12)
     values = (blocks.pixels / 255.0).astype(np.float32).astype(np.float64)
-    assert np.allclose(blocks.moment(), values.T @ values, rtol=1e-12)
+    assert np.allclose(blocks.moment, values.T @ values, rtol=1e-12)
 
 
 def test_a_fraction_that_leaves_nothing_is_refused(images: Path) -> None:
