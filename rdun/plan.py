@@ -176,6 +176,24 @@ def cost(config: TrialConfig) -> tuple[int, int]:
     return network.parameter_count(), counter.get_total_flops() // 2
 
 
+def check_checkpoints(plan: Plan, store: Store) -> None:
+    """Reads every checkpoint that the plan will continue from.
+
+    Raises:
+        ValueError: one is damaged; the message names it and what to do.
+    """
+    folders = [store.trial(trial.fingerprint) for trial in plan.missing()]
+    waiting = [folder for folder in folders if folder.exists("checkpoint.pt")]
+    if not waiting:
+        return
+    import torch
+
+    from rdun.training import read_checkpoint
+
+    for folder in waiting:
+        read_checkpoint(folder, torch.device("cpu"))
+
+
 def check_store(plan: Plan, folder: str) -> None:
     """Makes sure that the folder of the runs can be written and has room for the plan.
 

@@ -62,7 +62,7 @@ class Progress:
     ) -> None:
         if self.console.is_terminal:
             self.live.stop()
-        self.console.print(self.summary(), highlight=False)
+        self.console.print(self.summary(), highlight=False, soft_wrap=True)
 
     def started(self, fingerprint: str) -> None:
         """A trial begins, or goes on."""

@@ -134,7 +134,7 @@ def _print_studies() -> None:
 
 
 def _run(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
-    from rdun.plan import check_store, make_plan
+    from rdun.plan import check_checkpoints, check_store, make_plan
     from rdun.results import Folder, Lease, Store
 
     store, home = Store(folder / "trials"), folder / "studies" / study.name
@@ -143,6 +143,7 @@ def _run(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
     if dry_run:
         return
     check_store(plan, str(folder))
+    check_checkpoints(plan, store)
     with Lease(Folder(home)):
         failed = _train_and_report(plan, store, home, cpus)
     if failed:

@@ -2,6 +2,6 @@
 
 from rdun.training.divergence import Diverged, diagnose
 from rdun.training.loop import fit, learning_rate, train_step
-from rdun.training.state import CHECKPOINT, TrainState
+from rdun.training.state import CHECKPOINT, TrainState, read_checkpoint
 
-__all__ = ["CHECKPOINT", "Diverged", "TrainState", "diagnose", "fit", "learning_rate", "train_step"]
+__all__ = ["CHECKPOINT", "Diverged", "TrainState", "diagnose", "fit", "learning_rate", "read_checkpoint", "train_step"]

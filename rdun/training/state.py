@@ -85,9 +85,8 @@ class TrainState:
         Raises:
             ValueError: the file is damaged or belongs to another network.
         """
-        path = f"{folder.path}/{CHECKPOINT}"
+        content = read_checkpoint(folder, device)
         try:
-            content = torch.load(io.BytesIO(folder.read(CHECKPOINT)), weights_only=True, map_location=device)
             self.network.load_state_dict(content["network"])
             self.optimizer.load_state_dict(content["optimizer"])
             self.scaler.load_state_dict(content["scaler"])
@@ -96,8 +95,27 @@ class TrainState:
             self.records = [EpochRecord(**record) for record in content["records"]]
             self.best_weights = content["best_weights"]
             self.best_epoch, self.best_psnr = content["best_epoch"], content["best_psnr"]
-        except Exception as error:  # torch raises many types for a damaged file
-            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise ValueError(
-                f"checkpoint {path} cannot be read ({reason}); delete it and run again to start this trial anew"
-            ) from error
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _unreadable(folder, error) from error
+
+
+def read_checkpoint(folder: Folder, device: torch.device) -> dict[str, Any]:
+    """The content of checkpoint.pt, read without running anything that it may hold.
+
+    Raises:
+        ValueError: the file is damaged, or not a checkpoint.
+    """
+    try:
+        content = torch.load(io.BytesIO(folder.read(CHECKPOINT)), weights_only=True, map_location=device)
+    except Exception as error:  # torch raises many types for a damaged file
+        raise _unreadable(folder, error) from error
+    if not isinstance(content, dict):
+        raise _unreadable(folder, TypeError(f"it holds a {type(content).__name__}"))
+    return content
+
+
+def _unreadable(folder: Folder, error: Exception) -> ValueError:
+    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return ValueError(
+        f"checkpoint {folder.path}/{CHECKPOINT} cannot be read ({reason}); delete it and run again to start this trial anew"
+    )

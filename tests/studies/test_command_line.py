@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rdun.results import Folder, PlanRecord, Store
+from studies.run_ablation import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("tiny_study.py")
@@ -199,6 +200,44 @@ def test_an_empty_image_folder_and_a_tiny_image(images: Path, tmp_path: Path) ->
     done = run(*words, images=images, tmp_path=tmp_path)
     assert (done.returncode, "small.png is 5x5 pixels" in done.stderr) == (2, True)
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_unreadable_image(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "broken.png").write_bytes(b"not an image")
+    words = (str(TINY), "--set", f"data.validation={tmp_path}/bad", "--runs", str(tmp_path / "runs"))
+    done = run(*words, images=images, tmp_path=tmp_path)
+    assert (done.returncode, "broken.png cannot be read as an image" in done.stderr) == (2, True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_damaged_checkpoint_stops_the_study_before_any_compute(
+    finished: tuple[Path, str], images: Path, tmp_path: Path
+) -> None:
+    trials = sorted((finished[0] / "runs" / "trials").iterdir())
+    broken = tmp_path / "runs" / "trials" / trials[0].name
+    broken.mkdir(parents=True)
+    (broken / "run.json").write_text((trials[0] / "run.json").read_text().replace('"complete"', '"stopped"'))
+    (broken / "checkpoint.pt").write_bytes(b"damaged")
+    done = run(str(TINY), "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "checkpoint.pt cannot be read" in done.stderr
+    assert "delete it and run again" in done.stderr
+    assert [path.name for path in broken.parent.iterdir()] == [broken.name]
+
+
+def test_no_space(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+    from types import SimpleNamespace
+
+    from rdun.plan import check_store, make_plan
+
+    monkeypatch.setenv("IMAGES", str(images))
+    plan = make_plan(load_study(str(TINY)), Store(tmp_path / "trials"), "fp32")
+    check_store(plan, str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    with pytest.raises(ValueError, match=r"has 1 MB free, the study needs about 16 MB; make room"):
+        check_store(plan, str(tmp_path))
 
 
 def test_a_folder_that_cannot_be_written(images: Path, tmp_path: Path) -> None:
