@@ -191,6 +191,8 @@ def images_per_second(
     images = [picture.tensor(device) for picture in pictures]
     operators = [reconstruct.operators(task, (i.shape[-2], i.shape[-1]))[0].operator for i in images]
     reconstruct(operators[0], images[0])
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

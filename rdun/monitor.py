@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -107,16 +108,16 @@ class SystemMonitor:
     ) -> None:
         self._done.set()
         self._thread.join()
-        self._sample()
-        self.folder.write_system(self.samples)
+        self._write()
 
     def _run(self) -> None:
         while not self._done.wait(self.period):
-            self._sample()
-            try:
-                self.folder.write_system(self.samples)
-            except OSError:  # load samples are not worth a trial
-                continue
+            self._write()
+
+    def _write(self) -> None:
+        self._sample()
+        with contextlib.suppress(OSError):  # load samples are not worth a trial
+            self.folder.write_system(self.samples)
 
     def _sample(self) -> None:
         gpu = torch.cuda.memory_allocated(self.device) / 2**20 if self.device.type == "cuda" else 0.0

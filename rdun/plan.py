@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 
-from rdun.config import BlockSensingTask, DataConfig, Precision, TrialConfig, canonical, fingerprint, to_dict
-from rdun.data import count_blocks, epoch_samples, image_hash, image_set, read_luminance
+from rdun.config import BlockSensingTask, DataConfig, Precision, TrialConfig, canonical, to_dict
+from rdun.data import count_blocks, epoch_samples, image_set, read_luminance, trial_fingerprint
 from rdun.results import ArmRecord, CellRecord, ClaimRecord, Folder, PlanRecord, Store, TrialDirectory
 from rdun.study import Arm, Study
 
@@ -23,7 +23,7 @@ class Trial:
     """One training run of the plan.
 
     Attributes:
-        state: "complete" (reused), "resumable" (a checkpoint is there), "failed" (tried again when asked), or "new".
+        state: "complete" (reused), "resumable" (a checkpoint is there), "failed" (tried again), or "new".
     """
 
     fingerprint: str
@@ -40,10 +40,9 @@ class Plan:
     record: PlanRecord
     trials: tuple[Trial, ...]
 
-    def missing(self, *, retry_failed: bool = True) -> list[Trial]:
-        """The trials that have to run."""
-        done = {"complete"} if retry_failed else {"complete", "failed"}
-        return [trial for trial in self.trials if trial.state not in done]
+    def missing(self) -> list[Trial]:
+        """The trials that have to run; failed ones are tried again."""
+        return [trial for trial in self.trials if trial.state != "complete"]
 
     def counts(self) -> dict[str, int]:
         """Trials by state."""
@@ -68,7 +67,7 @@ def make_plan(study: Study, store: Store, precision: Precision) -> Plan:
         for config in trials:
             resolved = replace(config, precision=precision) if config.precision == "auto" else config
             check_data(resolved.data, resolved.task.block)
-            key = _identity(resolved)
+            key = trial_fingerprint(resolved)
             configs[key] = resolved
             arms.setdefault(key, []).append(arm.name)
             prints.append(key)
@@ -88,11 +87,24 @@ def make_plan(study: Study, store: Store, precision: Precision) -> Plan:
             for c in study.claims
         ],
     )
+    _check_distinct(cells)
     found = tuple(
         Trial(fingerprint=key, config=config, state=state_of(store.trial(key)), arms=tuple(dict.fromkeys(arms[key])))
         for key, config in configs.items()
     )
     return Plan(study=study, record=record, trials=found)
+
+
+def _check_distinct(cells: list[CellRecord]) -> None:
+    """Arms that differ in no field that is read would be the same trials under two names."""
+    seen: dict[tuple[str, ...], str] = {}
+    for cell in cells:
+        other = seen.setdefault(tuple(cell.fingerprints), cell.arm)
+        if other != cell.arm:
+            raise ValueError(
+                f"arm {cell.arm!r} trains exactly what arm {other!r} trains (equal fingerprints); "
+                "change a field that has an effect, or drop one of them"
+            )
 
 
 def state_of(folder: TrialDirectory) -> str:
@@ -117,11 +129,6 @@ def check_data(data: DataConfig, block: int) -> int:
             if min(read_luminance(path, "bt601").shape) < 7:
                 raise ValueError(f"{path} is smaller than the 7x7 window of SSIM; remove or replace it")
     return count_blocks(image_set(data.train), data, block)
-
-
-def _identity(config: TrialConfig) -> str:
-    names = {config.data.train, config.data.validation, *config.data.test}
-    return fingerprint(config, {name: image_hash(name) for name in names})
 
 
 def _arm_record(arm: Arm) -> ArmRecord:

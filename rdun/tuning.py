@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -26,8 +27,8 @@ import ray  # noqa: E402
 from ray import tune  # noqa: E402
 
 from rdun.config import TrialConfig, from_dict, to_dict  # noqa: E402
-from rdun.plan import Plan, Trial  # noqa: E402
-from rdun.results import Busy, EpochRecord, Status, Store  # noqa: E402
+from rdun.plan import Plan  # noqa: E402
+from rdun.results import STALE_AFTER, Busy, EpochRecord, Lease, Status, Store  # noqa: E402
 from rdun.study import Resources  # noqa: E402
 
 GPU_SHARE = 0.25
@@ -66,6 +67,10 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
     address = os.environ.get("RAY_ADDRESS")
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    if address and cpus is not None:
+        raise ValueError(
+            f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
+        )
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
@@ -78,6 +83,12 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             logging_level=logging.ERROR,
         )
     try:
+        nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+        if nodes > 1:
+            raise ValueError(
+                f"RAY_ADDRESS={address} is a cluster of {nodes} nodes; studies on several nodes are not supported yet: "
+                "unset RAY_ADDRESS to use this machine"
+            )
         total = ray.cluster_resources()
         yield Capacity(int(total.get("CPU", 0)), float(total.get("GPU", 0)), address or "local")
     finally:
@@ -92,16 +103,15 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
 
     Raises:
         ValueError: a trial asks for more than the cluster has.
-        KeyboardInterrupt: after which the trials are marked as stopped.
     """
     missing = plan.missing()
     if not missing:
         return
-    resources = _resources(plan.study.resources, capacity)
+    resources = trial_resources(plan.study.resources, capacity)
     configs = {trial.fingerprint: to_dict(trial.config) for trial in missing}
     train = partial(_train, store=store.path, configs=configs, threads=plan.study.resources.threads)
     with tempfile.TemporaryDirectory(prefix="rdun-tune-") as scratch:
-        tuner = tune.Tuner(
+        tune.Tuner(
             tune.with_resources(train, resources),
             param_space={"fingerprint": tune.grid_search(list(configs))},
             tune_config=tune.TuneConfig(reuse_actors=True),
@@ -112,16 +122,15 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
                 callbacks=[_Relay(watcher)],
                 failure_config=tune.FailureConfig(max_failures=plan.study.resources.retries),
             ),
-        )
-        interrupted = True
-        try:
-            tuner.fit()
-            interrupted = False
-        finally:
-            _mark_unfinished(missing, store, interrupted=interrupted)
+        ).fit()
 
 
-def _resources(wanted: Resources, capacity: Capacity) -> dict[str, float]:
+def trial_resources(wanted: Resources, capacity: Capacity) -> dict[str, float]:
+    """What Tune reserves for one trial.
+
+    Raises:
+        ValueError: more than the cluster has.
+    """
     gpus = wanted.gpus if wanted.gpus is not None else GPU_SHARE if capacity.gpus else 0.0
     for name, asked, there in (("threads", wanted.threads, capacity.cpus), ("gpus", gpus, capacity.gpus)):
         if asked > there:
@@ -143,17 +152,18 @@ def _train(
 
     config = from_dict(TrialConfig, configs[space["fingerprint"]])
     device = "cuda" if gpus and torch.cuda.is_available() else "cpu"
-    try:
-        run_trial(
-            config,
-            f"{store}/{space['fingerprint']}",
-            lambda record: tune.report(asdict(record)),
-            device=device,
-            threads=threads,
-        )
-    except (Busy, Diverged, ValueError) as error:  # trying again would end the same way
-        return {"given_up": str(error)}
-    return {"given_up": ""}
+    workdir, patience = f"{store}/{space['fingerprint']}", time.monotonic() + STALE_AFTER + 15
+    while True:
+        try:
+            run_trial(config, workdir, lambda r: tune.report(asdict(r)), device=device, threads=threads)
+        except (Diverged, ValueError) as error:  # trying again would end the same way
+            return {"given_up": str(error)}
+        except Busy as error:  # the lock of a lost node expires; a live owner finishes the trial itself
+            if time.monotonic() > patience:
+                return {"given_up": str(error)}
+            time.sleep(5)
+        else:
+            return {"given_up": ""}
 
 
 class _Relay(tune.Callback):
@@ -186,15 +196,18 @@ class _Relay(tune.Callback):
         self.on_trial_complete(iteration, trials, trial)
 
 
-def _mark_unfinished(trials: list[Trial], store: Store, *, interrupted: bool) -> None:
-    """Trials whose process died still say "running": they were stopped with the study, or died more often than is retried."""
-    for trial in trials:
+def mark_unfinished(plan: Plan, store: Store, *, interrupted: bool) -> None:
+    """Says of trials whose process died that they stopped, or failed; call it when the cluster is down.
+
+    Trials that another live process runs are left alone.
+    """
+    status: Status = "stopped" if interrupted else "failed"
+    reason = "interrupted" if interrupted else "the process of this trial died repeatedly (killed, or out of memory)"
+    for trial in plan.missing():
         folder = store.trial(trial.fingerprint)
-        run = folder.run()
-        if run is None or run.status != "running":
+        if folder.run() is None:
             continue
-        status: Status = "stopped" if interrupted else "failed"
-        reason = (
-            "interrupted" if interrupted else "the process of this trial died repeatedly (killed, or out of memory)"
-        )
-        folder.write_run(replace(run, status=status, reason=reason))
+        with contextlib.suppress(Busy), Lease(folder):
+            run = folder.run()
+            if run is not None and run.status == "running":
+                folder.write_run(replace(run, status=status, reason=reason))

@@ -7,7 +7,8 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,13 +85,30 @@ def load_study(name: str) -> Study:
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return _study_of(module, name)
+        try:
+            spec.loader.exec_module(module)
+            return _study_of(module, name)
+        except ValueError:
+            raise
+        except Exception as error:  # whatever a user's file may raise
+            raise ValueError(
+                f"STUDY={name!r} cannot be loaded: {type(error).__name__}: {error}{_line_in(path, error)}"
+            ) from error
     import difflib
 
     near = difflib.get_close_matches(name, study_names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"STUDY={name!r} is not known; {hint}choose one of {', '.join(study_names())}, or give a .py file")
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    """The last line of the user's own file in a traceback."""
+    import traceback
+
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name
+    ]
+    return f" (line {lines[-1]})" if lines else ""
 
 
 def _study_of(module: Any, name: str) -> Study:
@@ -106,7 +124,7 @@ def _study_of(module: Any, name: str) -> Study:
 def _changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
     from dataclasses import replace
 
-    from rdun.config import parse_value, with_values
+    from rdun.config import digest, parse_value, with_values
 
     for change in changes:
         field, equals, text = change.partition("=")
@@ -117,6 +135,9 @@ def _changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
             configs = (with_values(c, {field: parse_value(c, field, text)}) for c in arm.configs)
             arms.append(replace(arm, configs=tuple(configs)))
         study = replace(study, arms=tuple(arms))
+    if changes:
+        note = f" Changed from the study's file: {', '.join(changes)}."
+        study = replace(study, name=f"{study.name}-{digest(sorted(changes))[:6]}", scale=study.scale + note)
     if seeds is not None:
         try:
             numbers = tuple(int(part) for part in seeds.split(","))
@@ -145,37 +166,32 @@ def _run(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
     check_store(plan, str(folder))
     check_checkpoints(plan, store)
     with Lease(Folder(home)):
-        failed = _train_and_report(plan, store, home, cpus)
-    if failed:
+        incomplete = _train_and_report(plan, store, home, cpus)
+    if incomplete:
         sys.exit(1)
 
 
 def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) -> bool:
-    """Runs what is missing, then writes report and tracker; True if a trial failed."""
+    """Runs what is missing, then writes report and tracker; True if a trial is not complete."""
     from rdun.monitor import now
     from rdun.plan import make_plan
-    from rdun.progress import Progress
     from rdun.results import Folder
     from rdun.tracking import Mirror, tracking_uri
 
-    uri, start = tracking_uri(ROOT), time.monotonic()
-    plan.record.provenance.update(_provenance(plan, home))
-    plan.record.save(Folder(home))
-    interrupted = False
-    with Mirror(plan.record, store, uri) as mirror:
-        try:
-            if plan.missing():
-                from rdun.tuning import cluster, run_trials
-
-                with cluster(cpus=cpus) as capacity, Progress(plan, store) as progress:
-                    run_trials(plan, store, progress, capacity)
-        except KeyboardInterrupt:
-            interrupted = True
-        if plan.missing():
-            plan.record.provenance.update(finished=now(), seconds=round(time.monotonic() - start))
+    uri, start, interrupted = tracking_uri(ROOT), time.monotonic(), False
+    with ExitStack() as ray:
+        train = ray.enter_context(_training(plan, store, cpus)) if plan.missing() else None
+        plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
-        report = _write_report(home, store)
-        mirror.publish(home, report.answer)
+        with Mirror(plan.record, store, uri) as mirror:
+            if train:
+                interrupted = train()
+                ray.close()
+                _mark(plan, store, interrupted)
+                plan.record.provenance.update(finished=now(), seconds=round(time.monotonic() - start))
+                plan.record.save(Folder(home))
+            report = _write_report(home, store)
+            mirror.publish(home, report.answer)
     after = make_plan(plan.study, store, _precision()).counts()
     if mirror.problem:
         click.echo(mirror.problem, err=True)
@@ -184,6 +200,32 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
         click.echo("Stopped. The same command goes on where this one stopped.", err=True)
         sys.exit(130)
     return after["complete"] < len(plan.trials)
+
+
+@contextmanager
+def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[], bool]]:
+    """A cluster that can hold the trials, and the function that runs them; it tells whether Ctrl-C ended it."""
+    from rdun.progress import Progress
+    from rdun.tuning import cluster, run_trials, trial_resources
+
+    with cluster(cpus=cpus) as capacity:
+        trial_resources(plan.study.resources, capacity)
+
+        def train() -> bool:
+            try:
+                with Progress(plan, store) as progress:
+                    run_trials(plan, store, progress, capacity)
+            except KeyboardInterrupt:
+                return True
+            return False
+
+        yield train
+
+
+def _mark(plan: Plan, store: Store, interrupted: bool) -> None:
+    from rdun.tuning import mark_unfinished
+
+    mark_unfinished(plan, store, interrupted=interrupted)
 
 
 def _from_results(study: Study, folder: Path, sync: bool) -> None:

@@ -18,7 +18,7 @@ KIND = "kind"
 def to_dict(config: Any, *, omit_defaults: bool = False) -> JSON:
     """A config as JSON-ready values; members of a union carry their `kind`."""
     out: JSON = {}
-    if hasattr(type(config), KIND):
+    if KIND in vars(type(config)):
         out[KIND] = config.kind
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
@@ -108,7 +108,7 @@ def _decode(hint: Any, value: Any, name: str) -> Any:
         if not isinstance(value, Mapping):
             raise ValueError(f"{name}={value!r} should be a group of fields, {_names(_hints(hint))}")
         cls = _resolved(hint, value, name)
-        fields = {key: item for key, item in value.items() if not (key == KIND and hasattr(cls, KIND))}
+        fields = {key: item for key, item in value.items() if not (key == KIND and KIND in vars(cls))}
         for key in fields:
             _check_key(cls, key, _join(name, key))
         hints = _hints(cls)

@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rdun.config.codec import to_dict
+from rdun.config.codec import from_dict, to_dict
 from rdun.config.schema import Fixed, RecursionConfig, TrialConfig, UniformRange, broadcast
+from rdun.config.tasks import BlockSensingTask, TaskConfig
 
 NUMERICS = 1
 """Raised whenever gold values move: results of older numerics are never taken for new ones."""
@@ -25,7 +26,7 @@ PROTOCOL = {
 
 
 def canonical(config: TrialConfig) -> TrialConfig:
-    """The normal form: counts written per layer, `UniformRange(4, 4)` as `Fixed(4)`, test counts explicit."""
+    """The normal form: counts per layer, `UniformRange(4, 4)` as `Fixed(4)`, test counts explicit, unread fields at defaults."""
     layers, train = config.model.layers, config.recursion.train
     if isinstance(train, UniformRange):
         low, high = broadcast(train.low, layers), broadcast(train.high, layers)
@@ -35,7 +36,17 @@ def canonical(config: TrialConfig) -> TrialConfig:
     recursion = RecursionConfig(
         train=train, test=Fixed(counts=config.test_counts), modulation=config.recursion.modulation
     )
-    return replace(config, recursion=recursion)
+    normal = replace(config, recursion=recursion, task=_read_fields(config.task))
+    return from_dict(TrialConfig, to_dict(normal))  # numbers in the types of their fields: 15 is 15.0
+
+
+def _read_fields(task: TaskConfig) -> TaskConfig:
+    """The task with the fields that its other fields make unread at their defaults."""
+    if isinstance(task, BlockSensingTask) and task.initial == "adjoint":
+        task = replace(task, ridge=0.0)
+    if isinstance(task, BlockSensingTask) and task.test_matrices == "seen":
+        task = replace(task, test_matrix_seeds=(0,))
+    return task
 
 
 def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:

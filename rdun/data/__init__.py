@@ -10,7 +10,7 @@ from rdun.data.blocks import (
     training_blocks,
 )
 from rdun.data.images import read_luminance, unit_range
-from rdun.data.registry import DATA_VARIABLE, ImageSet, image_hash, image_set, registry
+from rdun.data.registry import DATA_VARIABLE, ImageSet, image_hash, image_set, registry, trial_fingerprint
 
 __all__ = [
     "DATA_VARIABLE",
@@ -26,5 +26,6 @@ __all__ = [
     "read_luminance",
     "registry",
     "training_blocks",
+    "trial_fingerprint",
     "unit_range",
 ]

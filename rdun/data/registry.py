@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rdun.config import digest
+from rdun.config import TrialConfig, digest, fingerprint
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 DATA_VARIABLE = "RDUN_DATA"
@@ -38,6 +38,12 @@ def image_set(name: str) -> ImageSet:
 def image_hash(name: str) -> str:
     """The hash of a set: sha256 over file names and contents. Registered sets are hashed from the registry alone."""
     return digest(registry()[name]["files"]) if name in registry() else image_set(name).hash
+
+
+def trial_fingerprint(config: TrialConfig) -> str:
+    """The identity of a trial whose precision is resolved (see `rdun.config.fingerprint`)."""
+    names = {config.data.train, config.data.validation, *config.data.test}
+    return fingerprint(config, {name: image_hash(name) for name in names})
 
 
 @cache
@@ -91,7 +97,7 @@ def _folder(name: str) -> ImageSet:
     paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES))
     if not paths:
         raise ValueError(f"folder {name!r} holds no images; put {', '.join(SUFFIXES)} files directly into it")
-    return ImageSet(folder.name, paths, digest({p.name: _sha256(p) for p in paths}))
+    return ImageSet(folder.resolve().name, paths, digest({p.name: _sha256(p) for p in paths}))
 
 
 def _sha256(path: Path) -> str:

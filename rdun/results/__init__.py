@@ -1,11 +1,12 @@
 """The files that trials and studies leave behind: their schemas, and reading and writing them anywhere fsspec reaches."""
 
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, to_csv
-from rdun.results.lease import Busy, Lease
+from rdun.results.lease import STALE_AFTER, Busy, Lease
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
 from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, Status, SystemSample, Timing
 
 __all__ = [
+    "STALE_AFTER",
     "ArmRecord",
     "Attempt",
     "Busy",

@@ -59,6 +59,22 @@ class Folder:
                 os.unlink(partial)
             raise
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Writes a file that must not exist yet; False, and nothing written, if it does. Exclusive on local disks."""
+        target = self._at(name)
+        if not self.is_local:
+            if self.exists(name):
+                return False
+            self.fs.pipe_file(target, content)
+            return bool(self.fs.cat_file(target) == content)
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with Path(target).open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            return False
+        return True
+
     def write_text(self, name: str, text: str) -> None:
         self.write(name, text.encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -37,13 +38,14 @@ class Lease:
 
     def __enter__(self) -> Lease:
         holder = self._holder()
-        if holder and _alive(holder):
+        if holder is not None and _alive(holder):
             raise Busy(
                 f"{self.folder.path} is being written by process {holder['pid']} on {holder['host']}; "
                 f"wait for it, or stop it (its lock expires {STALE_AFTER:.0f} s after its last sign of life)"
             )
-        self._write()
-        if self._read_owner() != self.owner:
+        if holder is not None:
+            self.folder.remove(LOCK)
+        if not self.folder.create(LOCK, self._record()):
             raise Busy(f"{self.folder.path} was taken by another process at the same moment; run again")
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
@@ -59,21 +61,25 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._done.wait(self.beat):
-            try:
-                self._write()
-            except OSError:  # a full disk must not end the heartbeat; the next beat tries again
-                continue
+            with contextlib.suppress(OSError):  # a full disk must not end the heartbeat; the next beat tries again
+                if self._read_owner() != self.owner:
+                    return  # taken over after a long silence: the lock is not ours to renew
+                self.folder.write(LOCK, self._record())
 
-    def _write(self) -> None:
+    def _record(self) -> bytes:
         record = {"owner": self.owner, "host": socket.gethostname(), "pid": os.getpid(), "heartbeat": time.time()}
-        self.folder.write_json(LOCK, record)
+        return json.dumps(record).encode()
 
     def _holder(self) -> dict[str, object] | None:
         try:
-            holder = self.folder.read_json(LOCK)
-        except (FileNotFoundError, json.JSONDecodeError):
+            content = self.folder.read(LOCK)
+        except FileNotFoundError:
             return None
-        return holder if isinstance(holder, dict) else None
+        try:
+            holder = json.loads(content)
+        except json.JSONDecodeError:
+            holder = None
+        return holder if isinstance(holder, dict) else {}
 
     def _read_owner(self) -> object:
         holder = self._holder()

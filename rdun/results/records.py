@@ -73,9 +73,8 @@ class Timing:
     """One duration or rate (timing.csv), measured on the machine named in run.json.
 
     Attributes:
-        name: "train_seconds", "seconds_per_step", "images_per_second", "reconstruct_seconds", "peak_memory", ...
-        value: the measurement.
-        unit: "s", "1/s", "MiB".
+        name: "train_seconds" (s), "step_milliseconds" (ms), "stage_evaluations_per_step" (1), "images_per_second" (1/s).
+        value, unit: the measurement.
         detail: what it was measured on.
     """
 

@@ -1,6 +1,6 @@
 """One trial from config to scores, without Ray and without MLflow: `python -m rdun.trial config.json`."""
 
-from rdun.trial.identity import resolve_precision, trial_fingerprint
+from rdun.trial.precision import resolve_precision
 from rdun.trial.run import OnEpoch, Stopped, run_trial
 
-__all__ = ["OnEpoch", "Stopped", "resolve_precision", "run_trial", "trial_fingerprint"]
+__all__ = ["OnEpoch", "Stopped", "resolve_precision", "run_trial"]

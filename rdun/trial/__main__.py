@@ -10,9 +10,10 @@ import torch
 
 from rdun.cli import InputError
 from rdun.config import TrialConfig, from_dict, to_dict
+from rdun.data import trial_fingerprint
 from rdun.results import Busy, EpochRecord, TrialDirectory
 from rdun.training import Diverged
-from rdun.trial.identity import resolve_precision, trial_fingerprint
+from rdun.trial.precision import resolve_precision
 from rdun.trial.run import run_trial
 
 

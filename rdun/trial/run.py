@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from rdun import monitor
 from rdun.config import TrialConfig, to_dict
-from rdun.data import image_set, training_blocks
+from rdun.data import image_set, training_blocks, trial_fingerprint
 from rdun.evaluation import ScoreLabels, load_pictures, score_images
 from rdun.models import Unfolding, build_model
 from rdun.operators import make_task
 from rdun.results import Attempt, EpochRecord, Lease, RunInfo, Status, TrialDirectory
 from rdun.training import CHECKPOINT, TrainState, fit
-from rdun.trial.identity import trial_fingerprint
 from rdun.trial.scoring import Scorer
 
 OnEpoch = Callable[[EpochRecord], None]
@@ -44,22 +44,31 @@ def run_trial(
         workdir: the trial directory, local or any fsspec URL.
         on_epoch: called after each epoch is saved; may raise `Stopped`.
         device: "cpu" or "cuda".
-        threads: threads of PyTorch on the CPU.
+        threads: threads of PyTorch and of the linear algebra library on the CPU.
 
     Raises:
         Busy: another process runs this trial.
         ValueError: something in config or directory cannot be used.
         Diverged: the training loss is not finite.
     """
-    folder, identity = TrialDirectory(workdir), trial_fingerprint(config)
+    folder = TrialDirectory(workdir)
+    known = _known(folder, config)
+    if known.status == "complete":
+        return known
+    with Lease(folder), threadpool_limits(limits=threads, user_api="blas"):
+        torch.set_num_threads(threads)
+        known = _known(folder, config)  # again: the last holder of the lease may have finished it
+        if known.status == "complete":
+            return known
+        return _Attempt(config, folder, known, torch.device(device), threads).run(on_epoch)
+
+
+def _known(folder: TrialDirectory, config: TrialConfig) -> RunInfo:
+    identity = trial_fingerprint(config)
     known = folder.run() or RunInfo(fingerprint=identity, status="running")
     if known.fingerprint != identity:
         raise ValueError(f"{folder.path} belongs to trial {known.fingerprint}, not to {identity}; use another folder")
-    if known.status == "complete":
-        return known
-    with Lease(folder):
-        torch.set_num_threads(threads)
-        return _Attempt(config, folder, known, torch.device(device), threads).run(on_epoch)
+    return known
 
 
 class _Attempt:
@@ -114,7 +123,7 @@ class _Attempt:
             task=make_task(config.task, moment, self.device),
             blocks=blocks,
             validation=load_pictures(image_set(config.data.validation)),
-            tests={name: load_pictures(image_set(name)) for name in config.data.test},
+            tests={image_set(name).name: load_pictures(image_set(name)) for name in config.data.test},
         )
         state = TrainState.start(config, _placed(build_model(config), self.device), self.device)
         if self.folder.exists(CHECKPOINT):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from rdun.config import TrialConfig
-from rdun.data import TrainingBlocks
+from rdun.data import TrainingBlocks, image_set
 from rdun.evaluation import (
     Picture,
     Reconstructor,
@@ -88,8 +88,8 @@ class Scorer:
                     stem = f"reconstructions/{name}/{picture.name.rsplit('.', 1)[0]}"
                     self.folder.write(f"{stem}-original.png", _png(picture.pixels))
                     self.folder.write(f"{stem}-{keep}.png", _png(found[0][1]))
-        splits = [("train", data.train, spread(self.blocks.pixels, BLOCKS_SCORED))]
-        splits += [("validation", data.validation, sample_blocks(self.validation, side, BLOCKS_SCORED))]
+        splits = [("train", image_set(data.train).name, spread(self.blocks.pixels, BLOCKS_SCORED))]
+        splits += [("validation", image_set(data.validation).name, sample_blocks(self.validation, side, BLOCKS_SCORED))]
         splits += [("test", name, sample_blocks(p, side, BLOCKS_SCORED)) for name, p in self.tests.items()]
         for split, name, blocks in splits:
             labels = ScoreLabels(checkpoint, split, name, protocol)

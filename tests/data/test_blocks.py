@@ -10,6 +10,7 @@ from PIL import Image
 
 from rdun.config import DataConfig
 from rdun.data import all_blocks, count_blocks, dihedral, epoch_samples, grid_blocks, image_set, training_blocks
+from rdun.data.blocks import subset_size
 
 CONFIG = DataConfig(stride=6)
 
@@ -89,5 +90,10 @@ def test_t91_gives_the_published_blocks(data_root: Path) -> None:
 
 
 def test_three_percent_of_t91_is_repeated_33_times() -> None:
-    config = DataConfig(fraction=0.03)
-    assert epoch_samples(config, 88_912) == 2_667 * 33 == 88_011
+    config = DataConfig(fraction=0.03, epoch_samples=88_011)
+    assert subset_size(config, 88_912) * 33 == epoch_samples(config, 88_912) == 88_011
+
+
+@pytest.mark.parametrize("fraction", [0.03, 0.34, 0.6, 1.0])
+def test_every_fraction_takes_the_same_number_of_steps(fraction: float) -> None:
+    assert epoch_samples(DataConfig(fraction=fraction), 88_912) == 88_912

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from rdun.config import IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, to_dict, with_values
+from rdun.data import trial_fingerprint
 from rdun.results import EpochRecord, TrialDirectory
 from rdun.training import Diverged
-from rdun.trial import Stopped, run_trial, trial_fingerprint
+from rdun.trial import Stopped, run_trial
 
 RANDOM = {
     "recursion.train": UniformRange(low=(1,), high=(3,)),

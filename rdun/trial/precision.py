@@ -1,4 +1,4 @@
-"""Which trial a config is, on this machine."""
+"""What "auto" stands for on this machine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from rdun.config import TrialConfig, fingerprint
-from rdun.data import image_hash
+from rdun.config import TrialConfig
 from rdun.monitor import has_bf16
 
 
@@ -18,9 +17,3 @@ def resolve_precision(config: TrialConfig, device: torch.device) -> TrialConfig:
     gpu = device.type == "cuda"
     fast = torch.cuda.is_bf16_supported(including_emulation=False) if gpu else has_bf16()
     return replace(config, precision="bf16" if fast else "fp32")
-
-
-def trial_fingerprint(config: TrialConfig) -> str:
-    """The identity of a trial whose precision is resolved (see `rdun.config.fingerprint`)."""
-    names = {config.data.train, config.data.validation, *config.data.test}
-    return fingerprint(config, {name: image_hash(name) for name in names})
