@@ -179,14 +179,14 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
     from rdun.tracking import Mirror, tracking_uri
 
     uri, start, interrupted = tracking_uri(ROOT), time.monotonic(), False
-    with ExitStack() as ray:
-        train = ray.enter_context(_training(plan, store, cpus)) if plan.missing() else None
+    with ExitStack() as stack:
+        train = stack.enter_context(_training(plan, store, cpus)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
         with Mirror(plan.record, store, uri) as mirror:
             if train:
                 interrupted = train()
-                ray.close()
+                stack.close()  # the workers are gone before anything is said of their trials
                 _mark(plan, store, interrupted)
                 plan.record.provenance.update(finished=now(), seconds=round(time.monotonic() - start))
                 plan.record.save(Folder(home))

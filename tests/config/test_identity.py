@@ -14,6 +14,8 @@ from rdun.config import (
     UniformRange,
     canonical,
     fingerprint,
+    from_dict,
+    to_dict,
     with_values,
 )
 
@@ -42,6 +44,20 @@ def test_gold() -> None:
 def test_same_training_same_identity(one: TrialConfig, other: TrialConfig) -> None:
     assert canonical(one) == canonical(other)
     assert fingerprint(one, HASHES) == fingerprint(other, HASHES)
+
+
+def test_fields_that_nothing_reads_do_not_count() -> None:
+    ridge = with_values(BASE, {"task.ridge": 0.1})  # no linear estimate here
+    assert fingerprint(ridge, HASHES) == fingerprint(BASE, HASHES)
+    seen = with_values(BASE, {"task.test_matrices": "seen"})
+    assert fingerprint(with_values(seen, {"task.test_matrix_seeds": (5,)}), HASHES) == fingerprint(seen, HASHES)
+    linear = with_values(BASE, {"task.initial": "linear"})
+    assert fingerprint(with_values(linear, {"task.ridge": 0.1}), HASHES) != fingerprint(linear, HASHES)
+
+
+def test_whole_numbers_in_float_fields_are_the_same_number() -> None:
+    one = replace(BASE, optim=replace(BASE.optim, lr=1))
+    assert fingerprint(one, HASHES) == fingerprint(from_dict(TrialConfig, to_dict(one)), HASHES)
 
 
 def test_content_counts_not_the_name_of_a_folder() -> None:

@@ -173,6 +173,38 @@ def test_a_lease_keeps_others_out_and_is_released(folder: TrialDirectory) -> Non
     assert not folder.exists("lock.json")
 
 
+def test_only_one_of_many_starters_gets_the_lease(tmp_path: Path) -> None:
+    folder, got, gate = Folder(tmp_path), [], threading.Barrier(8)
+
+    def start() -> None:
+        lease = Lease(folder)
+        gate.wait()
+        try:
+            lease.__enter__()
+        except Busy:
+            return
+        got.append(lease)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 1
+    got[0].__exit__(None, None, None)
+
+
+def test_a_lease_that_was_taken_over_is_not_renewed(tmp_path: Path) -> None:
+    import time
+
+    folder = Folder(tmp_path)
+    with Lease(folder, beat=0.05):
+        folder.write_json("lock.json", {"owner": "another", "host": "x", "pid": 1, "heartbeat": time.time()})
+        time.sleep(0.3)
+        assert folder.read_json("lock.json")["owner"] == "another"
+    assert folder.read_json("lock.json")["owner"] == "another"
+
+
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
     code = "import os, sys; from rdun.results import Folder, Lease\nLease(Folder(sys.argv[1])).__enter__(); os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9

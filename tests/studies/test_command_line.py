@@ -258,6 +258,64 @@ def test_help_answers_without_torch() -> None:
     assert "--dry-run" in done.stdout
 
 
+def test_an_error_in_a_users_file_is_one_line(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from rdun.config import CoastConfig\n\n\ndef study():\n    CoastConfig(layer=3)\n"
+    )
+    done = run(str(tmp_path / "mine.py"), images=images, tmp_path=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be loaded: TypeError" in done.stderr
+    assert "(line 5)" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_changed_study_has_its_own_name_and_says_so() -> None:
+    from studies.run_ablation import _changed
+
+    plain = load_study("quickstart")
+    changed = _changed(plain, ["optim.lr=1e-3"], None)
+    assert changed.name.startswith("quickstart-")
+    assert "optim.lr=1e-3" in changed.scale
+    assert changed.arms[0].configs[0].optim.lr == 1e-3
+    assert (
+        _changed(plain, ["optim.lr=1e-3"], None).name == changed.name != _changed(plain, ["optim.lr=2e-4"], None).name
+    )
+    assert _changed(plain, [], "0,1,2").name == "quickstart"
+
+
+def test_a_trial_that_somebody_else_runs_is_left_alone(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rdun.plan import make_plan
+    from rdun.results import Lease, RunInfo
+    from rdun.tuning import mark_unfinished
+
+    monkeypatch.setenv("IMAGES", str(images))
+    store = Store(tmp_path / "trials")
+    plan = make_plan(load_study(str(TINY)), store, "fp32")
+    held, dead = (store.trial(trial.fingerprint) for trial in plan.trials[:2])
+    for folder, trial in zip((held, dead), plan.trials, strict=False):
+        folder.write_run(RunInfo(fingerprint=trial.fingerprint, status="running"))
+    with Lease(held):
+        mark_unfinished(plan, store, interrupted=True)
+    states = [folder.run() for folder in (held, dead)]
+    assert [run.status for run in states if run] == ["running", "stopped"]
+
+
+def test_arms_that_differ_in_nothing_that_is_read_are_refused(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from rdun.plan import make_plan
+
+    monkeypatch.setenv("IMAGES", str(images))
+    study = load_study(str(TINY))
+    auto = replace(study.arms[0], name="auto", configs=(replace(study.arms[0].configs[0], precision="auto"),))
+    with pytest.raises(ValueError, match="'auto' trains exactly what arm 'unrolled' trains"):
+        make_plan(replace(study, arms=(*study.arms, auto)), Store(tmp_path), "fp32")
+
+
 def test_dry_run_lists_arms_and_costs(images: Path, tmp_path: Path) -> None:
     done = run(str(TINY), "--runs", str(tmp_path / "runs"), "--dry-run", images=images, tmp_path=tmp_path)
     assert done.returncode == 0
