@@ -67,12 +67,14 @@ class Folder:
                 return False
             self.fs.pipe_file(target, content)
             return bool(self.fs.cat_file(target) == content)
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        partial = f"{name}.{uuid.uuid4().hex[:8]}.part"
+        self.write(partial, content)
         try:
-            with Path(target).open("xb") as file:
-                file.write(content)
+            os.link(self._at(partial), target)  # whole at once, and only if there is none
         except FileExistsError:
             return False
+        finally:
+            self.remove(partial)
         return True
 
     def write_text(self, name: str, text: str) -> None:

@@ -17,6 +17,9 @@ LOCK = "lock.json"
 STALE_AFTER = 60.0
 """Seconds without a heartbeat after which an owner on another machine counts as dead."""
 
+SETTLE = 0.2
+"""Seconds that a takeover of a dead owner's lock waits before it trusts its own."""
+
 
 class Busy(RuntimeError):
     """Another live process writes to this trial directory."""
@@ -45,7 +48,10 @@ class Lease:
             )
         if holder is not None:
             self.folder.remove(LOCK)
-        if not self.folder.create(LOCK, self._record()):
+        created = self.folder.create(LOCK, self._record())
+        if holder is not None:  # two may take over at once; the later one's lock stands
+            time.sleep(SETTLE)
+        if not created or self._read_owner() != self.owner:
             raise Busy(f"{self.folder.path} was taken by another process at the same moment; run again")
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()

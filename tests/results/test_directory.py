@@ -173,8 +173,11 @@ def test_a_lease_keeps_others_out_and_is_released(folder: TrialDirectory) -> Non
     assert not folder.exists("lock.json")
 
 
-def test_only_one_of_many_starters_gets_the_lease(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stale", [False, True])
+def test_only_one_of_many_starters_gets_the_lease(tmp_path: Path, stale: bool) -> None:
     folder, got, gate = Folder(tmp_path), [], threading.Barrier(8)
+    if stale:
+        folder.write_json("lock.json", {"owner": "x", "host": "another-machine", "pid": 1, "heartbeat": 0.0})
 
     def start() -> None:
         lease = Lease(folder)
