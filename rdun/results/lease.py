@@ -17,9 +17,6 @@ LOCK = "lock.json"
 STALE_AFTER = 60.0
 """Seconds without a heartbeat after which an owner on another machine counts as dead."""
 
-SETTLE = 0.2
-"""Seconds that a takeover of a dead owner's lock waits before it trusts its own."""
-
 
 class Busy(RuntimeError):
     """Another live process writes to this trial directory."""
@@ -40,19 +37,14 @@ class Lease:
         self._done = threading.Event()
 
     def __enter__(self) -> Lease:
-        holder = self._holder()
-        if holder is not None and _alive(holder):
-            raise Busy(
-                f"{self.folder.path} is being written by process {holder['pid']} on {holder['host']}; "
-                f"wait for it, or stop it (its lock expires {STALE_AFTER:.0f} s after its last sign of life)"
-            )
-        if holder is not None:
-            self.folder.remove(LOCK)
-        created = self.folder.create(LOCK, self._record())
-        if holder is not None:  # two may take over at once; the later one's lock stands
-            time.sleep(SETTLE)
-        if not created or self._read_owner() != self.owner:
-            raise Busy(f"{self.folder.path} was taken by another process at the same moment; run again")
+        with self.folder.alone():
+            holder = self._holder()
+            if holder and _alive(holder):
+                raise Busy(
+                    f"{self.folder.path} is being written by process {holder['pid']} on {holder['host']}; "
+                    f"wait for it, or stop it (its lock expires {STALE_AFTER:.0f} s after its last sign of life)"
+                )
+            self.folder.write(LOCK, self._record())
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
         return self
@@ -62,12 +54,13 @@ class Lease:
     ) -> None:
         self._done.set()
         self._thread.join()
-        if self._read_owner() == self.owner:
-            self.folder.remove(LOCK)
+        with self.folder.alone():
+            if self._read_owner() == self.owner:
+                self.folder.remove(LOCK)
 
     def _renew(self) -> None:
         while not self._done.wait(self.beat):
-            with contextlib.suppress(OSError):  # a full disk must not end the heartbeat; the next beat tries again
+            with contextlib.suppress(OSError), self.folder.alone():  # a full disk: the next beat tries again
                 if self._read_owner() != self.owner:
                     return  # taken over after a long silence: the lock is not ours to renew
                 self.folder.write(LOCK, self._record())
@@ -78,14 +71,10 @@ class Lease:
 
     def _holder(self) -> dict[str, object] | None:
         try:
-            content = self.folder.read(LOCK)
-        except FileNotFoundError:
+            holder = self.folder.read_json(LOCK)
+        except (FileNotFoundError, json.JSONDecodeError):
             return None
-        try:
-            holder = json.loads(content)
-        except json.JSONDecodeError:
-            holder = None
-        return holder if isinstance(holder, dict) else {}
+        return holder if isinstance(holder, dict) else None
 
     def _read_owner(self) -> object:
         holder = self._holder()

@@ -9,6 +9,7 @@ import click
 import numpy as np
 import torch
 
+from rdun.cli import InputError
 from rdun.data import image_set
 from rdun.evaluation import load_pictures
 from rdun.results import Score, to_csv
@@ -18,20 +19,14 @@ from rdun.weights.evaluate import Measurement, scores
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class Refused(click.ClickException):
-    """An error of the user's: one line, exit code 2."""
-
-    exit_code = 2
-
-
 class Commands(click.Group):
-    """Turns the library's errors into `Refused`."""
+    """Turns the library's errors into one line and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (ValueError, OSError) as error:
-            raise Refused(str(error)) from None
+            raise InputError(error) from None
 
 
 @click.group(cls=Commands)
