@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from types import TracebackType
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -118,6 +119,26 @@ class Progress:
             table.add_row(f"and {len(running) - ROWS} more", "", "", "", "")
         finished = self.reused + sum(row.state in ("complete", "failed", "stopped") for row in self.rows.values())
         return Group(ProgressBar(total=self.total, completed=finished, width=60), Text(self.summary()), table)
+
+
+def print_arms(plan: Plan) -> None:
+    """A table of the arms with what each costs."""
+    table = Table(box=box.SIMPLE, title=Text(plan.study.question, style="bold"), title_justify="left", expand=False)
+    table.add_column("arm", overflow="fold")
+    for column in ("layers", "parameters", "MMAC/block", "steps", "samples", "evaluations/step"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for arm in plan.record.arms:
+        table.add_row(
+            Text(arm.name),
+            arm.layout,
+            f"{arm.parameters:,}",
+            f"{arm.macs / 1e6:,.1f}",
+            f"{arm.steps:,}",
+            f"{arm.samples:,}",
+            f"{arm.stage_evaluations_train:g}",
+        )
+    console = Console()
+    console.print(table, width=max(console.width, 110))
 
 
 def _clock(seconds: float) -> str:

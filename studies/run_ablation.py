@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 import time
@@ -24,12 +22,6 @@ if TYPE_CHECKING:
     from rdun.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_STUDIES = {"__init__", "base", "run_ablation"}
-
-
-def study_names() -> list[str]:
-    """Names of the studies of this folder."""
-    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in NOT_STUDIES)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -58,12 +50,14 @@ def main(
     Trials that are done are reused, cut-off ones continue from their checkpoint: the same command finishes
     what was interrupted.
     """
+    from studies.loading import changed, load_study
+
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     if list_studies:
         return _print_studies()
     try:
         folder = Path(runs).resolve() if runs else ROOT / "runs"
-        study = _changed(load_study(name), changes, seeds)
+        study = changed(load_study(name), changes, seeds)
         if report_only or sync:
             return _from_results(study, folder, sync)
         _run(study, folder, cpus, dry_run)
@@ -72,84 +66,9 @@ def main(
     return None
 
 
-def load_study(name: str) -> Study:
-    """The study of a name in this folder, or of a Python file.
-
-    Raises:
-        ValueError: no such study, or a file that does not define one.
-    """
-    if name in study_names():
-        return _study_of(importlib.import_module(f"studies.{name}"), name)
-    path = Path(name)
-    if path.suffix == ".py" and path.is_file():
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-            return _study_of(module, name)
-        except ValueError:
-            raise
-        except Exception as error:  # whatever a user's file may raise
-            raise ValueError(
-                f"STUDY={name!r} cannot be loaded: {type(error).__name__}: {error}{_line_in(path, error)}"
-            ) from error
-    import difflib
-
-    near = difflib.get_close_matches(name, study_names(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"STUDY={name!r} is not known; {hint}choose one of {', '.join(study_names())}, or give a .py file")
-
-
-def _line_in(path: Path, error: Exception) -> str:
-    """The last line of the user's own file in a traceback."""
-    import traceback
-
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name
-    ]
-    return f" (line {lines[-1]})" if lines else ""
-
-
-def _study_of(module: Any, name: str) -> Study:
-    from rdun.study import Study
-
-    make = getattr(module, "study", None)
-    made = make() if callable(make) else None
-    if not isinstance(made, Study):
-        raise ValueError(f"STUDY={name!r} does not define a study; give the file a function `def study() -> Study`")
-    return made
-
-
-def _changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
-    from dataclasses import replace
-
-    from rdun.config import digest, parse_value, with_values
-
-    for change in changes:
-        field, equals, text = change.partition("=")
-        if not equals:
-            raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
-        arms = []
-        for arm in study.arms:
-            configs = (with_values(c, {field: parse_value(c, field, text)}) for c in arm.configs)
-            arms.append(replace(arm, configs=tuple(configs)))
-        study = replace(study, arms=tuple(arms))
-    if changes:
-        note = f" Changed from the study's file: {', '.join(changes)}."
-        study = replace(study, name=f"{study.name}-{digest(sorted(changes))[:6]}", scale=study.scale + note)
-    if seeds is not None:
-        try:
-            numbers = tuple(int(part) for part in seeds.split(","))
-        except ValueError:
-            raise ValueError(
-                f"--seeds {seeds!r} is not a list of whole numbers; write for example --seeds 0,1,2"
-            ) from None
-        study = replace(study, seeds=numbers)
-    return study
-
-
 def _print_studies() -> None:
+    from studies.loading import load_study, study_names
+
     for name in study_names():
         click.echo(f"{name:20} {load_study(name).question}")
 
@@ -306,32 +225,10 @@ def _print_plan(plan: Plan, *, table: bool) -> None:
     counts = plan.counts()
     states = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
     if table:
-        _print_arms(plan)
+        from rdun.progress import print_arms
+
+        print_arms(plan)
     click.echo(f"{plan.study.name}: {len(plan.study.arms)} arms x {len(plan.study.seeds)} seeds, {states} trials")
-
-
-def _print_arms(plan: Plan) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE, title=Text(plan.study.question, style="bold"), title_justify="left", expand=False)
-    table.add_column("arm", overflow="fold")
-    for column in ("layers", "parameters", "MMAC/block", "steps", "samples", "evaluations/step"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for arm in plan.record.arms:
-        table.add_row(
-            Text(arm.name),
-            arm.layout,
-            f"{arm.parameters:,}",
-            f"{arm.macs / 1e6:,.1f}",
-            f"{arm.steps:,}",
-            f"{arm.samples:,}",
-            f"{arm.stage_evaluations_train:g}",
-        )
-    console = Console()
-    console.print(table, width=max(console.width, 110))
 
 
 def _print_end(plan: Plan, counts: dict[str, int], report: Report, uri: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rdun.results import Folder, PlanRecord, Store
-from studies.run_ablation import load_study
+from studies.loading import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("tiny_study.py")
@@ -270,17 +270,15 @@ def test_an_error_in_a_users_file_is_one_line(images: Path, tmp_path: Path) -> N
 
 
 def test_a_changed_study_has_its_own_name_and_says_so() -> None:
-    from studies.run_ablation import _changed
+    from studies.loading import changed as change
 
     plain = load_study("quickstart")
-    changed = _changed(plain, ["optim.lr=1e-3"], None)
+    changed = change(plain, ["optim.lr=1e-3"], None)
     assert changed.name.startswith("quickstart-")
     assert "optim.lr=1e-3" in changed.scale
     assert changed.arms[0].configs[0].optim.lr == 1e-3
-    assert (
-        _changed(plain, ["optim.lr=1e-3"], None).name == changed.name != _changed(plain, ["optim.lr=2e-4"], None).name
-    )
-    assert _changed(plain, [], "0,1,2").name == "quickstart"
+    assert change(plain, ["optim.lr=1e-3"], None).name == changed.name != change(plain, ["optim.lr=2e-4"], None).name
+    assert change(plain, [], "0,1,2").name == "quickstart"
 
 
 def test_a_trial_that_somebody_else_runs_is_left_alone(

@@ -6,7 +6,7 @@ import pytest
 
 from rdun.config import CoastConfig, IstaNetPlusConfig
 from rdun.study import Study
-from studies.run_ablation import load_study, study_names
+from studies.loading import load_study, study_names
 
 
 @pytest.mark.parametrize("name", study_names())
