@@ -118,7 +118,9 @@ class Progress:
         if len(running) > ROWS:
             table.add_row(f"and {len(running) - ROWS} more", "", "", "", "")
         finished = self.reused + sum(row.state in ("complete", "failed", "stopped") for row in self.rows.values())
-        return Group(ProgressBar(total=self.total, completed=finished, width=60), Text(self.summary()), table)
+        whole = Table.grid()  # a bar alone would not end its line
+        whole.add_row(ProgressBar(total=self.total, completed=finished, width=60))
+        return Group(whole, Text(self.summary()), table)
 
 
 def print_arms(plan: Plan) -> None:
@@ -137,8 +139,7 @@ def print_arms(plan: Plan) -> None:
             f"{arm.samples:,}",
             f"{arm.stage_evaluations_train:g}",
         )
-    console = Console()
-    console.print(table, width=max(console.width, 110))
+    Console(width=max(Console().width, 110)).print(table)
 
 
 def _clock(seconds: float) -> str:

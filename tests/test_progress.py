@@ -1,0 +1,78 @@
+"""The live view as a terminal shows it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rdun.plan import Plan, make_plan
+from rdun.progress import Progress, print_arms
+from rdun.results import EpochRecord, RunInfo, Store
+from studies.loading import load_study
+
+RECORD = EpochRecord(
+    epoch=1,
+    step=6,
+    samples=48,
+    seconds=1.0,
+    timestamp=0,
+    lr=1e-3,
+    train_loss=1e-3,
+    train_psnr=30.0,
+    validation_psnr=27.25,
+    validation_ssim=0.8,
+    stage_evaluations=2.0,
+)
+
+
+@pytest.fixture
+def plan(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.setenv("IMAGES", str(images))
+    study = load_study(str(Path(__file__).parent / "studies" / "tiny_study.py"))
+    return make_plan(study, Store(tmp_path), "fp32")
+
+
+def test_the_view_fits_a_terminal_of_100_columns(plan: Plan, tmp_path: Path) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=100, force_terminal=True, color_system=None)
+    progress = Progress(plan, Store(tmp_path), console)
+    first, second = (trial.fingerprint for trial in plan.trials[:2])
+    progress.started(first)
+    progress.started(second)
+    progress.epoch(first, RECORD)
+    console.print(progress._view())
+    lines = out.getvalue().splitlines()
+    assert set(lines[0].strip()) <= {"━"}  # the bar ends its own line
+    assert lines[1].startswith("0/4 trials done, 2 running, 0 failed; best validation 27.25 dB")
+    assert any("unrolled" in line and "1/2" in line and "27.25 dB" in line for line in lines)
+
+
+def test_lines_without_a_terminal_say_how_each_trial_ended(plan: Plan, tmp_path: Path) -> None:
+    out = io.StringIO()
+    progress = Progress(plan, Store(tmp_path), Console(file=out, width=80))
+    done, broken = plan.trials[:2]
+    for trial in (done, broken):
+        progress.started(trial.fingerprint)
+    progress.epoch(done.fingerprint, replace(RECORD, epoch=2))
+    for trial, status, reason in ((done, "complete", ""), (broken, "failed", "Diverged: at recursion 2")):
+        run = RunInfo(fingerprint=trial.fingerprint, status=status, reason=reason)  # type: ignore[arg-type]
+        Store(tmp_path).trial(trial.fingerprint).write_run(run)
+        progress.ended(trial.fingerprint)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2
+    assert "1/4 trials done, 1 running, 0 failed" in lines[0]
+    assert "unrolled, seed 0: complete, validation 27.25 dB" in lines[0]
+    assert "1 failed" in lines[1]
+    assert lines[1].endswith("failed: Diverged: at recursion 2")
+
+
+def test_print_arms_names_every_arm(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    print_arms(plan)
+    printed = capsys.readouterr().out
+    for arm in plan.record.arms:
+        assert f"{arm.parameters:,}" in printed
+        assert arm.name in printed
