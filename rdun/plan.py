@@ -44,6 +44,10 @@ class Plan:
         """The trials that have to run; failed ones are tried again."""
         return [trial for trial in self.trials if trial.state != "complete"]
 
+    def refreshed(self, store: Store) -> Plan:
+        """The same plan with the trials' states as they are now."""
+        return replace(self, trials=tuple(replace(t, state=state_of(store.trial(t.fingerprint))) for t in self.trials))
+
     def counts(self) -> dict[str, int]:
         """Trials by state."""
         found = Counter(trial.state for trial in self.trials)

@@ -93,7 +93,6 @@ def _run(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
 def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) -> bool:
     """Runs what is missing, then writes report and tracker; True if a trial is not complete."""
     from rdun.monitor import now
-    from rdun.plan import make_plan
     from rdun.results import Folder
     from rdun.tracking import Mirror, tracking_uri
 
@@ -111,7 +110,7 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
                 plan.record.save(Folder(home))
             report = _write_report(home, store)
             mirror.publish(home, report.answer)
-    after = make_plan(plan.study, store, _precision()).counts()
+    after = plan.refreshed(store).counts()
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(plan, after, report, uri)

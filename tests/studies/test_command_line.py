@@ -42,6 +42,23 @@ def run(
     )
 
 
+def started(*words: str, images: Path, tmp_path: Path) -> subprocess.Popen[bytes]:
+    """The command in a session of its own, writing to driver.log, once its first trial has scores."""
+    with (tmp_path / "driver.log").open("wb") as log:
+        driver = subprocess.Popen(
+            command(*words),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=tmp_path,
+            env=environment(images, tmp_path),
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 120
+    while len(scores(tmp_path / "runs")) < 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return driver
+
+
 def scores(runs: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in sorted(runs.glob("trials/*/scores.csv"))}
 
@@ -113,17 +130,7 @@ def test_report_only_rebuilds_the_report(finished: tuple[Path, str], images: Pat
 def test_a_killed_driver_loses_nothing(finished: tuple[Path, str], images: Path, tmp_path: Path) -> None:
     """kill -9 in the middle, the same command again: equal scores, byte for byte."""
     words = (str(TINY), "--runs", str(tmp_path / "runs"), "--cpus", "1")
-    driver = subprocess.Popen(
-        command(*words),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=tmp_path,
-        env=environment(images, tmp_path),
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 120
-    while len(scores(tmp_path / "runs")) < 1 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    driver = started(*words, images=images, tmp_path=tmp_path)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
     assert 1 <= len(scores(tmp_path / "runs")) < 4
@@ -136,20 +143,10 @@ def test_control_c_stops_cleanly_and_the_next_run_goes_on(
     finished: tuple[Path, str], images: Path, tmp_path: Path
 ) -> None:
     words = (str(TINY), "--runs", str(tmp_path / "runs"), "--cpus", "1")
-    driver = subprocess.Popen(
-        command(*words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=tmp_path,
-        env=environment(images, tmp_path),
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 120
-    while len(scores(tmp_path / "runs")) < 1 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    driver = started(*words, images=images, tmp_path=tmp_path)
     driver.send_signal(signal.SIGINT)
-    output, _ = driver.communicate(timeout=60)
+    driver.wait(timeout=60)
+    output = (tmp_path / "driver.log").read_text()
     assert driver.returncode == 130, output
     assert "The same command goes on where this one stopped." in output
     assert "Traceback" not in output
