@@ -90,6 +90,7 @@ def make_plan(study: Study, store: Store, precision: Precision) -> Plan:
             ClaimRecord(text=c.text, arm=c.arm, versus=c.versus, metric=c.metric, at_least=c.at_least)
             for c in study.claims
         ],
+        as_published=study.as_published,
     )
     _check_distinct(cells)
     found = tuple(
@@ -154,6 +155,7 @@ def _arm_record(arm: Arm) -> ArmRecord:
         stage_evaluations_train=mean_evaluations(first.recursion.train, first.model.layers),
         stage_evaluations_test=sum(first.test_counts),
         layout=layout(first),
+        published=dict(arm.published),
     )
 
 

@@ -20,12 +20,15 @@ class Arm:
         configs: one config, or several that join into one row (one network per sampling ratio, say). Their seed is replaced.
         factors: what distinguishes the arm, for tables and colours: {"system": "COAST", "variant": "recursive"}.
         compare_to: name of the arm it is paired with, seed by seed; None for a base.
+        published: where this arm stands in the published tables: values of their columns, such as
+            {"model": "COAST", "configuration": "base", "fraction": "1"}; empty if it was not published.
     """
 
     name: str
     configs: tuple[TrialConfig, ...]
     factors: Mapping[str, str] = field(default_factory=dict)
     compare_to: str | None = None
+    published: Mapping[str, str] = field(default_factory=dict)
 
     def seeded(self, seed: int) -> tuple[TrialConfig, ...]:
         """The arm's trials for one seed of the study."""
@@ -73,6 +76,7 @@ class Study:
     Attributes:
         name: letters, digits, "-" and "_"; names the folder and the tracker's parent run.
         question, method, expectation, scale: sentences for the report; `scale` says how small or large the study is.
+        as_published: whether the arms are trained and tested as in the publication, so that its values may be set beside theirs.
 
     Raises:
         ValueError: duplicate or unknown names, equal arms, no seeds.
@@ -88,6 +92,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     claims: tuple[Claim, ...] = ()
     resources: Resources = Resources()
+    as_published: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,14 +23,17 @@ def study_names() -> list[str]:
     return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in NOT_STUDIES)
 
 
-def load_study(name: str) -> Study:
+def load_study(name: str, scale: str | None = None) -> Study:
     """The study of a name in this folder, or of a Python file.
 
+    Args:
+        scale: "pocket" or "full", for studies that have these scales; None: what the study takes by itself.
+
     Raises:
-        ValueError: no such study, or a file that does not define one.
+        ValueError: no such study or scale, or a file that does not define one.
     """
     if name in study_names():
-        return _study_of(importlib.import_module(f"studies.{name}"), name)
+        return _study_of(importlib.import_module(f"studies.{name}"), name, scale)
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -37,7 +41,7 @@ def load_study(name: str) -> Study:
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-            return _study_of(module, name)
+            return _study_of(module, name, scale)
         except ValueError:
             raise
         except Exception as error:  # whatever a user's file may raise
@@ -57,9 +61,11 @@ def _line_in(path: Path, error: Exception) -> str:
     return f" (line {lines[-1]})" if lines else ""
 
 
-def _study_of(module: Any, name: str) -> Study:
+def _study_of(module: Any, name: str, scale: str | None) -> Study:
     make = getattr(module, "study", None)
-    made = make() if callable(make) else None
+    if scale is not None and callable(make) and "scale" not in inspect.signature(make).parameters:
+        raise ValueError(f"--scale {scale}: STUDY={name!r} has one scale only; leave --scale out")
+    made = (make(scale) if scale is not None else make()) if callable(make) else None
     if not isinstance(made, Study):
         raise ValueError(f"STUDY={name!r} does not define a study; give the file a function `def study() -> Study`")
     return made

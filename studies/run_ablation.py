@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
 @click.option("--list", "list_studies", is_flag=True, help="List the studies with their questions.")
+@click.option("--scale", type=click.Choice(["pocket", "full"]), help="Size of the paper's studies; default: pocket.")
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4.")
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
@@ -40,6 +41,7 @@ def main(
     report_only: bool,
     sync: bool,
     list_studies: bool,
+    scale: str | None,
     changes: Sequence[str],
     seeds: str | None,
     cpus: int | None,
@@ -57,7 +59,7 @@ def main(
         return _print_studies()
     try:
         folder = Path(runs).resolve() if runs else ROOT / "runs"
-        study = changed(load_study(name), changes, seeds)
+        study = changed(load_study(name, scale), changes, seeds)
         if report_only or sync:
             return _from_results(study, folder, sync)
         _run(study, folder, cpus, dry_run)

@@ -21,6 +21,7 @@ class ArmRecord:
         steps, samples: optimizer steps and training blocks seen, per trial.
         stage_evaluations_train, stage_evaluations_test: stage applications per training step (mean) and per reconstruction.
         layout: layers and recursions as text, "5x4".
+        published: the arm's place in the published tables, as in `rdun.study.Arm`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ArmRecord:
     stage_evaluations_train: float
     stage_evaluations_test: int
     layout: str
+    published: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class PlanRecord:
 
     Attributes:
         scale: one sentence on how small or large this is.
+        as_published: whether published values may be set beside the study's own.
         provenance: versions, git revision, data hashes and file lists, started, finished, seconds, machine, command.
     """
 
@@ -75,6 +78,7 @@ class PlanRecord:
     arms: list[ArmRecord]
     cells: list[CellRecord]
     claims: list[ClaimRecord] = field(default_factory=list)
+    as_published: bool = False
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Folder) -> None:
