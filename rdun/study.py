@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
-from rdun.config import TrialConfig, canonical, to_dict, with_values
+from rdun.config import TrialConfig, canonical, conditions, to_dict, with_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,13 +158,25 @@ def _check_comparisons(arms: Sequence[Arm]) -> None:
 
 
 def _check_fair(arm: Arm, base: Arm) -> None:
-    """Arms that are compared share the images they are tested on."""
-    for ours, theirs in zip(arm.configs, base.configs, strict=False):
-        if ours.data.test != theirs.data.test or ours.task.ratios != theirs.task.ratios:
-            raise ValueError(
-                f"arm {arm.name!r} tests on {ours.data.test} at {ours.task.ratios}, its base {base.name!r} on "
-                f"{theirs.data.test} at {theirs.task.ratios}; give compared arms the same data.test and task.ratios"
-            )
+    """Arms that are compared are tested on the same images, with the same measurements, by the same protocol."""
+    ours, theirs = _conditions(arm), _conditions(base)
+    if set(ours) != set(theirs):
+        raise ValueError(
+            f"arm {arm.name!r} has task.ratios {sorted(ours)}, its base {base.name!r} {sorted(theirs)}; "
+            "give compared arms the same ratios"
+        )
+    for ratio, found in ours.items():
+        wanted = theirs[ratio]
+        for name in dict.fromkeys([*wanted, *found]):
+            if found.get(name) != wanted.get(name):
+                raise ValueError(
+                    f"arm {arm.name!r} is tested with {name}={found.get(name)!r}, its base {base.name!r} with "
+                    f"{wanted.get(name)!r}; give compared arms the same value, or compare_to=None"
+                )
+
+
+def _conditions(arm: Arm) -> dict[float, dict[str, object]]:
+    return {ratio: found for config in arm.configs for ratio, found in conditions(config).items()}
 
 
 def _check_distinct(arms: Sequence[Arm]) -> None:

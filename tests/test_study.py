@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rdun.config import CoastConfig, Fixed, RecursionConfig, TrialConfig, UniformRange
+from rdun.config import CoastConfig, Fixed, InpaintingTask, RecursionConfig, TrialConfig, UniformRange, with_values
 from rdun.study import Arm, Claim, Resources, Study, vary
 
 BASE = TrialConfig(model=CoastConfig(layers=4))
@@ -46,6 +46,37 @@ def test_equal_arms_are_refused_in_normal_form() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.deblock": False}, "model.deblock=False, its base 'base' with True"),
+        ({"task.rows": "ista-net"}, "task.rows='ista-net'"),
+        ({"task.test_matrices": "seen"}, "task.test_matrices='seen'"),
+        ({"task.test_matrix_seeds": (0, 1)}, r"task.test_matrix_seeds=\(0, 1\)"),
+        ({"task.block": 11}, "task.block=11"),
+        ({"task.ratios": (0.1,)}, r"task.ratios \[0.1\]"),
+        ({"task": InpaintingTask(ratios=BASE.task.ratios)}, "task.kind='inpainting'"),
+    ],
+)
+def test_arms_that_are_compared_are_tested_alike(changes: dict[str, Any], message: str) -> None:
+    other = Arm(name="other", configs=(with_values(RECURSIVE, changes),), compare_to="base")
+    with pytest.raises(ValueError, match=message):
+        make((PAIR[0], other))
+    assert len(make((PAIR[0], replace(other, compare_to=None))).arms) == 2
+
+
+def test_training_may_differ_between_arms() -> None:
+    """Training matrices, ridge and initial estimate are part of what is compared, not of how it is tested."""
+    changes = {"task.matrices": 3, "task.matrix_seed": 5, "task.initial": "linear"}
+    make((PAIR[0], Arm(name="other", configs=(with_values(RECURSIVE, changes),), compare_to="base")))
+
+
+def test_a_network_per_ratio_compares_with_one_for_all() -> None:
+    ratios = BASE.task.ratios
+    single = tuple(with_values(RECURSIVE, {"task.ratios": (r,)}) for r in ratios)
+    make((PAIR[0], Arm(name="per ratio", configs=single, compare_to="base")))
+
+
+@pytest.mark.parametrize(
     ("arms", "message"),
     [
         ((), "has no arms"),
@@ -58,7 +89,7 @@ def test_equal_arms_are_refused_in_normal_form() -> None:
                 PAIR[0],
                 Arm(name="b", configs=(replace(RECURSIVE, data=replace(BASE.data, test=("x",))),), compare_to="base"),
             ),
-            "same data.test",
+            "is tested with data.test=",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """Typed trial configurations. Standard library only, so that plans and reports need no torch."""
 
 from rdun.config.codec import from_dict, parse_value, to_dict, with_values
+from rdun.config.conditions import conditions
 from rdun.config.identity import NUMERICS, PROTOCOL, canonical, digest, fingerprint
 from rdun.config.models import CoastConfig, DpdnnConfig, IstaNetConfig, IstaNetPlusConfig, ModelConfig
 from rdun.config.schema import (
@@ -46,6 +47,7 @@ __all__ = [
     "UniformRange",
     "broadcast",
     "canonical",
+    "conditions",
     "digest",
     "fingerprint",
     "from_dict",

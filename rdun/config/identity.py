@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rdun.config.codec import from_dict, to_dict
-from rdun.config.schema import Fixed, RecursionConfig, TrialConfig, UniformRange, broadcast
+from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast
 from rdun.config.tasks import BlockSensingTask, TaskConfig
 
-NUMERICS = 1
+NUMERICS = 2
 """Raised whenever gold values move: results of older numerics are never taken for new ones."""
 
 PROTOCOL = {
@@ -33,10 +33,11 @@ def canonical(config: TrialConfig) -> TrialConfig:
         train = Fixed(counts=low) if low == high else UniformRange(low=low, high=high)
     else:
         train = Fixed(counts=broadcast(train.counts, layers))
-    recursion = RecursionConfig(
-        train=train, test=Fixed(counts=config.test_counts), modulation=config.recursion.modulation
-    )
-    normal = replace(config, recursion=recursion, task=_read_fields(config.task))
+    own = config.test_counts
+    sweep = tuple(sorted(count for count in config.recursion.sweep if (count,) * layers != own))
+    recursion = replace(config.recursion, train=train, test=Fixed(counts=own), sweep=sweep)
+    optim = config.optim if config.optim.epochs else OptimConfig(epochs=0)
+    normal = replace(config, recursion=recursion, task=_read_fields(config.task), optim=optim)
     return from_dict(TrialConfig, to_dict(normal))  # numbers in the types of their fields: 15 is 15.0
 
 
@@ -54,7 +55,8 @@ def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:
 
     Args:
         config: with its precision resolved (not "auto").
-        data_hashes: content hash of every data set the config names; it takes the place of the name, so that paths do not count.
+        data_hashes: content hash of every data set and file of weights that the config names; it takes the place of the name,
+            so that paths do not count.
     """
     assert config.precision != "auto", "resolve the precision first: it changes the numbers"
     values = to_dict(canonical(config), omit_defaults=True)
@@ -62,6 +64,8 @@ def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:
     images = {"train": data.train, "validation": data.validation}
     values["data"] = values.get("data", {}) | {key: data_hashes[name] for key, name in images.items()}
     values["data"]["test"] = [data_hashes[name] for name in data.test]
+    if config.weights is not None:
+        values["weights"] = data_hashes[config.weights]
     return digest({"numerics": NUMERICS, "protocol": PROTOCOL, "config": values})
 
 

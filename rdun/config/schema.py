@@ -74,11 +74,14 @@ class Rfmu:
     Attributes:
         inputs: any of "ratio" (2 M/N), "total" (T/T_max), "current" (t/T_max).
         start: "default": the framework's initialisation, as the authors'. "identity": all scales start at one.
+        beyond: what a pass longer than any of training is told: its T/T_max and t/T_max as they are ("extrapolate", as the
+            authors'), or at most 1 ("clamp").
     """
 
     kind: ClassVar[str] = "rfmu"
     inputs: tuple[Condition, ...] = ("ratio", "total", "current")
     start: Literal["default", "identity"] = "default"
+    beyond: Literal["extrapolate", "clamp"] = "extrapolate"
 
     def __post_init__(self) -> None:
         check(
@@ -98,11 +101,17 @@ class RecursionConfig:
         train: the schedule of training.
         test: counts of validation and test; None: the highest counts of `train`.
         modulation: scales of the features, computed once per forward pass.
+        sweep: recursions per layer, the same in all layers, that the finished network is tested with besides `test`.
     """
 
     train: Schedule = field(default_factory=Fixed)
     test: Fixed | None = None
     modulation: ModulationConfig = field(default_factory=NoModulation)
+    sweep: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        ok = all(count >= 1 for count in self.sweep) and len(set(self.sweep)) == len(self.sweep)
+        check(ok, "recursion.sweep", self.sweep, "give counts of at least 1, each once")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +155,7 @@ class OptimConfig:
     Attributes:
         lr: peak learning rate.
         batch: blocks per mini-batch.
-        epochs: passes of `data.epoch_samples` blocks.
+        epochs: passes of `data.epoch_samples` blocks; 0: no training, the weights of `weights` are tested as they are.
         decay: "constant" (the papers), or "cosine" from `lr` to zero over the steps after the warm-up.
         warmup: steps of linear rise to `lr`.
     """
@@ -160,7 +169,7 @@ class OptimConfig:
     def __post_init__(self) -> None:
         check(0 < self.lr < float("inf"), "optim.lr", self.lr, "use a positive learning rate (the papers: 1e-4)")
         check(self.batch >= 1, "optim.batch", self.batch, "use at least 1")
-        check(self.epochs >= 1, "optim.epochs", self.epochs, "use at least 1")
+        check(self.epochs >= 0, "optim.epochs", self.epochs, "use at least 1, or 0 to test weights as they are")
         check(self.warmup >= 0, "optim.warmup", self.warmup, "use 0 or more steps")
 
 
@@ -171,6 +180,8 @@ class TrialConfig:
     Attributes:
         precision: arithmetic of the CNN in training (measurements and evaluation stay fp32); "auto" is resolved by the plan.
         seed: seed of initialisation, batch order, matrix draws and recursion draws, each through a stream of its own.
+        weights: file that training starts from, a path or a name in $RDUN_DATA/weights: published weights, or ours as
+            safetensors. None: the seed's initialisation.
     """
 
     task: TaskConfig = field(default_factory=BlockSensingTask)
@@ -180,9 +191,13 @@ class TrialConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     precision: Precision = "auto"
     seed: int = 0
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         check(self.seed >= 0, "seed", self.seed, "use 0 or more")
+        check(self.weights != "", "weights", self.weights, "name a file, or none")
+        trained = self.optim.epochs > 0 or self.weights is not None
+        check(trained, "optim.epochs", self.optim.epochs, "use at least 1 epoch, or name the weights to be tested")
         train, test = self.recursion.train, self.recursion.test
         named = {"recursion.test.counts": test.counts} if test else {}
         if isinstance(train, Fixed):

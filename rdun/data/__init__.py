@@ -9,8 +9,10 @@ from rdun.data.blocks import (
     grid_blocks,
     training_blocks,
 )
+from rdun.data.identity import trial_fingerprint
 from rdun.data.images import read_luminance, unit_range
-from rdun.data.registry import DATA_VARIABLE, ImageSet, image_hash, image_set, registry, trial_fingerprint
+from rdun.data.registry import DATA_VARIABLE, ImageSet, image_hash, image_set, registry
+from rdun.data.weights_file import weights_file
 
 __all__ = [
     "DATA_VARIABLE",
@@ -28,4 +30,5 @@ __all__ = [
     "training_blocks",
     "trial_fingerprint",
     "unit_range",
+    "weights_file",
 ]

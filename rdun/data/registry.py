@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rdun.config import TrialConfig, digest, fingerprint
+from rdun.config import digest
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 DATA_VARIABLE = "RDUN_DATA"
@@ -38,12 +38,6 @@ def image_set(name: str) -> ImageSet:
 def image_hash(name: str) -> str:
     """The hash of a set: sha256 over file names and contents. Registered sets are hashed from the registry alone."""
     return digest(registry()[name]["files"]) if name in registry() else image_set(name).hash
-
-
-def trial_fingerprint(config: TrialConfig) -> str:
-    """The identity of a trial whose precision is resolved (see `rdun.config.fingerprint`)."""
-    names = {config.data.train, config.data.validation, *config.data.test}
-    return fingerprint(config, {name: image_hash(name) for name in names})
 
 
 @cache

@@ -51,7 +51,7 @@ class RecursionModulation(Modulation):
 
     def __init__(self, config: Rfmu, channels: int, slots: int, longest: int) -> None:
         super().__init__()
-        self.inputs, self.longest = config.inputs, longest
+        self.inputs, self.longest, self.beyond = config.inputs, longest, config.beyond
         self.slots = nn.ModuleList(
             nn.Sequential(nn.Linear(len(config.inputs), channels), nn.ReLU(), nn.Linear(channels, channels))
             for _ in range(slots)
@@ -71,6 +71,8 @@ class RecursionModulation(Modulation):
             "total": like.new_full((total,), total / self.longest),
             "current": torch.arange(1, total + 1, dtype=like.dtype, device=like.device) / self.longest,
         }
+        if self.beyond == "clamp":
+            known |= {name: known[name].clamp(max=1.0) for name in ("total", "current")}
         condition = torch.stack([known[name] for name in self.inputs], dim=1)
         return torch.stack([slot(condition) for slot in self.slots], dim=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -40,18 +41,11 @@ class GaussianBlockTask(Task):
             for name, seed, index in self._test_matrices()
         ]
 
-    def protocol(self) -> dict[str, object]:
-        matrices = [name for name, _, _ in self._test_matrices()]
-        return {"kind": self.config.kind, "block": self.config.block, "rows": self.config.rows, "matrices": matrices}
-
-    def facts(self) -> dict[str, object]:
-        return {
-            "test_matrix_dc_gain": {
-                f"{name} at {ratio:g}": round(dc_gain(self._matrix(ratio, seed, index)), 6)
-                for ratio in self.config.ratios
-                for name, seed, index in self._test_matrices()
-            }
-        }
+    def protocol(self, ratio: float) -> dict[str, object]:
+        """Block, measurements M per block, and the test matrices with their DC gain."""
+        return _record(
+            self.patch, {name: self._matrix(ratio, seed, index) for name, seed, index in self._test_matrices()}
+        )
 
     def _test_matrices(self) -> list[tuple[str, int, int | None]]:
         if self.config.test_matrices == "seen":
@@ -102,8 +96,12 @@ class GivenMatrixTask(Task):
     def test_operators(self, image_shape: tuple[int, int]) -> list[TestOperator]:
         return [TestOperator(self.ratio, self.name, self._operator.reshaped(image_shape))]
 
-    def protocol(self) -> dict[str, object]:
-        return {"kind": BlockSensingTask.kind, "block": self.patch, "rows": len(self.matrix), "matrices": [self.name]}
+    def protocol(self, ratio: float) -> dict[str, object]:
+        return _record(self.patch, {self.name: self.matrix})
 
-    def facts(self) -> dict[str, object]:
-        return {"test_matrix_dc_gain": {f"{self.name} at {self.ratio:g}": round(dc_gain(self.matrix), 6)}}
+
+def _record(block: int, matrices: Mapping[str, np.ndarray]) -> dict[str, object]:
+    rows = {len(matrix) for matrix in matrices.values()}
+    assert len(rows) == 1
+    gains = {name: round(dc_gain(matrix), 6) for name, matrix in matrices.items()}
+    return {"kind": BlockSensingTask.kind, "block": block, "measurements": rows.pop(), "matrices": gains}

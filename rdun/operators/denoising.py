@@ -60,12 +60,9 @@ class NoiseTask(Task):
             for seed in self.config.test_noise_seeds
         ]
 
-    def protocol(self) -> dict[str, object]:
+    def protocol(self, ratio: float) -> dict[str, object]:
         noise = [f"noise-s{seed}" for seed in self.config.test_noise_seeds]
-        return {"kind": self.config.kind, "sigma": self.config.sigma, "noise": noise}
-
-    def facts(self) -> dict[str, object]:
-        return {}
+        return {"kind": self.config.kind, "block": self.patch, "sigma": self.config.sigma, "noise": noise}
 
     def _operator(self, shape: tuple[int, int], seed: int) -> Operator:
         return Denoising(shape, self.config.sigma / 255, seed)

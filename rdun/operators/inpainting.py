@@ -69,11 +69,9 @@ class MaskTask(Task):
             for seed in self.config.test_mask_seeds
         ]
 
-    def protocol(self) -> dict[str, object]:
-        return {"kind": self.config.kind, "masks": [f"mask-s{seed}" for seed in self.config.test_mask_seeds]}
-
-    def facts(self) -> dict[str, object]:
-        return {}
+    def protocol(self, ratio: float) -> dict[str, object]:
+        masks = [f"mask-s{seed}" for seed in self.config.test_mask_seeds]
+        return {"kind": self.config.kind, "block": self.patch, "observed": ratio, "masks": masks}
 
     def _operator(self, ratio: float, shape: tuple[int, int], seed: int, index: int | None) -> Operator:
         return Inpainting(torch.from_numpy(pixel_mask(ratio, shape, seed, index)).to(self.device))

@@ -36,9 +36,5 @@ class Task(ABC):
         """Every operator to test with, for images of this shape."""
 
     @abstractmethod
-    def protocol(self) -> dict[str, object]:
-        """What fixes the test measurements: scores with different records must not share a table."""
-
-    @abstractmethod
-    def facts(self) -> dict[str, object]:
-        """What a reader of the scores should know of the test operators."""
+    def protocol(self, ratio: float) -> dict[str, object]:
+        """What fixes the test measurements at one ratio, JSON-ready: different records must not share a table."""

@@ -3,7 +3,7 @@
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, to_csv
 from rdun.results.lease import STALE_AFTER, Busy, Lease
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
-from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, Status, SystemSample, Timing
+from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, Status, SystemSample, Timing, Trace
 
 __all__ = [
     "STALE_AFTER",
@@ -22,6 +22,7 @@ __all__ = [
     "Store",
     "SystemSample",
     "Timing",
+    "Trace",
     "TrialDirectory",
     "from_csv",
     "to_csv",

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, SystemSample, Timing
+from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, SystemSample, Timing, Trace
 
 Row = TypeVar("Row")
 
@@ -101,7 +101,7 @@ class Folder:
 
 
 class TrialDirectory(Folder):
-    """config.json, run.json, epochs.csv, scores.csv, timing.csv, system.csv, reconstructions/ and the weights of one trial."""
+    """config.json, run.json, epochs, scores, traces, timing and system .csv, reconstructions/ and the weights of one trial."""
 
     def run(self) -> RunInfo | None:
         """Where the trial stands; None if it was never started."""
@@ -125,6 +125,12 @@ class TrialDirectory(Folder):
 
     def write_scores(self, scores: Iterable[Score]) -> None:
         self.write_text("scores.csv", to_csv(Score, sorted(scores)))
+
+    def traces(self) -> list[Trace]:
+        return self._rows("traces.csv", Trace)
+
+    def write_traces(self, traces: Iterable[Trace]) -> None:
+        self.write_text("traces.csv", to_csv(Trace, traces))
 
     def timings(self) -> list[Timing]:
         return self._rows("timing.csv", Timing)

@@ -52,7 +52,8 @@ class Score:
         recursions: stage applications in all; 0 is the linear or adjoint initial estimate, without any network.
         matrix: name of the sampling matrix.
         metric: "psnr" (dB) or "ssim".
-        protocol: hash of the measurement and scoring protocol; rows of different protocols are never mixed.
+        protocol: hash of the measurement and scoring protocol, whose record is among the facts of run.json; rows of different
+            protocols are never mixed.
     """
 
     checkpoint: str
@@ -66,6 +67,35 @@ class Score:
     metric: str
     value: float
     protocol: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """The state of one test reconstruction after one stage application (traces.csv), best checkpoint.
+
+    Attributes:
+        dataset, image, ratio, matrix: as in `Score`.
+        recursions: stage applications of the whole pass.
+        application: t = 0 (the initial estimate), 1, ..., recursions.
+        layer: 1, 2, ... of the stage that was applied; 0 at t = 0.
+        psnr: of the estimate, in dB.
+        residual: ||A x - y|| / ||y||.
+        step: gradient step size of the application; nan at t = 0.
+        scale_mean, scale_max: of the absolute modulation scales of the application; nan where there are none.
+    """
+
+    dataset: str
+    image: str
+    ratio: float
+    matrix: str
+    recursions: int
+    application: int
+    layer: int
+    psnr: float
+    residual: float
+    step: float
+    scale_mean: float
+    scale_max: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,8 @@ class TrainState:
 
     Attributes:
         recursions, matrices: streams of the recursion counts and of the training operators.
-        best_weights: the weights with the highest validation PSNR so far (the earliest of equal ones).
+        best_weights: the weights with the highest validation PSNR so far (the earliest of equal ones); those of the start before
+            the first epoch.
     """
 
     network: Unfolding
@@ -48,6 +49,7 @@ class TrainState:
             scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
             recursions=stream(config.seed, "recursions"),
             matrices=stream(config.seed, "matrices"),
+            best_weights=_copy(network),
         )
 
     @property
@@ -60,7 +62,7 @@ class TrainState:
         self.records.append(record)
         if record.validation_psnr > self.best_psnr:
             self.best_psnr, self.best_epoch = record.validation_psnr, record.epoch
-            self.best_weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+            self.best_weights = _copy(self.network)
 
     def save(self, folder: Folder) -> None:
         """Writes checkpoint.pt, atomically."""
@@ -97,6 +99,10 @@ class TrainState:
             self.best_epoch, self.best_psnr = content["best_epoch"], content["best_psnr"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _unreadable(folder, error) from error
+
+
+def _copy(network: Unfolding) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in network.state_dict().items()}
 
 
 def read_checkpoint(folder: Folder, device: torch.device) -> dict[str, Any]:

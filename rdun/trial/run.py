@@ -7,19 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
 from rdun import monitor
 from rdun.config import TrialConfig, to_dict
-from rdun.data import image_set, training_blocks, trial_fingerprint
-from rdun.evaluation import ScoreLabels, load_pictures, score_images
+from rdun.data import image_set, training_blocks, trial_fingerprint, weights_file
+from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding, build_model
 from rdun.operators import make_task
 from rdun.results import Attempt, EpochRecord, Lease, RunInfo, Status, TrialDirectory
 from rdun.training import CHECKPOINT, TrainState, fit
 from rdun.trial.scoring import Scorer
+from rdun.weights import load_any
 
 OnEpoch = Callable[[EpochRecord], None]
 
@@ -125,7 +125,7 @@ class _Attempt:
             validation=load_pictures(image_set(config.data.validation)),
             tests={image_set(name).name: load_pictures(image_set(name)) for name in config.data.test},
         )
-        state = TrainState.start(config, _placed(build_model(config), self.device), self.device)
+        state = TrainState.start(config, _placed(_network(config), self.device), self.device)
         if self.folder.exists(CHECKPOINT):
             state.load(self.folder, self.device)
             self.folder.write_epochs(state.records)
@@ -135,13 +135,8 @@ class _Attempt:
         return scorer, state
 
     def _train(self, scorer: Scorer, state: TrainState, on_epoch: OnEpoch | None) -> None:
-        labels = ScoreLabels("last", "validation", self.config.data.validation, "")
-
         def validate(network: Unfolding) -> tuple[float, float]:
-            reconstruct = scorer.reconstructor(network)
-            scores = score_images(reconstruct, scorer.task, scorer.validation, labels, self.device)
-            psnr, ssim = ([s.value for s in scores if s.metric == metric] for metric in ("psnr", "ssim"))
-            return float(np.mean(psnr)), float(np.mean(ssim))
+            return mean_quality(scorer.reconstructor(network), scorer.task, scorer.validation, self.device)
 
         for record in fit(self.config, scorer.task, scorer.blocks, validate, state, self.device):
             state.save(self.folder)
@@ -157,15 +152,33 @@ class _Attempt:
         self.folder.write_run(self.info)
 
 
+def _network(config: TrialConfig) -> Unfolding:
+    """The network that training starts from: the seed's, or the one of a file."""
+    network = build_model(config)
+    if config.weights is None:
+        return network
+    found, _ = load_any(weights_file(config.weights), max(config.high_counts))
+    try:
+        network.load_state_dict(found.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"weights={config.weights!r} do not fit the network of model and recursion ({' '.join(str(error).split())[:200]}); "
+            "set model and recursion.modulation as in the file"
+        ) from None
+    return network
+
+
 def _facts(scorer: Scorer, state: TrainState) -> dict[str, Any]:
+    best = {"best_epoch": state.best_epoch, "best_validation_psnr": state.best_psnr} if state.records else {}
+    protocols = {d: scorer.protocols(deblock=d).by_hash() for d in (scorer.config.model.deblock, False)}
     return {
         "parameters": state.network.parameter_count(),
-        "best_epoch": state.best_epoch,
-        "best_validation_psnr": state.best_psnr,
+        **best,
         "blocks": len(scorer.blocks.pixels),
         "blocks_available": scorer.blocks.available,
         "subset_hash": scorer.blocks.hash,
-    } | scorer.task.facts()
+        "protocols": {key: dict(record) for records in protocols.values() for key, record in records.items()},
+    }
 
 
 def _placed(network: Unfolding, device: torch.device) -> Unfolding:

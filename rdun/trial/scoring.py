@@ -10,29 +10,31 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rdun.config import TrialConfig
+from rdun.config import TrialConfig, canonical
 from rdun.data import TrainingBlocks, image_set
 from rdun.evaluation import (
     Picture,
+    Protocols,
     Reconstructor,
     ScoreLabels,
     images_per_second,
-    protocol_hash,
     reconstructions,
     sample_blocks,
     score_blocks,
+    score_images,
     spread,
+    trace_images,
 )
 from rdun.models import Unfolding
 from rdun.operators import Task
-from rdun.results import EpochRecord, Score, Timing, TrialDirectory
+from rdun.results import EpochRecord, Score, Timing, Trace, TrialDirectory
 from rdun.training import TrainState
 from rdun.weights import encode_model
 
 BLOCKS_SCORED = 256
 """Blocks of each split that the overfitting scores use."""
 PICTURES_KEPT = 4
-"""Test images of which the reconstruction is kept as a file."""
+"""Test images of each set of which the reconstruction is kept as a file, and traced."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,19 @@ class Scorer:
     validation: Sequence[Picture]
     tests: Mapping[str, Sequence[Picture]]
 
-    def reconstructor(self, network: Unfolding | None) -> Reconstructor:
-        """The network as this trial tests it; None: the initial estimate."""
-        return Reconstructor(network, self.config.test_counts, self.config.model.deblock)
+    def reconstructor(self, network: Unfolding | None, recursions: int | None = None) -> Reconstructor:
+        """The network as this trial tests it; None: the initial estimate.
+
+        Args:
+            recursions: applications of each layer; None: the config's test counts.
+        """
+        counts = self.config.test_counts if recursions is None else (recursions,) * self.config.model.layers
+        return Reconstructor(network, counts, self.config.model.deblock)
+
+    def protocols(self, *, deblock: bool) -> Protocols:
+        """How this trial's scores are measured, of assembled images or of blocks."""
+        ratios = dict.fromkeys(t.ratio for t in self.task.test_operators((self.task.patch, self.task.patch)))
+        return Protocols.of(self.task, ratios, deblock=deblock)
 
     def finish(self, state: TrainState, where: str) -> None:
         """Scores the last and the best weights and the initial estimate; the network is left with the best weights.
@@ -71,16 +83,18 @@ class Scorer:
         self.folder.write("best.safetensors", encode_model(network, self.config))
         best = self._scores(network, "best", keep="best")
         scores += [*best, *(_relabelled(best, "last") if same else [])]
+        scores += self._swept(network)
+        self.folder.write_traces(self._traces(network))
         self.folder.write_timings(self._timings(network, state.records, where))
         self.folder.write_scores(scores)
 
     def _scores(self, network: Unfolding | None, checkpoint: str, keep: str = "") -> list[Score]:
         """All scores of one network; with `keep`, the first reconstructions are written under that name."""
         reconstruct, data, side = self.reconstructor(network), self.config.data, self.task.patch
-        protocol = protocol_hash(self.task)
+        whole, single = (self.protocols(deblock=d).hashes for d in (self.config.model.deblock, False))
         scores: list[Score] = []
         for name, pictures in self.tests.items():
-            labels = ScoreLabels(checkpoint, "test", name, protocol)
+            labels = ScoreLabels(checkpoint, "test", name, whole)
             for number, picture in enumerate(pictures):
                 found = [*reconstructions(reconstruct, self.task, picture, self.device)]
                 scores += [s for test, x in found for s in labels.image_scores(reconstruct, test, picture, x)]
@@ -92,20 +106,50 @@ class Scorer:
         splits += [("validation", image_set(data.validation).name, sample_blocks(self.validation, side, BLOCKS_SCORED))]
         splits += [("test", name, sample_blocks(p, side, BLOCKS_SCORED)) for name, p in self.tests.items()]
         for split, name, blocks in splits:
-            labels = ScoreLabels(checkpoint, split, name, protocol)
+            labels = ScoreLabels(checkpoint, split, name, single)
             scores += score_blocks(reconstruct, self.task, blocks, labels, self.device)
         return scores
 
+    def _swept(self, network: Unfolding) -> list[Score]:
+        """Test images with the other recursion counts of the config; best checkpoint."""
+        hashes = self.protocols(deblock=self.config.model.deblock).hashes
+        return [
+            score
+            for count in canonical(self.config).recursion.sweep
+            for name, pictures in self.tests.items()
+            for score in score_images(
+                self.reconstructor(network, count),
+                self.task,
+                pictures,
+                ScoreLabels("best", "test", name, hashes),
+                self.device,
+            )
+        ]
+
+    def _traces(self, network: Unfolding) -> list[Trace]:
+        return [
+            trace
+            for count in (None, *canonical(self.config).recursion.sweep)
+            for name, pictures in self.tests.items()
+            for trace in trace_images(
+                self.reconstructor(network, count), self.task, pictures[:PICTURES_KEPT], name, self.device
+            )
+        ]
+
     def _timings(self, network: Unfolding, records: Sequence[EpochRecord], where: str) -> list[Timing]:
-        seconds, steps = records[-1].seconds, records[-1].step
-        evaluations = float(np.mean([r.stage_evaluations for r in records]))
         pictures = [p for group in self.tests.values() for p in group]
         rate = images_per_second(self.reconstructor(network), self.task, pictures, self.device)
+        detail = f"{len(pictures)} test images; {where}"
+        speed = Timing(name="images_per_second", value=rate, unit="1/s", detail=detail)
+        if not records:
+            return [speed]
+        seconds, steps = records[-1].seconds, records[-1].step
+        evaluations = float(np.mean([r.stage_evaluations for r in records]))
         return [
             Timing(name="train_seconds", value=seconds, unit="s", detail=f"{steps} steps; {where}"),
             Timing(name="step_milliseconds", value=1000 * seconds / steps, unit="ms", detail=where),
             Timing(name="stage_evaluations_per_step", value=evaluations, unit="1", detail="mean, as drawn"),
-            Timing(name="images_per_second", value=rate, unit="1/s", detail=f"{len(pictures)} test images; {where}"),
+            speed,
         ]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, TaskConfig, TrialConfig
 from rdun.data import image_set, training_blocks
-from rdun.evaluation import Picture, Reconstructor, ScoreLabels, protocol_hash, score_images
+from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, score_images
 from rdun.models import Unfolding
 from rdun.operators import GivenMatrixTask, Task, make_task
 from rdun.results import Score
@@ -74,7 +74,9 @@ def scores(
     counts = config.test_counts if recursions is None else (recursions,) * config.model.layers
     reconstruct = Reconstructor(network, counts, config.model.deblock)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on CPUs, same numbers
-    labels = ScoreLabels("file", "test", dataset, protocol_hash(task))
+    ratios = dict.fromkeys(t.ratio for t in task.test_operators((task.patch, task.patch)))
+    protocols = Protocols.of(task, ratios, deblock=reconstruct.deblock)
+    labels = ScoreLabels("file", "test", dataset, protocols.hashes)
     return score_images(reconstruct, task, pictures, labels, device or torch.device("cpu"))
 
 

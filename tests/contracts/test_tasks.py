@@ -79,5 +79,5 @@ def test_unseen_means_unseen(name: str) -> None:
 @every_task
 def test_records_are_json(name: str) -> None:
     task = task_of(name)
-    assert json.loads(json.dumps(task.protocol()))["kind"] == TASKS[name].kind
-    json.dumps(task.facts())
+    for ratio in TASKS[name].ratios:
+        assert json.loads(json.dumps(task.protocol(ratio)))["kind"] == TASKS[name].kind

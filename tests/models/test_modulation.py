@@ -30,6 +30,19 @@ def test_ratio_scale_is_affine_in_the_realised_ratio() -> None:
             torch.testing.assert_close(table[t, slot], expected)
 
 
+def test_longer_passes_than_any_of_training() -> None:
+    """`beyond="clamp"` tells the network at most 1; within the trained range it changes nothing."""
+    inputs: tuple[Condition, ...] = ("total", "current")
+    clamped = make_modulation(Rfmu(inputs=inputs, beyond="clamp"), 8, 1, 4)
+    plain = make_modulation(Rfmu(inputs=inputs), 8, 1, 4)
+    plain.load_state_dict(clamped.state_dict())
+    torch.testing.assert_close(clamped(0.5, (2, 2)), plain(0.5, (2, 2)))
+    long = clamped(0.5, (4, 4))
+    assert long is not None
+    torch.testing.assert_close(long[3], long[7])
+    assert not torch.equal(long[3], plain(0.5, (4, 4))[3])
+
+
 @pytest.mark.parametrize(
     "inputs", [("ratio", "total", "current"), ("total", "current"), ("current",), ("total", "ratio")]
 )

@@ -60,5 +60,6 @@ def test_given_matrix_is_used_everywhere() -> None:
         np.testing.assert_allclose(matrix_of(operator), matrix, atol=1e-6)
         y = operator.forward(torch.rand(1, 1, *operator.image_shape))
         torch.testing.assert_close(operator.descend(operator.initial(y), y, 1.0), operator.crop(operator.initial(y)))
-    assert task.protocol()["matrices"] == ["mine"]
-    assert "mine at 0.25" in str(task.facts())
+    record = task.protocol(0.25)
+    assert list(record["matrices"]) == ["mine"]  # type: ignore[call-overload]
+    assert record["measurements"] == len(matrix)

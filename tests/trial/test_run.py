@@ -23,6 +23,9 @@ RANDOM = {
 }
 
 
+BEST_OF_FIRST = ("best", "test0.png", "psnr")
+
+
 def variants(tiny: TrialConfig) -> dict[str, TrialConfig]:
     ista = replace(tiny, model=IstaNetPlusConfig(layers=2, channels=4))
     return {
@@ -98,9 +101,21 @@ def test_what_a_trial_leaves_behind(tiny: TrialConfig, tmp_path: Path) -> None:
     }
     assert {s.recursions for s in scores} == {0, 2}
     assert {s.checkpoint for s in scores} == {"best", "last"}
-    assert len({s.protocol for s in scores}) == 1
+    assert {s.protocol for s in scores} == set(info.facts["protocols"])
+    records = {unit: info.facts["protocols"][p] for unit, p in {(s.unit, s.protocol) for s in scores}}
+    assert {unit: record["network"] for unit, record in records.items()} == {
+        "image": "assembled image",
+        "block": "block by block",
+    }
+    measured = records["image"]["measurement"]
+    assert (measured["block"], measured["measurements"], list(measured["matrices"])) == (12, 36, ["gauss-s0"])
     assert {t.name for t in folder.timings()} >= {"train_seconds", "images_per_second"}
     assert folder.system()
+    traces = [t for t in folder.traces() if t.image == "test0.png"]
+    assert [(t.application, t.layer, t.recursions) for t in traces] == [(0, 0, 2), (1, 1, 2), (2, 2, 2)]
+    by_count = {s.recursions: s.value for s in scores if (s.checkpoint, s.image, s.metric) == BEST_OF_FIRST}
+    assert [traces[0].psnr, traces[-1].psnr] == pytest.approx([by_count[0], by_count[2]], abs=1e-5)
+    assert 0 < traces[0].residual < 0.1  # A Q y = y, but for the ridge
     assert len(folder.names("reconstructions")) == 1
     assert info.facts["parameters"] > 0
     before = folder.read("run.json")

@@ -1,0 +1,20 @@
+"""The identity of a trial, with the contents of the files that it names."""
+
+from __future__ import annotations
+
+from rdun.config import TrialConfig, fingerprint
+from rdun.data.registry import image_hash
+from rdun.data.weights_file import weights_hash
+
+
+def trial_fingerprint(config: TrialConfig) -> str:
+    """The identity of a trial whose precision is resolved (see `rdun.config.fingerprint`).
+
+    Raises:
+        ValueError: a folder of images or a file of weights that is not there.
+    """
+    names = {config.data.train, config.data.validation, *config.data.test}
+    hashes = {name: image_hash(name) for name in names}
+    if config.weights is not None:
+        hashes[config.weights] = weights_hash(config.weights)
+    return fingerprint(config, hashes)

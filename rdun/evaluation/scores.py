@@ -1,0 +1,92 @@
+"""Scores: whole images by the published protocol, and pooled blocks for the overfitting tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rdun.data import unit_range
+from rdun.evaluation.metrics import psnr, ssim
+from rdun.evaluation.pictures import Picture
+from rdun.evaluation.reconstruct import CHUNK, Reconstructor, reconstructions
+from rdun.operators import Task, TestOperator
+from rdun.results import Score
+
+
+@dataclass(frozen=True)
+class ScoreLabels:
+    """The columns that all scores of one evaluation share; `protocols` maps a ratio to its protocol's hash."""
+
+    checkpoint: str
+    split: str
+    dataset: str
+    protocols: Mapping[float, str]
+
+    def image_scores(
+        self, reconstruct: Reconstructor, test: TestOperator, picture: Picture, x: np.ndarray
+    ) -> list[Score]:
+        """The rows of one reconstruction `(H, W)` in [0, 255]."""
+        values = {"psnr": psnr(x, picture.pixels), "ssim": ssim(x, picture.pixels)}
+        return [self.score(reconstruct, test, "image", picture.name, metric, v) for metric, v in values.items()]
+
+    def score(
+        self, reconstruct: Reconstructor, test: TestOperator, unit: str, image: str, metric: str, value: float
+    ) -> Score:
+        """One row of scores.csv."""
+        return Score(
+            checkpoint=self.checkpoint,
+            split=self.split,
+            dataset=self.dataset,
+            unit=unit,
+            image=image,
+            ratio=test.ratio,
+            recursions=reconstruct.recursions,
+            matrix=test.matrix,
+            metric=metric,
+            value=value,
+            protocol=self.protocols[test.ratio],
+        )
+
+
+def score_images(
+    reconstruct: Reconstructor, task: Task, pictures: Sequence[Picture], labels: ScoreLabels, device: torch.device
+) -> list[Score]:
+    """PSNR and SSIM of every image with every test operator."""
+    return [
+        score
+        for picture in pictures
+        for test, x in reconstructions(reconstruct, task, picture, device)
+        for score in labels.image_scores(reconstruct, test, picture, x)
+    ]
+
+
+def mean_quality(
+    reconstruct: Reconstructor, task: Task, pictures: Sequence[Picture], device: torch.device
+) -> tuple[float, float]:
+    """Mean PSNR (dB) and mean SSIM over images and test operators."""
+    found = [
+        (psnr(x, picture.pixels), ssim(x, picture.pixels))
+        for picture in pictures
+        for _, x in reconstructions(reconstruct, task, picture, device)
+    ]
+    mean = np.mean(found, axis=0)
+    return float(mean[0]), float(mean[1])
+
+
+def score_blocks(
+    reconstruct: Reconstructor, task: Task, blocks: np.ndarray, labels: ScoreLabels, device: torch.device
+) -> Iterator[Score]:
+    """Block PSNR: 10 log10(1 / mse) over all pixels of all blocks `(n, N)` uint8, block by block, clipped."""
+    side = task.patch
+    for test in task.test_operators((side, side)):
+        total = 0.0
+        for start in range(0, len(blocks), CHUNK):
+            part = torch.from_numpy(unit_range(blocks[start : start + CHUNK])).to(device).reshape(-1, 1, side, side)
+            single = Reconstructor(reconstruct.network, reconstruct.counts, deblock=True)
+            total += float((single(test.operator, part) - part).double().square().sum())
+        value = 10 * math.log10(blocks.size / total) if total else math.inf
+        yield labels.score(reconstruct, test, "block", "all", "psnr", value)

@@ -1,0 +1,113 @@
+"""How a finished trial is tested: other recursion counts, weights from files, and what it says of a reconstruction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdun.config import CoastConfig, Fixed, IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, with_values
+from rdun.data import trial_fingerprint
+from rdun.results import TrialDirectory
+from rdun.trial import run_trial
+
+
+def mean_psnr(folder: TrialDirectory, recursions: int, checkpoint: str = "best") -> float:
+    found = [
+        s.value
+        for s in folder.scores()
+        if (s.recursions, s.checkpoint, s.unit, s.metric) == (recursions, checkpoint, "image", "psnr")
+    ]
+    assert found
+    return float(np.mean(found))
+
+
+def test_a_sweep_tests_one_checkpoint_with_other_counts(tiny: TrialConfig, tmp_path: Path) -> None:
+    """The sweep's scores are those of the same weights tested with these counts alone."""
+    swept = with_values(tiny, {"recursion.sweep": (1, 2, 3)})
+    run_trial(swept, str(tmp_path / "swept"))
+    folder = TrialDirectory(tmp_path / "swept")
+    assert {s.recursions for s in folder.scores()} == {0, 2, 4, 6}
+    assert {t.recursions for t in folder.traces()} == {2, 4, 6}
+    again = with_values(
+        tiny,
+        {
+            "weights": str(tmp_path / "swept" / "best.safetensors"),
+            "optim.epochs": 0,
+            "recursion.test": Fixed(counts=(3,)),
+        },
+    )
+    run_trial(again, str(tmp_path / "again"))
+    assert mean_psnr(TrialDirectory(tmp_path / "again"), 6) == mean_psnr(folder, 6)
+
+
+def test_the_own_count_is_no_sweep(tiny: TrialConfig) -> None:
+    """Two layers tested once each: a sweep over 1 changes nothing, and is the same trial."""
+    assert trial_fingerprint(replace(tiny, precision="fp32")) == trial_fingerprint(
+        replace(with_values(tiny, {"recursion.sweep": (1,)}), precision="fp32")
+    )
+
+
+@pytest.mark.parametrize("model", [CoastConfig(layers=2, channels=4), IstaNetPlusConfig(layers=2, channels=4)])
+def test_a_trace_ends_where_the_reconstruction_does(tiny: TrialConfig, tmp_path: Path, model: CoastConfig) -> None:
+    config = with_values(
+        replace(tiny, model=model),
+        {"recursion.train": UniformRange(low=(1,), high=(2,)), "recursion.modulation": Rfmu(), "recursion.sweep": (3,)},
+    )
+    run_trial(config, str(tmp_path / "t"))
+    folder = TrialDirectory(tmp_path / "t")
+    for recursions in (4, 6):
+        last = [t for t in folder.traces() if t.recursions == t.application == recursions]
+        assert np.mean([t.psnr for t in last]) == pytest.approx(mean_psnr(folder, recursions), abs=1e-4)
+        assert all(t.scale_max >= t.scale_mean > 0 and t.step == t.step for t in last)
+        first = [t for t in folder.traces() if t.recursions == recursions and t.application == 0]
+        assert np.mean([t.psnr for t in first]) == pytest.approx(mean_psnr(folder, 0), abs=1e-4)
+
+
+def test_weights_as_they_are(tiny: TrialConfig, tmp_path: Path) -> None:
+    """Testing a trial's last weights without training gives that trial's scores of its last checkpoint."""
+    run_trial(tiny, str(tmp_path / "trained"))
+    weights = str(tmp_path / "trained" / "last.safetensors")
+    config = with_values(tiny, {"weights": weights, "optim.epochs": 0})
+    info = run_trial(config, str(tmp_path / "tested"))
+    folder = TrialDirectory(tmp_path / "tested")
+    assert info.status == "complete"
+    assert folder.epochs() == []
+    assert mean_psnr(folder, 2) == mean_psnr(TrialDirectory(tmp_path / "trained"), 2, "last")
+    assert {t.name for t in folder.timings()} == {"images_per_second"}
+
+
+def test_training_goes_on_from_weights(tiny: TrialConfig, tmp_path: Path) -> None:
+    """A second training from the first one's weights starts below the first one's first loss."""
+    run_trial(tiny, str(tmp_path / "first"))
+    config = with_values(tiny, {"weights": str(tmp_path / "first" / "last.safetensors")})
+    run_trial(config, str(tmp_path / "second"))
+    first, second = (TrialDirectory(tmp_path / name).epochs() for name in ("first", "second"))
+    assert second[0].train_loss < first[0].train_loss
+
+
+def test_weights_count_by_content(tiny: TrialConfig, tmp_path: Path) -> None:
+    run_trial(tiny, str(tmp_path / "t"))
+    content = (tmp_path / "t" / "last.safetensors").read_bytes()
+    (tmp_path / "copy.safetensors").write_bytes(content)
+    (tmp_path / "other.safetensors").write_bytes(content + b" ")
+    plain = replace(tiny, precision="fp32")
+    prints = [
+        trial_fingerprint(replace(plain, weights=str(tmp_path / name)))
+        for name in ("t/last.safetensors", "copy.safetensors", "other.safetensors")
+    ]
+    assert prints[0] == prints[1] != prints[2]
+    assert prints[0] != trial_fingerprint(plain)
+
+
+def test_weights_that_cannot_be_used(tiny: TrialConfig, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"weights='nowhere.pkl' is not a file.*RDUN_DATA"):
+        run_trial(replace(tiny, weights="nowhere.pkl"), str(tmp_path / "a"))
+    run_trial(tiny, str(tmp_path / "t"))
+    wide = replace(tiny, model=CoastConfig(layers=2, channels=5), weights=str(tmp_path / "t" / "last.safetensors"))
+    with pytest.raises(ValueError, match="do not fit the network of model and recursion"):
+        run_trial(wide, str(tmp_path / "b"))
+    with pytest.raises(ValueError, match=r"optim\.epochs=0 is not possible"):
+        with_values(tiny, {"optim.epochs": 0})
