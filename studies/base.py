@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
 from rdun.config import (
     BlockSensingTask,
     CoastConfig,
     DataConfig,
+    DpdnnConfig,
+    Fixed,
     IstaNetPlusConfig,
     OptimConfig,
     RatioScale,
@@ -13,6 +19,7 @@ from rdun.config import (
     Rfmu,
     TrialConfig,
     UniformRange,
+    with_values,
 )
 
 COAST = TrialConfig(
@@ -59,3 +66,54 @@ PHOTOGRAPHS = DataConfig(
     train="photographs-train", validation="photographs-validation", test=("photographs-test",), stride=20
 )
 """Photographs that come with scikit-image, split so that no scene is in two sets."""
+
+DPDNN = TrialConfig(
+    model=DpdnnConfig(layers=1),
+    recursion=RecursionConfig(train=Fixed(counts=(6,))),
+    optim=OptimConfig(epochs=200),
+)
+"""DPDNN for compressive sensing: one denoiser applied six times, with step sizes of its own each time. Its authors did not train it
+for this task; the training is COAST's with half the epochs."""
+
+Scale = Literal["pocket", "full"]
+RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
+THREE_PERCENT = {"data.fraction": 0.03, "data.epoch_samples": 88_011}
+"""The paper's 3 %: 2,667 blocks, each 33 times an epoch."""
+
+FULL_NOTE = (
+    "Networks, training blocks, steps and protocol are the paper's. The test matrices are random ones of our own, since "
+    "the paper's were not published; mixed precision is what the device does best."
+)
+POCKET_CHANNELS, POCKET_BATCH, POCKET_EPOCHS = 8, 8, 5
+
+
+def pocket(config: TrialConfig, steps: int = 1500) -> TrialConfig:
+    """A setting cut down to one or two minutes of one CPU core.
+
+    8 channels, one ratio and one matrix, the `fast` recipe, photographs that need no download, `steps` batches of 8 blocks.
+    """
+    task = BlockSensingTask(ratios=(0.25,), matrices=1, test_matrices="seen")
+    small = replace(
+        config,
+        task=task if isinstance(config.task, BlockSensingTask) else config.task,
+        data=replace(PHOTOGRAPHS, epoch_samples=steps * POCKET_BATCH // POCKET_EPOCHS),
+        optim=OptimConfig(batch=POCKET_BATCH, epochs=POCKET_EPOCHS),
+        precision="auto",
+    )
+    recipe = FAST if isinstance(config.task, BlockSensingTask) else {k: v for k, v in FAST.items() if k[:5] != "task."}
+    return with_values(small, recipe | {"model.channels": POCKET_CHANNELS})
+
+
+def pocket_note(steps: int = 1500) -> str:
+    """What the report says of the pocket scale."""
+    return (
+        f"This is the pocket scale: {POCKET_CHANNELS} channels instead of 32, {steps:,} steps of {POCKET_BATCH} blocks instead "
+        "of about 550,000 of 64, one ratio and one matrix, photographs instead of T91 and BSD68, the fast recipe "
+        "instead of the paper's. It can show the direction of a large effect. It cannot show the paper's values, and an "
+        "undecided comparison here says nothing about the full size."
+    )
+
+
+def per_ratio(config: TrialConfig, ratios: Sequence[float] = RATIOS) -> tuple[TrialConfig, ...]:
+    """One network for each ratio, as the ISTA-Nets are trained."""
+    return tuple(with_values(config, {"task.ratios": (ratio,)}) for ratio in ratios)
