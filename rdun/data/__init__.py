@@ -9,15 +9,18 @@ from rdun.data.blocks import (
     grid_blocks,
     training_blocks,
 )
+from rdun.data.entry import DATA_VARIABLE, Entry, data_folder
 from rdun.data.images import read_luminance, unit_range
-from rdun.data.registry import DATA_VARIABLE, ImageSet, image_hash, image_set, registry, trial_fingerprint
+from rdun.data.registry import ImageSet, image_hash, image_set, registry, trial_fingerprint
 
 __all__ = [
     "DATA_VARIABLE",
+    "Entry",
     "ImageSet",
     "TrainingBlocks",
     "all_blocks",
     "count_blocks",
+    "data_folder",
     "dihedral",
     "epoch_samples",
     "grid_blocks",
