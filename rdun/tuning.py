@@ -27,6 +27,7 @@ import ray  # noqa: E402
 from ray import tune  # noqa: E402
 
 from rdun.config import TrialConfig, from_dict, to_dict  # noqa: E402
+from rdun.data import DATA_VARIABLE  # noqa: E402
 from rdun.plan import Plan  # noqa: E402
 from rdun.results import STALE_AFTER, Busy, EpochRecord, Lease, Status, Store  # noqa: E402
 from rdun.study import Resources  # noqa: E402
@@ -109,7 +110,8 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
         return
     resources = trial_resources(plan.study.resources, capacity)
     configs = {trial.fingerprint: to_dict(trial.config) for trial in missing}
-    train = partial(_train, store=store.path, configs=configs, threads=plan.study.resources.threads)
+    data = os.environ.get(DATA_VARIABLE)  # the workers of a cluster that already runs have an environment of their own
+    train = partial(_train, store=store.path, configs=configs, threads=plan.study.resources.threads, data=data)
     with tempfile.TemporaryDirectory(prefix="rdun-tune-") as scratch:
         tune.Tuner(
             tune.with_resources(train, resources),
@@ -139,9 +141,11 @@ def trial_resources(wanted: Resources, capacity: Capacity) -> dict[str, float]:
 
 
 def _train(
-    space: Mapping[str, str], *, store: str, configs: Mapping[str, Mapping[str, Any]], threads: int
+    space: Mapping[str, str], *, store: str, configs: Mapping[str, Mapping[str, Any]], threads: int, data: str | None
 ) -> dict[str, Any]:
     """The trainable: one trial in its directory, in a worker process that other trials use before and after it."""
+    if data:
+        os.environ[DATA_VARIABLE] = data
     gpus = ray.get_gpu_ids()
     if not gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it unset, and the trial would see every GPU

@@ -13,6 +13,7 @@ from rdun.config import (
     DpdnnConfig,
     Fixed,
     IstaNetPlusConfig,
+    NoModulation,
     OptimConfig,
     RatioScale,
     RecursionConfig,
@@ -72,8 +73,8 @@ DPDNN = TrialConfig(
     recursion=RecursionConfig(train=Fixed(counts=(6,))),
     optim=OptimConfig(epochs=200),
 )
-"""DPDNN for compressive sensing: one denoiser applied six times, with step sizes of its own each time. Its authors did not train it
-for this task; the training is COAST's with half the epochs."""
+"""DPDNN for compressive sensing: one denoiser applied six times, with step sizes of its own each time. Its authors did not train
+it for this task; the training is COAST's with half the epochs."""
 
 Scale = Literal["pocket", "full"]
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -100,6 +101,8 @@ def pocket(config: TrialConfig, steps: int = 1500) -> TrialConfig:
         optim=OptimConfig(batch=POCKET_BATCH, epochs=POCKET_EPOCHS),
         precision="auto",
     )
+    if isinstance(small.recursion.modulation, RatioScale):  # at one ratio it is a constant
+        small = with_values(small, {"recursion.modulation": NoModulation()})
     recipe = FAST if isinstance(config.task, BlockSensingTask) else {k: v for k, v in FAST.items() if k[:5] != "task."}
     return with_values(small, recipe | {"model.channels": POCKET_CHANNELS})
 

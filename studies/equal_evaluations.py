@@ -36,7 +36,7 @@ def study(scale: Scale = "pocket") -> Study:
         name=f"equal-evaluations-{scale}",
         title=f"Layers and recursions at {unrolled} stage applications",
         question="How should stage applications be split into layers and recursions?",
-        method=f"COAST without modulation and with {unrolled} stage applications in the test, as L layers applied R times; "
+        method=f"COAST without RFMU and with {unrolled} stage applications in the test, as L layers applied R times; "
         "in training the counts are R, or drawn from {1, ..., R}.",
         expectation="Parameters fall with the number of layers; the paper's 5x4 loses 0.13 dB to 20x1 with the RFMU. "
         "Where the loss begins was not published.",
@@ -56,7 +56,7 @@ def study(scale: Scale = "pocket") -> Study:
 
 def _config(scale: Scale, layers: int, recursions: int, *, random: bool) -> TrialConfig:
     train = UniformRange(low=(1,), high=(recursions,)) if random else Fixed(counts=(recursions,))
-    changes = {"model.layers": layers, "recursion.train": train, "recursion.modulation": {"kind": "none"}}
+    changes = {"model.layers": layers, "recursion.train": train}
     config = with_values(COAST, changes)
     return config if scale == "full" else pocket(config)
 

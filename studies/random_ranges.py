@@ -3,14 +3,15 @@
 Question: the same network, tested with the same counts R per layer, trained with fixed counts, with counts from {1, ..., R}, from
 narrower and wider ranges, and with ranges that differ in the first or the last layer.
 
-Expected: counts from {1, ..., R} save 37.5 % of the stage applications at R = 4; what the range does to quality was not published.
+Expected: counts from {1, ..., R} save 37.5 % of the stage applications at R = 4; what the range does to quality
+was not published.
 """
 
 from __future__ import annotations
 
 from rdun.config import Fixed, Schedule, TrialConfig, UniformRange, with_values
 from rdun.study import Arm, Claim, Study
-from studies.base import FULL_NOTE, R_COAST, Scale, pocket, pocket_note
+from studies.base import COAST, FULL_NOTE, Scale, pocket, pocket_note
 
 R = 4
 FIXED, PAPER = f"fixed {R}", f"1 to {R}"
@@ -32,7 +33,7 @@ def study(scale: Scale = "pocket") -> Study:
         name=f"random-ranges-{scale}",
         title="Ranges of random recursion counts",
         question="From which range should recursion counts be drawn in training?",
-        method=f"Recursive COAST of {layers} layers without modulation, tested with {R} applications of each layer; in training "
+        method=f"Recursive COAST of {layers} layers without RFMU, tested with {R} applications of each layer; in training "
         "the count of every layer is drawn anew for each batch from the range that names the arm.",
         expectation="Random counts save training time; their effect on quality was not published.",
         scale=FULL_NOTE if scale == "full" else pocket_note(),
@@ -67,7 +68,6 @@ def _config(scale: Scale, layers: int, schedule: Schedule) -> TrialConfig:
         "model.layers": layers,
         "recursion.train": schedule,
         "recursion.test": Fixed(counts=(R,)),
-        "recursion.modulation": {"kind": "none"},
     }
-    config = with_values(R_COAST, changes)
+    config = with_values(COAST, changes)
     return config if scale == "full" else pocket(config, 1200)

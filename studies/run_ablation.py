@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rdun.cli import InputError
+from rdun.cli import InputError, data_option
 from rdun.results import Busy
 
 if TYPE_CHECKING:
     from analysis.report import Report
+    from rdun.config import TrialConfig
     from rdun.plan import Plan
     from rdun.results import Store
     from rdun.study import Study
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
 @click.option("--runs", type=click.Path(), help="Folder of trials and reports.", show_default="runs/")
+@data_option
 def main(
     name: str,
     dry_run: bool,
@@ -76,9 +78,11 @@ def _print_studies() -> None:
 
 
 def _run(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
+    from rdun.data.download import provide
     from rdun.plan import check_checkpoints, check_store, make_plan
     from rdun.results import Folder, Lease, Store
 
+    provide(_data_sets(config for _, _, configs in study.cells() for config in configs))
     store, home = Store(folder / "trials"), folder / "studies" / study.name
     plan = make_plan(study, store, _precision())
     _print_plan(plan, table=dry_run)
@@ -198,8 +202,7 @@ def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
     if before:
         length = f"{before['seconds']} s" if "seconds" in before else "cut off"
         earlier.append(f"{before['started']} ({length}, {before['trials to run']} trials to run)")
-    names = {n for t in plan.trials for n in (t.config.data.train, t.config.data.validation, *t.config.data.test)}
-    sets = {name: image_set(name) for name in sorted(names)}
+    sets = {name: image_set(name) for name in _data_sets(trial.config for trial in plan.trials)}
     return {
         "command": " ".join(["python", "studies/run_ablation.py", *sys.argv[1:]]),
         "started": monitor.now(),
@@ -213,13 +216,18 @@ def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
         "revision": monitor.revision(),
         "datasets": {
             name: {
-                "title": registry().get(name, {}).get("title", name),
+                "title": registry()[name].title if name in registry() else name,
                 "hash": images.hash,
                 "files": [path.name for path in images.paths],
             }
             for name, images in sets.items()
         },
     }
+
+
+def _data_sets(configs: Iterable[TrialConfig]) -> list[str]:
+    """Names of the image sets, sorted."""
+    return sorted({name for c in configs for name in (c.data.train, c.data.validation, *c.data.test)})
 
 
 def _print_plan(plan: Plan, *, table: bool) -> None:

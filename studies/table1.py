@@ -27,7 +27,9 @@ from studies.base import (
     pocket_note,
 )
 
-FULL = {
+Variants = dict[str, tuple[TrialConfig, ...]]
+
+FULL: dict[str, Variants] = {
     "COAST": {"base": (COAST,), "recursive": (R_COAST,)},
     "ISTA-Net+": {"base": per_ratio(ISTA_NET_PLUS), "recursive": per_ratio(R_ISTA_NET_PLUS)},
 }
@@ -77,7 +79,7 @@ def study(scale: Scale = "pocket") -> Study:
     )
 
 
-def pocket_pair(system: str) -> dict[str, tuple[TrialConfig, ...]]:
+def pocket_pair(system: str) -> Variants:
     """Base and recursive network of a system at the pocket scale."""
     base, recursive = (FULL[system][variant][0] for variant in ("base", "recursive"))
     unrolled, layers, recursions = SMALL[system]
@@ -86,7 +88,7 @@ def pocket_pair(system: str) -> dict[str, tuple[TrialConfig, ...]]:
         "recursion.train": UniformRange(low=(1,), high=(recursions,)),
         "recursion.modulation": Rfmu(inputs=("total", "current"), start="identity"),
     }
-    plain = {"model.layers": unrolled, "recursion.train": Fixed(counts=(1,)), "recursion.modulation": {"kind": "none"}}
+    plain = {"model.layers": unrolled, "recursion.train": Fixed(counts=(1,))}
     return {
         "base": (pocket(with_values(base, plain)),),
         "recursive": (pocket(with_values(recursive, changes)),),

@@ -1,9 +1,10 @@
 """Table 2 of the paper: what do recursion and random recursion counts save in training time, and what do they cost in speed?
 
-Question: training time, reconstruction speed and parameters of COAST 20x1 against recursive 5x4, and of ISTA-Net+ 9x1 against 3x3.
+Question: training time, reconstruction speed and parameters of COAST 20x1 against recursive 5x4, and of ISTA-Net+ 9x1 against
+3x3.
 
-Expected (published, on one RTX 3090): 18.14 against 10.50 hours and 3.22 against 2.53 hours; equal reconstruction speed for COAST,
-18 % less for ISTA-Net+. By the number of stage applications per training step: 37.5 % and 33.3 % less.
+Expected (published, on one RTX 3090): 18.14 against 10.50 hours and 3.22 against 2.53 hours; equal reconstruction speed for
+COAST, 18 % less for ISTA-Net+. By the number of stage applications per training step: 37.5 % and 33.3 % less.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def study(scale: Scale = "pocket") -> Study:
         question="What do recursion and random recursion counts save in training time, and what do they cost in speed?",
         method="Seconds inside training steps, validation excluded, and images per second of the test images, one at a time, "
         f"each measured by the trial itself. {TIMED} Other trials run on the same machine meanwhile: compare the ratios.",
-        expectation="The paper reports 42 % (COAST) and 21 % (ISTA-Net+) less training time on one RTX 3090. The expected number of "
-        "stage applications per training step falls by 37.5 % and 33.3 %.",
+        expectation="The paper reports 42 % (COAST) and 21 % (ISTA-Net+) less training time on one RTX 3090. The expected number "
+        "of stage applications per training step falls by 37.5 % and 33.3 %.",
         scale=FULL_NOTE if scale == "full" else pocket_note(),
         arms=tuple(arms),
         as_published=scale == "full",

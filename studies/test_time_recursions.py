@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdun.config import BlockSensingTask, DataConfig, NoModulation, OptimConfig, Rfmu, TrialConfig, with_values
+from rdun.config import (
+    BlockSensingTask,
+    DataConfig,
+    NoModulation,
+    OptimConfig,
+    RatioScale,
+    Rfmu,
+    TrialConfig,
+    with_values,
+)
 from rdun.study import Arm, Claim, Study
 from studies.base import R_COAST, Scale, pocket, pocket_note
 
@@ -49,21 +58,19 @@ def study(scale: Scale = "pocket") -> Study:
 
 
 def _published() -> dict[str, TrialConfig]:
-    common = TrialConfig(
+    rfmu = TrialConfig(
         task=BlockSensingTask(),
         model=R_COAST.model,
         recursion=replace(R_COAST.recursion, sweep=SWEEP),
         data=DataConfig(test=("set11",)),
         optim=OptimConfig(epochs=0),
         precision="fp32",
+        weights="r_coast_5x4.pkl",
     )
-    with_rfmu = replace(common, weights="r_coast_5x4.pkl")
     return {
-        UNSCALED: with_values(
-            replace(common, weights="coast_5x4_no_rfmu.pkl"), {"recursion.modulation": NoModulation()}
-        ),
-        RFMU: with_rfmu,
-        CLAMPED: with_values(with_rfmu, {"recursion.modulation.beyond": "clamp"}),
+        UNSCALED: with_values(replace(common, weights="coast_5x4_no_rfmu.pkl"), {"recursion.modulation": RatioScale()}),
+        RFMU: rfmu,
+        CLAMPED: with_values(rfmu, {"recursion.modulation.beyond": "clamp"}),
     }
 
 

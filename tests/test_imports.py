@@ -79,6 +79,7 @@ def test_nothing_imports_studies() -> None:
         ("rdun.config", {"torch", "numpy", "ray", "mlflow"}),
         ("rdun.results", {"torch", "numpy", "ray", "mlflow"}),
         ("rdun.study", {"torch", "numpy", "ray", "mlflow"}),
+        ("rdun.data.__main__", {"torch", "ray", "mlflow", "pandas", "pooch", "requests"}),
         ("rdun.tracking", {"torch", "mlflow", "ray"}),
         ("rdun.trial", {"ray", "mlflow", "pandas"}),
         ("analysis.report", {"torch", "ray", "mlflow"}),

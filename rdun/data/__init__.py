@@ -9,17 +9,20 @@ from rdun.data.blocks import (
     grid_blocks,
     training_blocks,
 )
+from rdun.data.entry import DATA_VARIABLE, Entry, data_folder
 from rdun.data.identity import trial_fingerprint
 from rdun.data.images import read_luminance, unit_range
-from rdun.data.registry import DATA_VARIABLE, ImageSet, image_hash, image_set, registry
+from rdun.data.registry import ImageSet, image_hash, image_set, registry
 from rdun.data.weights_file import weights_file
 
 __all__ = [
     "DATA_VARIABLE",
+    "Entry",
     "ImageSet",
     "TrainingBlocks",
     "all_blocks",
     "count_blocks",
+    "data_folder",
     "dihedral",
     "epoch_samples",
     "grid_blocks",

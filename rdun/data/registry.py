@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib.util
-import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from rdun.config import digest
+from rdun.data.entry import Entry, file_hash
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
-DATA_VARIABLE = "RDUN_DATA"
 
 
 @dataclass(frozen=True)
@@ -27,73 +24,48 @@ class ImageSet:
 
 
 def image_set(name: str) -> ImageSet:
-    """A set of the registry, or the images directly inside a folder (sorted by name).
+    """A set of the registry, or the images directly inside a folder (sorted by name). Never downloads.
 
     Raises:
         ValueError: unknown name, missing or changed file, folder without images.
     """
-    return _registered(name) if name in registry() else _folder(name)
+    return _registered(name, registry()[name].location()) if name in registry() else _folder(name)
 
 
 def image_hash(name: str) -> str:
     """The hash of a set: sha256 over file names and contents. Registered sets are hashed from the registry alone."""
-    return digest(registry()[name]["files"]) if name in registry() else image_set(name).hash
+    return digest(registry()[name].files) if name in registry() else image_set(name).hash
 
 
 @cache
-def registry() -> dict[str, dict[str, object]]:
+def registry() -> dict[str, Entry]:
     """The content of datasets.toml."""
-    return tomllib.loads((Path(__file__).parent / "datasets.toml").read_text())
+    sets = tomllib.loads((Path(__file__).parent / "datasets.toml").read_text())
+    return {name: Entry(name=name, **values) for name, values in sets.items()}
 
 
-@cache
-def _registered(name: str) -> ImageSet:
+def known(name: str) -> str:
+    """What to say of a name that is not registered: a near one, and all of them."""
+    near = difflib.get_close_matches(name, registry(), n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"registered are {', '.join(registry())}"
+
+
+@cache  # only of sets that are complete: a failure is not remembered
+def _registered(name: str, folder: Path) -> ImageSet:
     entry = registry()[name]
-    files = entry["files"]
-    assert isinstance(files, dict)
-    folder = _location(name, entry)
-    paths = tuple(folder / file for file in files)
-    for path in paths:
-        if not path.is_file():
-            raise ValueError(f"data set {name!r} lacks {path}; {_remedy(entry)}")
-        found = _sha256(path)
-        if found != files[path.name]:
-            raise ValueError(f"{path} has sha256 {found[:16]}..., not the registered one; {_remedy(entry)}")
-    return ImageSet(name, paths, image_hash(name))
-
-
-def _location(name: str, entry: dict[str, object]) -> Path:
-    if package := entry.get("package"):
-        spec = importlib.util.find_spec(str(package))
-        if spec is None or not spec.submodule_search_locations:
-            raise ValueError(f"data set {name!r} lies inside the package {package!r}; {_remedy(entry)}")
-        return Path(spec.submodule_search_locations[0]) / str(entry["folder"])
-    root = os.environ.get(DATA_VARIABLE)
-    if not root:
-        raise ValueError(f"data set {name!r} was not found; {_remedy(entry)}")
-    return Path(root) / str(entry["folder"])
-
-
-def _remedy(entry: dict[str, object]) -> str:
-    if entry.get("package"):
-        return "install scikit-image in the version of constraints.txt"
-    return f"get it from {entry['source']} and set {DATA_VARIABLE} to the folder that holds {entry['folder']}/"
+    if lacking := entry.lacking():
+        count = f"{len(lacking)} of {len(entry.files)} files"
+        raise ValueError(
+            f"data set {name!r} lacks {count} in {folder} ({lacking[0]} is absent or changed); {entry.remedy()}"
+        )
+    return ImageSet(name, tuple(folder / file for file in entry.files), image_hash(name))
 
 
 def _folder(name: str) -> ImageSet:
     folder = Path(name)
     if not folder.is_dir():
-        near = difflib.get_close_matches(name, registry(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(
-            f"data set {name!r} is neither registered nor a folder; {hint}registered are {', '.join(registry())}"
-        )
+        raise ValueError(f"data set {name!r} is neither registered nor a folder; {known(name)}")
     paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES))
     if not paths:
         raise ValueError(f"folder {name!r} holds no images; put {', '.join(SUFFIXES)} files directly into it")
-    return ImageSet(folder.resolve().name, paths, digest({p.name: _sha256(p) for p in paths}))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return ImageSet(folder.resolve().name, paths, digest({p.name: file_hash(p) for p in paths}))

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from functools import cache
 from pathlib import Path
 
-from rdun.data.registry import DATA_VARIABLE
+from rdun.data.entry import DATA_VARIABLE, data_folder, file_hash
 
 
 def weights_file(name: str) -> Path:
-    """A path as it is, or a file of that name in $RDUN_DATA/weights.
+    """A path as it is, or a file of that name in the folder weights/ of the data folder.
 
     Raises:
         ValueError: neither is a file.
     """
-    root = os.environ.get(DATA_VARIABLE)
-    places = [Path(name), *([Path(root) / "weights" / name] if root else [])]
-    for place in places:
+    folder = data_folder() / "weights"
+    for place in (Path(name), folder / name):
         if place.is_file():
             return place
     raise ValueError(
-        f"weights={name!r} is not a file, nor one in the folder weights/ of {DATA_VARIABLE}={root or '(not set)'}; give its "
-        f"path, or set {DATA_VARIABLE} to a folder that holds weights/{name}"
+        f"weights={name!r} is not a file, nor one in {folder}; give its path, or put it there (--data or {DATA_VARIABLE} "
+        "choose another data folder)"
     )
 
 
 @cache
 def weights_hash(name: str) -> str:
     """First 16 hexadecimal digits of the sha256 of the file."""
-    with weights_file(name).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return file_hash(weights_file(name))[:16]

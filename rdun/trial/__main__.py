@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import torch
 
-from rdun.cli import InputError
+from rdun.cli import InputError, data_option
 from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.results import Busy, EpochRecord, TrialDirectory
@@ -22,6 +22,7 @@ from rdun.trial.run import run_trial
 @click.option("--workdir", help="Trial directory or URL; default: runs/trials/FINGERPRINT.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where there is a GPU.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of PyTorch.")
+@data_option
 def main(config: Path, workdir: str | None, device: str | None, threads: int) -> None:
     """Train and score the trial that the JSON file CONFIG describes; fields that it leaves out keep their defaults."""
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")

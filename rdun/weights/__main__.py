@@ -9,7 +9,7 @@ import click
 import numpy as np
 import torch
 
-from rdun.cli import InputError
+from rdun.cli import Commands, data_option
 from rdun.data import image_set
 from rdun.evaluation import load_pictures
 from rdun.results import Score, to_csv
@@ -17,16 +17,6 @@ from rdun.weights import load_any, load_published, save_model
 from rdun.weights.evaluate import Measurement, scores
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-class Commands(click.Group):
-    """Turns the library's errors into one line and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except (ValueError, OSError) as error:
-            raise InputError(error) from None
 
 
 @click.group(cls=Commands)
@@ -45,6 +35,7 @@ def main() -> None:
 @click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write every score here.")
+@data_option
 def evaluate(
     file: Path,
     images: str,
