@@ -32,7 +32,7 @@ def study(scale: Scale = "pocket") -> Study:
     """Pocket: networks of our own. Full: the published checkpoints as they are, on Set11."""
     networks = _published() if scale == "full" else _own()
     return Study(
-        name=f"test-time-recursions-{scale}",
+        name=f"recursions-at-test-time-{scale}",
         title="More and fewer recursions than in training",
         question="What happens when a network is applied more or less often than it was trained for, and why?",
         method="Each checkpoint is tested with 1 to 8 recursions per layer; it was trained with 1 to 4. The second RFMU network "
@@ -68,7 +68,7 @@ def _published() -> dict[str, TrialConfig]:
         weights="r_coast_5x4.pkl",
     )
     return {
-        UNSCALED: with_values(replace(common, weights="coast_5x4_no_rfmu.pkl"), {"recursion.modulation": RatioScale()}),
+        UNSCALED: with_values(rfmu, {"weights": "coast_5x4_no_rfmu.pkl", "recursion.modulation": RatioScale()}),
         RFMU: rfmu,
         CLAMPED: with_values(rfmu, {"recursion.modulation.beyond": "clamp"}),
     }
