@@ -29,7 +29,7 @@ RFMU, CLAMPED, UNSCALED = "RFMU", "RFMU, inputs at most 1", "without RFMU"
 
 
 def study(scale: Scale = "pocket") -> Study:
-    """Pocket: networks of our own. Full: the published checkpoints as they are, on Set11."""
+    """Pocket: networks of our own. Full: the published checkpoints as they are, on Set11 at 10 %."""
     networks = _published() if scale == "full" else _own()
     return Study(
         name=f"recursions-at-test-time-{scale}",
@@ -59,7 +59,7 @@ def study(scale: Scale = "pocket") -> Study:
 
 def _published() -> dict[str, TrialConfig]:
     rfmu = TrialConfig(
-        task=BlockSensingTask(),
+        task=BlockSensingTask(ratios=(0.1,)),
         model=R_COAST.model,
         recursion=replace(R_COAST.recursion, sweep=SWEEP),
         data=DataConfig(test=("set11",)),
