@@ -49,7 +49,8 @@ class Progress:
         for trial in plan.missing():
             arm = arms[trial.arms[0]]
             work = arm.steps * arm.stage_evaluations_train * arm.macs / max(1, arm.stage_evaluations_test)
-            self.rows[trial.fingerprint] = _Row(arm.name, trial.config.seed, trial.config.optim.epochs, work)
+            epochs = max(1, trial.config.optim.epochs)  # weights that are only tested have none
+            self.rows[trial.fingerprint] = _Row(arm.name, trial.config.seed, epochs, work)
         self.best: tuple[float, str] | None = None
         self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
 

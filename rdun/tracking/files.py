@@ -11,7 +11,7 @@ from typing import Any
 from rdun.results import EpochRecord, RunInfo, Score, SystemSample, Timing, TrialDirectory
 from rdun.results.lease import LOCK, STALE_AFTER
 
-TEXTS = ("config.json", "run.json", "epochs.csv", "scores.csv", "timing.csv", "system.csv", "error.txt")
+TEXTS = ("config.json", "run.json", "epochs.csv", "scores.csv", "traces.csv", "timing.csv", "system.csv", "error.txt")
 """Files of a trial that are copied as they are, besides its reconstructions."""
 
 
