@@ -9,6 +9,7 @@ Expected (the authors' stored validation curves): the RFMU gains 0.12 dB over CO
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rdun.config import NoModulation, RatioScale, Rfmu, TrialConfig, with_values
@@ -66,6 +67,7 @@ def study(scale: Scale = "pocket") -> Study:
 def _config(scale: Scale, modulation: Any) -> TrialConfig:
     if scale == "full":
         return with_values(R_COAST, {"recursion.modulation": modulation})
-    started = with_values(R_COAST, {"model.layers": 2, "recursion.modulation": modulation})
-    start = {"recursion.modulation.start": "identity"} if isinstance(modulation, Rfmu) else {}
-    return with_values(pocket(started), start | {"task.ratios": (0.1, 0.3, 0.5)})
+    if isinstance(modulation, Rfmu):
+        modulation = replace(modulation, start="identity")
+    small = pocket(with_values(R_COAST, {"model.layers": 2}))
+    return with_values(small, {"task.ratios": (0.1, 0.3, 0.5), "recursion.modulation": modulation})

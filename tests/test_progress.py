@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rdun.config import OptimConfig
 from rdun.plan import Plan, make_plan
 from rdun.progress import Progress, print_arms
 from rdun.results import EpochRecord, RunInfo, Store
@@ -68,6 +69,14 @@ def test_lines_without_a_terminal_say_how_each_trial_ended(plan: Plan, tmp_path:
     assert "unrolled, seed 0: complete, validation 27.25 dB" in lines[0]
     assert "1 failed" in lines[1]
     assert lines[1].endswith("failed: Diverged: at recursion 2")
+
+
+def test_weights_that_are_only_tested_have_no_epochs(plan: Plan, tmp_path: Path) -> None:
+    trials = tuple(replace(t, config=replace(t.config, weights="w", optim=OptimConfig(epochs=0))) for t in plan.trials)
+    progress = Progress(replace(plan, trials=trials), Store(tmp_path), Console(file=io.StringIO(), width=80))
+    progress.started(trials[0].fingerprint)
+    assert "0/4 trials done, 1 running" in progress.summary()
+    progress._view()
 
 
 def test_print_arms_names_every_arm(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
