@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -141,8 +142,6 @@ def _arm_record(arm: Arm) -> ArmRecord:
 
     first = arm.configs[0]
     parameters, macs = cost(replace(canonical(first), seed=0))
-    samples = epoch_samples(first.data, check_data(first.data, first.task.block))
-    steps = math.ceil(samples / first.optim.batch)
     return ArmRecord(
         name=arm.name,
         compare_to=arm.compare_to,
@@ -150,13 +149,44 @@ def _arm_record(arm: Arm) -> ArmRecord:
         configs=[to_dict(config) for config in arm.configs],
         parameters=parameters,
         macs=macs,
-        steps=steps * first.optim.epochs,
-        samples=samples * first.optim.epochs,
+        steps=steps(first),
+        samples=samples(first),
         stage_evaluations_train=mean_evaluations(first.recursion.train, first.model.layers),
         stage_evaluations_test=sum(first.test_counts),
         layout=layout(first),
         published=dict(arm.published),
     )
+
+
+def steps(config: TrialConfig) -> int:
+    """Optimizer steps of a training."""
+    samples = epoch_samples(config.data, _available(config))
+    return math.ceil(samples / config.optim.batch) * config.optim.epochs
+
+
+def samples(config: TrialConfig) -> int:
+    """Training blocks seen by a training, repeated ones as often as they are."""
+    return epoch_samples(config.data, _available(config)) * config.optim.epochs
+
+
+def _available(config: TrialConfig) -> int:
+    """Blocks of the training set; not counted where nothing depends on them."""
+    whole = config.data.epoch_samples is not None and config.data.fraction == 1
+    return 1 if whole else check_data(config.data, config.task.block)
+
+
+def _cost(config: TrialConfig) -> tuple[int, int]:
+    return cost(replace(canonical(config), seed=0))
+
+
+QUANTITIES: dict[str, Callable[[TrialConfig], float]] = {
+    "parameters": lambda config: _cost(config)[0],
+    "macs": lambda config: _cost(config)[1],
+    "steps": steps,
+    "samples": samples,
+    "stage_evaluations": lambda config: sum(config.test_counts),
+}
+"""What a setting costs, by name: for settings of equal cost (`rdun.arms.solve`)."""
 
 
 def layout(config: TrialConfig) -> str:

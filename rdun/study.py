@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
-from typing import Any
 
-from rdun.config import TrialConfig, canonical, conditions, to_dict, with_values
+from rdun.config import TrialConfig, canonical, conditions, to_dict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,23 +115,6 @@ class Study:
         for seed in self.seeds:
             for arm in self.arms:
                 yield arm, seed, arm.seeded(seed)
-
-
-Levels = Mapping[str, Mapping[str, Mapping[str, Any]]]
-
-
-def vary(config: TrialConfig, factors: Levels) -> Iterator[tuple[dict[str, str], TrialConfig]]:
-    """The full grid of named levels.
-
-    Args:
-        factors: factor -> level -> dotted changes, e.g. `{"data": {"3 %": {"data.fraction": 0.03}, "100 %": {}}}`.
-
-    Yields:
-        The level of each factor, and the config with the changes of all of them.
-    """
-    for combination in product(*(levels.items() for levels in factors.values())):
-        changes = {key: value for _, level in combination for key, value in level.items()}
-        yield dict(zip(factors, (name for name, _ in combination), strict=True)), with_values(config, changes)
 
 
 def _check_names(arms: Sequence[Arm]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from rdun.arms import vary
 from rdun.config import (
     BlockSensingTask,
     CoastConfig,
@@ -26,7 +27,7 @@ from rdun.config import (
     UniformRange,
     with_values,
 )
-from rdun.study import Arm, Claim, Study, vary
+from rdun.study import Arm, Claim, Study
 from studies.base import FAST, PHOTOGRAPHS
 
 CHANNELS = 8

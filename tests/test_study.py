@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rdun.config import CoastConfig, Fixed, InpaintingTask, RecursionConfig, TrialConfig, UniformRange, with_values
-from rdun.study import Arm, Claim, Resources, Study, vary
+from rdun.study import Arm, Claim, Resources, Study
 
 BASE = TrialConfig(model=CoastConfig(layers=4))
 RECURSIVE = TrialConfig(model=CoastConfig(layers=2), recursion=RecursionConfig(train=Fixed(counts=(2,))))
@@ -23,20 +23,6 @@ PAIR = (Arm(name="base", configs=(BASE,)), Arm(name="recursive", configs=(RECURS
 def test_cells_replace_the_seed_and_go_seed_by_seed() -> None:
     cells = [(arm.name, seed, configs[0].seed) for arm, seed, configs in make(PAIR, seeds=(3, 5)).cells()]
     assert cells == [("base", 3, 3), ("recursive", 3, 3), ("base", 5, 5), ("recursive", 5, 5)]
-
-
-def test_vary_is_the_full_grid_with_its_level_names() -> None:
-    factors: dict[str, dict[str, dict[str, Any]]] = {
-        "depth": {"4x1": {}, "2x2": {"model.layers": 2, "recursion.train": Fixed(counts=(2,))}},
-        "data": {"3 %": {"data.fraction": 0.03}, "100 %": {}},
-    }
-    found = [(*names.values(), c.model.layers, c.data.fraction) for names, c in vary(BASE, factors)]
-    assert found == [
-        ("4x1", "3 %", 4, 0.03),
-        ("4x1", "100 %", 4, 1.0),
-        ("2x2", "3 %", 2, 0.03),
-        ("2x2", "100 %", 2, 1.0),
-    ]
 
 
 def test_equal_arms_are_refused_in_normal_form() -> None:
