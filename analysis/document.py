@@ -37,6 +37,9 @@ from analysis.tables import (
     differences_table,
     effects_table,
     overfitting_table,
+    published_checkpoints_table,
+    published_cost_table,
+    published_table,
     quality_table,
     recursions_table,
     timing_table,
@@ -68,6 +71,8 @@ def tables_of(
     frames = images.frames
     datasets = images.datasets() or test_sets(frames)
     items = [TableItem("quality", quality_table(images, comparisons, d)) for d in datasets]
+    published = (published_table(images), published_cost_table(frames), published_checkpoints_table(frames))
+    items += [TableItem("published", t) for t in published if len(t.frame)]
     if comparisons:
         items += [TableItem("differences", differences_table(frames, comparisons, d)) for d in datasets]
     items += [

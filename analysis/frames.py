@@ -21,6 +21,7 @@ class Arm(NamedTuple):
     Attributes:
         fraction: part of the training blocks it uses.
         configs: one, or one per ratio.
+        published: its place in the published tables, see `reference.rows_of`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Arm(NamedTuple):
     layout: str
     fraction: float
     configs: tuple[TrialConfig, ...]
+    published: dict[str, str]
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -165,6 +167,7 @@ def _arms(plan: PlanRecord) -> dict[str, Arm]:
             layout=arm.layout,
             fraction=fraction,
             configs=cs,
+            published=arm.published,
         )
         for arm, cs, fraction in zip(plan.arms, configs, fractions, strict=True)
     }

@@ -28,6 +28,7 @@ from rdun.results import Folder, PlanRecord, Store
 
 SECTIONS = {
     "quality": "Parameters and quality",
+    "published": "Published values",
     "differences": "Differences to the base arms",
     "overfitting": "Overfitting",
     "time": "Time",

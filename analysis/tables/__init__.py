@@ -3,6 +3,7 @@
 from analysis.tables.claims import claims_table
 from analysis.tables.differences import differences_table, effects_table
 from analysis.tables.overfitting import overfitting_table
+from analysis.tables.published import published_checkpoints_table, published_cost_table, published_table
 from analysis.tables.quality import quality_table
 from analysis.tables.recursions import recursions_table
 from analysis.tables.render import latex_text, markdown_text, to_csv, to_html, to_latex, to_markdown
@@ -22,6 +23,9 @@ __all__ = [
     "latex_text",
     "markdown_text",
     "overfitting_table",
+    "published_checkpoints_table",
+    "published_cost_table",
+    "published_table",
     "quality_table",
     "recursions_table",
     "timing_table",

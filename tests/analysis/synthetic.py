@@ -58,6 +58,7 @@ class Truth:
         seed_sd: spread of a trial's mean over seeds; image_sd: of single images within a trial.
         statuses: (arm, seed) -> (status, reason) for trials that are not complete; status "not run" leaves no file.
         protocols: (arm, seed) -> protocol for trials scored in another way.
+        published: system and variant -> place in the published tables; as_published: as in the plan.
         sweep: further stage applications at test.
     """
 
@@ -74,6 +75,8 @@ class Truth:
     seed_sd: float = 0.08
     image_sd: float = 0.15
     epochs: int = 12
+    published: Mapping[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    as_published: bool = False
     sweep: Sequence[int] = ()
     pictures: bool = True
     claims: Sequence[ClaimRecord] = ()
@@ -103,6 +106,7 @@ def write_study(folder: Path, truth: Truth) -> tuple[Path, Store]:
         arms=arms,
         cells=cells,
         claims=list(truth.claims),
+        as_published=truth.as_published,
         provenance=_provenance(truth),
     )
     plan.save(Folder(folder / "study"))
@@ -129,6 +133,7 @@ def _arms(truth: Truth) -> list[ArmRecord]:
                         stage_evaluations_train=6.0 if position < 2 else 4.0,
                         stage_evaluations_test=6,
                         layout="6×1" if position == 0 else "2×3",
+                        published=truth.published.get((system, variant), {}),
                     )
                 )
     return arms

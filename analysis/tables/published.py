@@ -1,0 +1,141 @@
+"""Published values beside the study's own: quality, cost, and validation quality of the published checkpoints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.checkpoints import checkpoint_cells
+from analysis.costs import costs
+from analysis.frames import StudyFrames
+from analysis.numbers import DIGITS, plural
+from analysis.statistics.paired import Images
+from analysis.tables.table import Number, Table, Text
+from analysis.verdicts import TOLERANCE, Coverage, QualityCell, coverage, quality_cells
+
+NAN = float("nan")
+RULE = (
+    f"Reproduced: |difference| of at most {TOLERANCE['psnr']:.2f}\u00a0dB and {TOLERANCE['ssim']:.3f} in SSIM at the digits "
+    "shown; else it deviates."
+)
+
+
+def published_table(images: Images) -> Table:
+    """Table 1 of the paper: PSNR and SSIM of every arm that stands in it, ratio by ratio and their mean."""
+    cells = quality_cells(images)
+    return Table(
+        name="published",
+        title="Published and measured quality",
+        caption=f"{_summary(coverage(images))} {RULE} {_scale(images.frames)}Measured: checkpoint with the best validation PSNR, "
+        "mean ± standard deviation over seeds. Average: mean of the ratios.",
+        frame=pd.DataFrame([_quality_row(c) for c in cells]),
+        columns=(
+            Text(key="at", header="Ratio", align="right"),
+            *(_number(m, "published") for m in DIGITS),
+            *(_number(m, "measured") for m in DIGITS),
+            *(_number(m, "difference") for m in DIGITS),
+            Text(key="verdict", header="Verdict"),
+        ),
+        group="arm",
+        gaps={(i, "verdict"): c.reason for i, c in enumerate(cells) if c.reason}
+        | {(i, "psnr measured"): c.measured.lacking for i, c in enumerate(cells) if c.measured and c.measured.lacking},
+        notes=_sources([c.remark for c in cells]),
+    )
+
+
+def _number(metric: str, kind: str) -> Number:
+    head = f"{metric.upper()} {kind}"
+    spread = f"{metric} spread" if kind == "measured" else ""
+    unit = "dB" if metric == "psnr" else ""
+    signed = kind == "difference"
+    return Number(key=f"{metric} {kind}", header=head, unit=unit, digits=DIGITS[metric], signed=signed, spread=spread)
+
+
+def _quality_row(cell: QualityCell) -> dict[str, object]:
+    row: dict[str, object] = {"arm": cell.arm, "dataset": cell.dataset, "at": cell.at, "verdict": cell.verdict}
+    for metric, published in cell.published.items():
+        measured = cell.measured.mean[metric] if cell.measured else NAN
+        row |= {f"{metric} published": published, f"{metric} measured": measured}
+        row |= {f"{metric} spread": cell.measured.spread[metric] if cell.measured else NAN}
+        row |= {f"{metric} difference": measured - published}
+    return row
+
+
+def published_cost_table(frames: StudyFrames) -> Table:
+    """Table 2 of the paper: parameters, hours of training, images per second, and the devices of both sides."""
+    found = costs(frames)
+    return Table(
+        name="published-cost",
+        title="Published and measured cost",
+        caption="Parameters are compared exactly. Times depend on the device and on how they were taken, which was not "
+        f"published: they stand side by side without a verdict. {_scale(frames)}Measured: mean over seeds.",
+        frame=pd.DataFrame([c._asdict() for c in found]),
+        columns=(
+            Text(key="arm", header="Arm"),
+            Number(key="published_parameters", header="Parameters published", digits=0),
+            Number(key="parameters", header="Parameters measured", digits=0),
+            Text(key="parameters_verdict", header="Verdict"),
+            Number(key="published_hours", header="Training published", unit="h"),
+            Number(key="hours", header="Training measured", unit="h"),
+            Number(key="published_rate", header="Reconstruction published", unit="images/s"),
+            Number(key="rate", header="Reconstruction measured", unit="images/s"),
+            Text(key="published_device", header="Device published"),
+            Text(key="device", header="Device measured"),
+            Text(key="times_verdict", header="Times"),
+        ),
+        gaps={
+            (i, "times_verdict" if c.times_verdict == "not run" else "hours"): c.reason
+            for i, c in enumerate(found)
+            if c.reason
+        },
+        notes=_sources([c.remark for c in found]),
+    )
+
+
+def published_checkpoints_table(frames: StudyFrames) -> Table:
+    """Best validation PSNR of the published checkpoints and of the arms that name one."""
+    cells = checkpoint_cells(frames)
+    counts = Counter(c.verdict for c in cells)
+    summary = _summary(Coverage(counts["reproduced"], counts["deviates"], counts["not run"]))
+    rows = [c._asdict() | {"difference": c.measured - c.published} for c in cells]
+    return Table(
+        name="published-checkpoints",
+        title="Published and measured validation quality",
+        caption=f"{summary} Best PSNR on the validation images during training. Reproduced: |difference| of at most "
+        f"{TOLERANCE['psnr']:.2f}\u00a0dB. {_scale(frames)}Measured: mean over seeds.",
+        frame=pd.DataFrame(rows),
+        columns=(
+            Text(key="arm", header="Arm"),
+            Text(key="dataset", header="Validation set"),
+            Text(key="at", header="Ratio", align="right"),
+            Number(key="published", header="Published", unit="dB"),
+            Number(key="measured", header="Measured", unit="dB"),
+            Number(key="difference", header="Difference", unit="dB", signed=True),
+            Text(key="verdict", header="Verdict"),
+        ),
+        gaps={(i, "verdict"): c.reason for i, c in enumerate(cells) if c.reason},
+        notes=_sources([c.remark for c in cells]),
+    )
+
+
+def _summary(found: Coverage) -> str:
+    """`Coverage(2, 1, 0)` -> "Of 3 published values 2 are reproduced, 1 deviates and 0 are not run."."""
+    total = plural(sum(found), "published value")
+    parts = [
+        f"{found.reproduced} {'is' if found.reproduced == 1 else 'are'} reproduced",
+        f"{found.deviates} {'deviates' if found.deviates == 1 else 'deviate'}",
+        f"{found.not_run} {'was' if found.not_run == 1 else 'were'} not run",
+    ]
+    return f"Of {total}, {parts[0]}, {parts[1]} and {parts[2]}."
+
+
+def _scale(frames: StudyFrames) -> str:
+    if frames.plan.as_published:
+        return ""
+    return "The arms of this study are smaller than the published ones, so that nothing is compared here. "
+
+
+def _sources(remarks: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"Published in {r}" for r in dict.fromkeys(remarks))
