@@ -33,15 +33,20 @@ def answer(
     frames = images.frames
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
     context = [_single_settings(frames, comparisons) if main else "", _gain_sentence(images), _seeds_sentence(frames)]
-    families = listed(frames.families())
     return Answer(
         headline=_progress(frames) + headline(frames, comparisons, main),
-        over=f"Averaged over {plural(main[0].settings, 'setting')} ({families}):" if main else "",
+        over=_over(frames, main[0].settings) if main else "",
         effects=tuple(f"{_Finding.of_effect(frames, e).words()}: {_effect_verdict(e)}." for e in main),
         context=tuple(s for s in context if s),
         lines=tuple(comparison_sentence(frames, c) for c in comparisons),
         claims=tuple(claim_sentence(c) for c in claims),
     )
+
+
+def _over(frames: StudyFrames, settings: int) -> str:
+    if len(frames.groups) == 1:
+        return f"Averaged over {plural(settings, 'setting')} ({listed(frames.families())}):"
+    return f"Averaged over settings with equal test protocols ({'; '.join(listed(list(g.families)) for g in frames.groups)}):"
 
 
 def _effect_verdict(e: Effect) -> str:

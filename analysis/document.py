@@ -8,6 +8,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from analysis.figures import (
+    Look,
     ReconstructionsInfo,
     draw_forest,
     draw_gap,
@@ -65,14 +66,25 @@ class TableItem(NamedTuple):
 
 
 def tables_of(
-    images: Images, comparisons: Sequence[Comparison], effects: Sequence[Effect], claims: Sequence[ClaimResult]
+    images: Images,
+    parts: Sequence[Images],
+    comparisons: Sequence[Comparison],
+    effects: Sequence[Effect],
+    claims: Sequence[ClaimResult],
 ) -> list[TableItem]:
-    """All tables that have something to say."""
+    """All tables that have something to say; those of scores once for every protocol group (`parts`)."""
+    frames = images.frames
+    items = [item for part in parts for item in _score_tables(part, comparisons, effects)]
+    published = (published_table(images), published_cost_table(frames), published_checkpoints_table(frames))
+    items += [TableItem("published", t) for t in published if len(t.frame)]
+    items.append(TableItem("time", timing_table(frames)))
+    return items + ([TableItem("claims", claims_table(claims))] if claims else [])
+
+
+def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Sequence[Effect]) -> list[TableItem]:
     frames = images.frames
     datasets = images.datasets() or test_sets(frames)
     items = [TableItem("quality", quality_table(images, comparisons, d)) for d in datasets]
-    published = (published_table(images), published_cost_table(frames), published_checkpoints_table(frames))
-    items += [TableItem("published", t) for t in published if len(t.frame)]
     if comparisons:
         items += [TableItem("differences", differences_table(frames, comparisons, d)) for d in datasets]
     items += [
@@ -81,8 +93,7 @@ def tables_of(
         if any(e.dataset == d for e in effects)
     ]
     items += [TableItem("recursions", t) for d in datasets if len((t := recursions_table(frames, d)).frame)]
-    items += [TableItem("overfitting", overfitting_table(frames)), TableItem("time", timing_table(frames))]
-    return items + ([TableItem("claims", claims_table(claims))] if claims else [])
+    return [*items, TableItem("overfitting", overfitting_table(frames))]
 
 
 def test_sets(frames: StudyFrames) -> list[str]:
@@ -91,60 +102,11 @@ def test_sets(frames: StudyFrames) -> list[str]:
     return list(dict.fromkeys(str(n) for n in found)) or ["test"]
 
 
-def figures_of(images: Images, comparisons: Sequence[Comparison]) -> list[FigureItem]:
-    """All figures for which there are data."""
-    frames = images.frames
+def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequence[Comparison]) -> list[FigureItem]:
+    """All figures for which there are data; those of scores once for every protocol group (`parts`)."""
     table = looks(frames)
-    items: list[FigureItem] = []
-    for dataset in images.datasets():
-        if any(c.dataset == dataset and c.seeds for c in comparisons):
-            figure = draw_forest(forest_info(frames, comparisons, dataset), table)
-            items.append(
-                FigureItem(
-                    f"differences-{dataset}",
-                    "answer",
-                    f"Differences to the base arm on {dataset}",
-                    _forest_caption(frames),
-                    figure,
-                )
-            )
-        figure = draw_tradeoff(tradeoff_info(images, dataset), table)
-        items.append(
-            FigureItem(
-                f"quality-parameters-{dataset}",
-                "quality",
-                f"Quality against parameters on {dataset}",
-                _TRADEOFF,
-                figure,
-            )
-        )
-        info = images_info(frames, comparisons, dataset)
-        if info.images:
-            figure = draw_images(info, table)
-            items.append(
-                FigureItem(
-                    f"images-{dataset}", "differences", f"Differences image by image on {dataset}", _IMAGES, figure
-                )
-            )
-        if (sweep := sweep_info(frames, dataset)).panels:
-            figure = draw_sweep(sweep, table)
-            items.append(
-                FigureItem(
-                    f"recursions-{dataset}",
-                    "recursions",
-                    f"Quality against stage applications on {dataset}",
-                    _SWEEP,
-                    figure,
-                )
-            )
-        items += _pictures(frames, dataset)
-    gaps = gap_info(frames)
-    if len(gaps.sizes) > 1 and any(p.lines for p in gaps.panels):
-        items.append(
-            FigureItem(
-                "gap", "overfitting", "Overfitting against the size of the training set", _GAP, draw_gap(gaps, table)
-            )
-        )
+    items = [i for part in parts for d in part.datasets() for i in _score_figures(part, comparisons, d, table)]
+    items += [item for part in parts for item in _gap_figures(part.frames, table)]
     if len(frames.epochs):
         learning = learning_info(frames)
         cut = len(unfinished(learning))
@@ -153,6 +115,35 @@ def figures_of(images: Images, comparisons: Sequence[Comparison]) -> list[Figure
             FigureItem("learning", "learning", "Learning curves", _LEARNING + note, draw_learning(learning, table))
         )
     return items
+
+
+def _score_figures(
+    images: Images, comparisons: Sequence[Comparison], dataset: str, table: dict[str, Look]
+) -> list[FigureItem]:
+    frames = images.frames
+    items: list[FigureItem] = []
+    if any(c.dataset == dataset and c.seeds for c in comparisons):
+        figure = draw_forest(forest_info(frames, comparisons, dataset), table)
+        title = f"Differences to the base arm on {dataset}"
+        items.append(FigureItem(f"differences-{dataset}", "answer", title, _forest_caption(frames), figure))
+    figure = draw_tradeoff(tradeoff_info(images, dataset), table)
+    title = f"Quality against parameters on {dataset}"
+    items.append(FigureItem(f"quality-parameters-{dataset}", "quality", title, _TRADEOFF, figure))
+    if (info := images_info(frames, comparisons, dataset)).images:
+        title = f"Differences image by image on {dataset}"
+        items.append(FigureItem(f"images-{dataset}", "differences", title, _IMAGES, draw_images(info, table)))
+    if (sweep := sweep_info(frames, dataset)).panels:
+        title = f"Quality against stage applications on {dataset}"
+        items.append(FigureItem(f"recursions-{dataset}", "recursions", title, _SWEEP, draw_sweep(sweep, table)))
+    return items + _pictures(frames, dataset)
+
+
+def _gap_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem]:
+    gaps, suffix = gap_info(frames), frames.groups[0].suffix
+    if len(gaps.sizes) < 2 or not any(p.lines for p in gaps.panels):
+        return []
+    title = f"Overfitting against the size of the training set{suffix}"
+    return [FigureItem(f"gap{suffix}", "overfitting", title, _GAP, draw_gap(gaps, table))]
 
 
 def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.families import label_arms
 from analysis.parsing import first_line, header_problem, parse
+from analysis.protocols import Group, protocol_groups
 from rdun.config import TrialConfig, from_dict
 from rdun.results import ArmRecord, EpochRecord, PlanRecord, Score, Store, Timing, TrialDirectory
 
@@ -59,6 +60,7 @@ class StudyFrames:
         scores: scores.csv of the complete trials with arm and seed; one trial may appear under several arms.
         epochs: epochs.csv of all trials with arm, seed and status.
         timings: timing.csv of the complete trials with arm and seed.
+        groups: families by test protocol; where there are several, each names its data sets after itself, "bsd68 (deblocked)".
     """
 
     plan: PlanRecord
@@ -68,6 +70,7 @@ class StudyFrames:
     scores: pd.DataFrame
     epochs: pd.DataFrame
     timings: pd.DataFrame
+    groups: tuple[Group, ...]
 
     @property
     def gaps(self) -> pd.DataFrame:
@@ -105,12 +108,30 @@ class StudyFrames:
     def members(self, family: str) -> list[Arm]:
         return [a for a in self.arms.values() if a.family == family]
 
+    def group_of(self, arm: str) -> Group:
+        return next(g for g in self.groups if self.arms[arm].family in g.families)
+
+    def data_set(self, label: str) -> str:
+        """The data set itself, without the name of a protocol group: "bsd68 (deblocked)" -> "bsd68"."""
+        suffix = next((g.suffix for g in self.groups if g.suffix and label.endswith(g.suffix)), "")
+        return label.removesuffix(suffix)
+
+    def parts(self) -> list[StudyFrames]:
+        """The study's protocol groups as studies of their own; only within one may numbers share a table."""
+        return [self] if len(self.groups) == 1 else [self._part(g) for g in self.groups]
+
+    def _part(self, group: Group) -> StudyFrames:
+        arms = {name: arm for name, arm in self.arms.items() if arm.family in group.families}
+        tables = (self.trials, self.scores, self.epochs, self.timings)
+        trials, scores, epochs, timings = (t[t["arm"].isin(list(arms))] for t in tables)
+        return replace(self, arms=arms, groups=(group,), trials=trials, scores=scores, epochs=epochs, timings=timings)
+
 
 def load_study(plan: PlanRecord, store: Store) -> StudyFrames:
     """Reads every trial directory that the plan names; what is missing or unreadable becomes a gap with its reason.
 
     Raises:
-        ValueError: an arm's config that this version cannot read.
+        ValueError: an arm's config that this version cannot read; arms of one family with scores of different protocols.
     """
     arms = _arms(plan)
     cells = [(c.arm, c.seed, i, f) for c in plan.cells for i, f in enumerate(c.fingerprints)]
@@ -124,15 +145,34 @@ def load_study(plan: PlanRecord, store: Store) -> StudyFrames:
         trials.loc[trials["fingerprint"] == fingerprint, ["status", "reason"]] = ["unreadable", f"scores.csv: {error}"]
     timings, _ = parse({f: files[f].timings for f in _complete(trials)}, Timing)
     epochs, _ = parse({f: v.epochs for f, v in files.items()}, EpochRecord)
+    of_arms = _of_cells(trials, scores)
+    groups = _groups(arms, trials, of_arms)
     return StudyFrames(
         plan=plan,
         store=store,
         arms=arms,
         trials=trials,
-        scores=_of_cells(trials, scores),
+        scores=_labelled(of_arms, arms, groups),
         epochs=_of_cells(trials, epochs),
         timings=_of_cells(trials, timings),
+        groups=groups,
     )
+
+
+def _groups(arms: dict[str, Arm], trials: pd.DataFrame, scores: pd.DataFrame) -> tuple[Group, ...]:
+    families = {a.name: a.family for a in arms.values()}
+    kinds = {a.family: {(c.task.kind, c.model.deblock) for c in a.configs} for a in arms.values()}
+    records = {h: record for facts in trials["facts"] for h, record in facts.get("protocols", {}).items()}
+    return protocol_groups(scores, families, kinds, records)
+
+
+def _labelled(scores: pd.DataFrame, arms: dict[str, Arm], groups: tuple[Group, ...]) -> pd.DataFrame:
+    """Data sets named after the arm's protocol group, where there are several."""
+    if len(groups) == 1:
+        return scores
+    suffixes = {a.name: g.suffix for g in groups for a in arms.values() if a.family in g.families}
+    labels = scores["dataset"].astype(object) + scores["arm"].astype(object).map(suffixes)
+    return scores.assign(dataset=labels.astype("category"))
 
 
 def _of_cells(trials: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,22 +15,6 @@ INITIAL = 0
 """Recursion count of rows scored before any network: the initial estimate."""
 
 
-def one_protocol(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows themselves, if they were all measured and scored in the same way.
-
-    Raises:
-        ValueError: rows of two protocols; names both, with an example of each.
-    """
-    if rows["protocol"].nunique() > 1:
-        examples = rows.drop_duplicates("protocol").head(2)
-        first, second = (f"protocol={r.protocol!r} (arm {r.arm!r}, seed {r.seed})" for r in examples.itertuples())
-        raise ValueError(
-            f"scores of different protocols cannot share a table: {first} and {second}; "
-            "run the older trials again, or report them as a study of their own"
-        )
-    return rows
-
-
 def network_scores(
     frames: StudyFrames, *, checkpoint: str = "best", split: str = "test", unit: str = "image"
 ) -> pd.DataFrame:
@@ -50,7 +34,7 @@ def initial_scores(frames: StudyFrames, *, split: str = "test", unit: str = "ima
 
 def _select(frames: StudyFrames, split: str, unit: str) -> pd.DataFrame:
     rows = frames.scores
-    return one_protocol(rows[(rows["split"] == split) & (rows["unit"] == unit)])
+    return rows[(rows["split"] == split) & (rows["unit"] == unit)]
 
 
 def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
@@ -174,7 +158,7 @@ def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
     """Mean test quality per arm, seed, dataset, metric and number of stage applications (images, ratios and matrices
     averaged)."""
     rows = frames.scores
-    rows = one_protocol(rows[(rows["split"] == "test") & (rows["unit"] == "image")])
+    rows = rows[(rows["split"] == "test") & (rows["unit"] == "image")]
     rows = rows[(rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)]
     means = rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean().reset_index()
     return means.astype(dict.fromkeys(("arm", "dataset", "metric"), object))

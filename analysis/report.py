@@ -55,7 +55,7 @@ def write_report(study_folder: str | Path, store: Store) -> Report:
         store: the trial directories.
 
     Raises:
-        ValueError: no plan.json, or scores of different protocols in one table.
+        ValueError: no plan.json, or scores of different protocols in one family of arms.
     """
     folder = Folder(str(study_folder))
     if not folder.exists("plan.json"):
@@ -110,12 +110,13 @@ class View(NamedTuple):
 
 def build(frames: StudyFrames) -> View:
     """Everything the report shows, computed."""
-    images = Images(frames)
-    comparisons = compare_arms(images)
+    parts = [Images(part) for part in frames.parts()]
+    images = Images(frames) if len(parts) > 1 else parts[0]
+    comparisons = [c for part in parts for c in compare_arms(part)]
     effects = main_effects(frames, comparisons)
     claims = check_claims(images, frames.plan.claims)
-    tables = tables_of(images, comparisons, effects, claims)
-    figures = [_figure_view(f) for f in figures_of(images, comparisons)]
+    tables = tables_of(images, parts, comparisons, effects, claims)
+    figures = [_figure_view(f) for f in figures_of(frames, parts, comparisons)]
     there = {t.section for t in tables} | {f.section for f in figures}
     context = {
         "plan": frames.plan,
@@ -136,8 +137,8 @@ def build(frames: StudyFrames) -> View:
 
 
 def file_name(name: str) -> str:
-    """A name that is safe in any file system: letters, digits, dots and dashes."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "table"
+    """A name that is safe in any file system: letters, digits, dots and single dashes."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "table"
 
 
 def _figure_view(item: FigureItem) -> FigureView:

@@ -66,6 +66,7 @@ def quality_cells(images: Images) -> list[QualityCell]:
     """Table 1 of the paper for the arms that stand in it: every ratio, then the mean over them."""
     frames = images.frames
     means = cell_means(images.values)
+    means["dataset"] = means["dataset"].map(frames.data_set)
     cells: list[QualityCell] = []
     for arm in frames.arms.values():
         rows = rows_of(arm.name, arm.published, "table1")

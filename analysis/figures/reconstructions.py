@@ -62,9 +62,9 @@ def _means(rows: pd.DataFrame) -> pd.Series:
 
 def _pictured(frames: StudyFrames, dataset: str) -> set[str]:
     """Stems of the images whose reconstructions the first trials with pictures have kept."""
-    complete = frames.trials[frames.trials["status"] == "complete"]
+    complete, folder = frames.trials[frames.trials["status"] == "complete"], _folder(frames, dataset)
     for fingerprint in complete["fingerprint"]:
-        names = frames.store.trial(str(fingerprint)).names(f"reconstructions/{dataset}")
+        names = frames.store.trial(str(fingerprint)).names(folder)
         if stems := {n.removesuffix("-best.png") for n in names if n.endswith("-best.png")}:
             return stems
     return set()
@@ -98,13 +98,18 @@ def _read(frames: StudyFrames, arm: str, seed: int, dataset: str, stem: str) -> 
     cells = frames.trials[
         (frames.trials["arm"] == arm) & (frames.trials["seed"] == seed) & (frames.trials["status"] == "complete")
     ]
+    folder = _folder(frames, dataset)
     for fingerprint in cells["fingerprint"]:
         trial = frames.store.trial(str(fingerprint))
-        names = set(trial.names(f"reconstructions/{dataset}"))
+        names = set(trial.names(folder))
         kinds = [k for k in ("original", "initial", "best") if f"{stem}-{k}.png" in names]
         if kinds:
-            return {k: read_gray(trial.read(f"reconstructions/{dataset}/{stem}-{k}.png")) for k in kinds}
+            return {k: read_gray(trial.read(f"{folder}/{stem}-{k}.png")) for k in kinds}
     return {}
+
+
+def _folder(frames: StudyFrames, dataset: str) -> str:
+    return f"reconstructions/{frames.data_set(dataset)}"
 
 
 def _panel(title: str, pixels: Gray, original: Gray) -> Panel:

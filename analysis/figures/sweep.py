@@ -53,7 +53,7 @@ def sweep_info(frames: StudyFrames, dataset: str) -> SweepInfo:
                 lines.append(SweepLine(arm.treatment, counts, mean, low, high, arm.evaluations_test))
         if lines:
             found.append(SweepPanel(family, tuple(lines)))
-    return SweepInfo(dataset, tuple(found))
+    return SweepInfo(frames.data_set(dataset), tuple(found))
 
 
 def draw_sweep(info: SweepInfo, table: dict[str, Look]) -> Figure:

@@ -55,7 +55,7 @@ def tradeoff_info(images: Images, dataset: str) -> TradeoffInfo:
             for a, (p, q), on in zip(known, raw, front, strict=True)
         ]
         found.append(TradeoffPanel(family, tuple(points)))
-    return TradeoffInfo(dataset, tuple(found))
+    return TradeoffInfo(frames.data_set(dataset), tuple(found))
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:

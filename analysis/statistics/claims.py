@@ -38,8 +38,8 @@ class ClaimResult:
 
 def check_claims(images: Images, claims: Sequence[ClaimRecord]) -> list[ClaimResult]:
     """All claims of a study, on each test dataset, corrected together."""
-    datasets = images.datasets() or ["test"]
-    pairs = [(c, compare(images, c.arm, c.versus, d, AVERAGE, c.metric)) for c in claims for d in datasets]
+    places = [(c, d) for c in claims for d in images.datasets_of(c.arm) or ["test"]]
+    pairs = [(c, compare(images, c.arm, c.versus, d, AVERAGE, c.metric)) for c, d in places]
     p_values = [t_estimate(np.array(found.per_seed), against=c.at_least).p for c, found in pairs]
     return [_judge(c, f, p, q) for (c, f), p, q in zip(pairs, p_values, holm(p_values), strict=True)]
 

@@ -101,7 +101,10 @@ class Images:
         return rows.astype({"image": object}).pivot(index="seed", columns="image", values="value")
 
     def incomparable(self, arm: str, versus: str, dataset: str) -> str:
-        """Why two arms cannot be paired: other ratios, or other test matrices; empty if they can."""
+        """Why two arms cannot be paired: other protocols, or other test matrices; empty if they can."""
+        groups = [self.frames.group_of(a) for a in (arm, versus)]
+        if groups[0] != groups[1]:
+            return f"tested by different protocols ({groups[0].name} and {groups[1].name})"
         ours, theirs = ({m for m in self._matrices.get(a, set()) if m[0] == dataset} for a in (arm, versus))
         if not ours or not theirs or ours == theirs:
             return ""
@@ -113,6 +116,10 @@ class Images:
 
     def datasets(self) -> list[str]:
         return [str(d) for d in self.values["dataset"].unique()]
+
+    def datasets_of(self, arm: str) -> list[str]:
+        """The test sets of the arm's protocol group."""
+        return [d for d in self.datasets() if d.endswith(self.frames.group_of(arm).suffix)]
 
 
 def paired_differences(images: Images, arm: str, versus: str, dataset: str, at: str, metric: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ NAN = float("nan")
 
 def overfitting_table(frames: StudyFrames) -> Table:
     """Pooled block PSNR of each split, its gain over the initial estimate, and the gap between training and validation."""
-    values = overfitting_cells(frames)
+    values, suffix = overfitting_cells(frames), frames.groups[0].suffix
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for arm in _order(frames):
@@ -38,8 +38,8 @@ def overfitting_table(frames: StudyFrames) -> Table:
         if lacking := missing_seeds(frames, arm, "average", [int(s) for s in own["seed"]]):
             gaps[len(rows) - 1, "gain train"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
     return Table(
-        name="overfitting",
-        title="Overfitting by training-set size",
+        name=f"overfitting{suffix}",
+        title=f"Overfitting by training-set size{suffix}",
         caption=(
             "PSNR of the mean squared error over all blocks of a split, best checkpoint, mean over seeds. The "
             "splits hold different "

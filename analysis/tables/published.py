@@ -10,9 +10,9 @@ import pandas as pd
 from analysis.checkpoints import checkpoint_cells
 from analysis.costs import costs
 from analysis.frames import StudyFrames
-from analysis.numbers import DIGITS, plural
+from analysis.numbers import DIGITS, GAP, plural
 from analysis.statistics.paired import Images
-from analysis.tables.table import Number, Table, Text
+from analysis.tables.table import Number, Pair, Table, Text
 from analysis.verdicts import TOLERANCE, Coverage, QualityCell, coverage, quality_cells
 
 NAN = float("nan")
@@ -33,9 +33,7 @@ def published_table(images: Images) -> Table:
         frame=pd.DataFrame([_quality_row(c) for c in cells]),
         columns=(
             Text(key="at", header="Ratio", align="right"),
-            *(_number(m, "published") for m in DIGITS),
-            *(_number(m, "measured") for m in DIGITS),
-            *(_number(m, "difference") for m in DIGITS),
+            *(_number(metric, kind) for metric in DIGITS for kind in ("published", "measured", "difference")),
             Text(key="verdict", header="Verdict"),
         ),
         group="arm",
@@ -69,20 +67,17 @@ def published_cost_table(frames: StudyFrames) -> Table:
     return Table(
         name="published-cost",
         title="Published and measured cost",
-        caption="Parameters are compared exactly. Times depend on the device and on how they were taken, which was not "
-        f"published: they stand side by side without a verdict. {_scale(frames)}Measured: mean over seeds.",
-        frame=pd.DataFrame([c._asdict() for c in found]),
+        caption="Each cell: published / measured. Parameters are compared exactly. Times depend on the device and on how they "
+        "were taken, which was not published: they stand side by side without a verdict. "
+        f"{_scale(frames)}Measured: mean over seeds.",
+        frame=pd.DataFrame([c._asdict() | {"devices": f"{c.published_device} / {c.device or GAP}"} for c in found]),
         columns=(
             Text(key="arm", header="Arm"),
-            Number(key="published_parameters", header="Parameters published", digits=0),
-            Number(key="parameters", header="Parameters measured", digits=0),
+            _pair("parameters", "Parameters", digits=0),
             Text(key="parameters_verdict", header="Verdict"),
-            Number(key="published_hours", header="Training published", unit="h"),
-            Number(key="hours", header="Training measured", unit="h"),
-            Number(key="published_rate", header="Reconstruction published", unit="images/s"),
-            Number(key="rate", header="Reconstruction measured", unit="images/s"),
-            Text(key="published_device", header="Device published"),
-            Text(key="device", header="Device measured"),
+            _pair("hours", "Training", "h"),
+            _pair("rate", "Reconstruction", "images/s"),
+            Text(key="devices", header="Devices"),
             Text(key="times_verdict", header="Times"),
         ),
         gaps={
@@ -92,6 +87,11 @@ def published_cost_table(frames: StudyFrames) -> Table:
         },
         notes=_sources([c.remark for c in found]),
     )
+
+
+def _pair(key: str, header: str, unit: str = "", digits: int = 2) -> Pair:
+    published = Number(key=f"published_{key}", header="Published", digits=digits)
+    return Pair(first=published, second=Number(key=key, header="Measured", digits=digits), header=header, unit=unit)
 
 
 def published_checkpoints_table(frames: StudyFrames) -> Table:

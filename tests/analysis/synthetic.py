@@ -57,7 +57,7 @@ class Truth:
         effects: difference of each variant to the first one.
         seed_sd: spread of a trial's mean over seeds; image_sd: of single images within a trial.
         statuses: (arm, seed) -> (status, reason) for trials that are not complete; status "not run" leaves no file.
-        protocols: (arm, seed) -> protocol for trials scored in another way.
+        protocols: (arm, seed) -> protocol for trials scored in another way; records: what stands behind the hashes.
         published: system and variant -> place in the published tables; as_published: as in the plan.
         sweep: further stage applications at test.
     """
@@ -82,6 +82,7 @@ class Truth:
     claims: Sequence[ClaimRecord] = ()
     statuses: Mapping[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
     protocols: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    records: Mapping[str, object] = field(default_factory=dict)
 
 
 def write_study(folder: Path, truth: Truth) -> tuple[Path, Store]:
@@ -201,6 +202,7 @@ def _write_trial(
         "best_epoch": truth.epochs - 1,
         "blocks": int(4000 * fraction),
         "subset_hash": "ab12",
+        "protocols": dict(truth.records),
     }
     trial.write_run(RunInfo(fingerprint=fingerprint, status=status, reason=reason, attempts=(attempt,), facts=facts))  # type: ignore[arg-type]
     final = LEVELS.get(arm.factors["system"], 2.5) + truth.effects[arm.factors["variant"]]

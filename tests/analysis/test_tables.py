@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.measures import one_protocol
 from analysis.numbers import duration, interval, listed, number, p_value, percent, plural
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
@@ -220,12 +219,3 @@ def test_other_tables_render(whole: tuple[Path, Store]) -> None:
     assert len(effects.frame) == 6
     for table in (claims, sweep, effects, differences_table(frames, comparisons, DATASET)):
         assert to_markdown(table) and to_latex(table) and to_html(table) and to_csv(table)
-
-
-def test_mixed_protocols_are_refused(whole: tuple[Path, Store]) -> None:
-    rows = load(whole).scores.head(4).copy()
-    rows["protocol"] = ["new", "new", "old", "old"]
-    with pytest.raises(
-        ValueError, match=r"protocol='new' \(arm .*\) and protocol='old' \(arm .*\); run the older trials again"
-    ):
-        one_protocol(rows)
