@@ -37,6 +37,7 @@ from analysis.tables import (
     claims_table,
     differences_table,
     effects_table,
+    matrices_table,
     overfitting_table,
     published_checkpoints_table,
     published_cost_table,
@@ -85,6 +86,7 @@ def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Se
     frames = images.frames
     datasets = images.datasets() or test_sets(frames)
     items = [TableItem("quality", quality_table(images, comparisons, d)) for d in datasets]
+    items += [TableItem("quality", t) for d in datasets if len((t := matrices_table(frames, d)).frame)]
     if comparisons:
         items += [TableItem("differences", differences_table(frames, comparisons, d)) for d in datasets]
     items += [

@@ -2,6 +2,7 @@
 
 from analysis.tables.claims import claims_table
 from analysis.tables.differences import differences_table, effects_table
+from analysis.tables.matrices import matrices_table
 from analysis.tables.overfitting import overfitting_table
 from analysis.tables.published import published_checkpoints_table, published_cost_table, published_table
 from analysis.tables.quality import quality_table
@@ -22,6 +23,7 @@ __all__ = [
     "effects_table",
     "latex_text",
     "markdown_text",
+    "matrices_table",
     "overfitting_table",
     "published_checkpoints_table",
     "published_cost_table",

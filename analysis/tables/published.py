@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.checkpoints import checkpoint_cells
 from analysis.costs import costs
 from analysis.frames import StudyFrames
-from analysis.numbers import DIGITS, GAP, plural
+from analysis.numbers import DIGITS, GAP, listed, plural
 from analysis.statistics.paired import Images
 from analysis.tables.table import Number, Pair, Table, Text
 from analysis.verdicts import TOLERANCE, Coverage, QualityCell, coverage, quality_cells
@@ -27,7 +27,7 @@ def published_table(images: Images) -> Table:
     cells = quality_cells(images)
     return Table(
         name="published",
-        title="Published and measured quality",
+        title=f"Published and measured quality on {listed(list(dict.fromkeys(c.dataset for c in cells)))}",
         caption=f"{_summary(coverage(images))} {RULE} {_scale(images.frames)}Measured: checkpoint with the best validation PSNR, "
         "mean ± standard deviation over seeds. Average: mean of the ratios.",
         frame=pd.DataFrame([_quality_row(c) for c in cells]),
@@ -134,7 +134,7 @@ def _summary(found: Coverage) -> str:
 def _scale(frames: StudyFrames) -> str:
     if frames.plan.as_published:
         return ""
-    return "The arms of this study are smaller than the published ones, so that nothing is compared here. "
+    return "This study does not train as published, so that nothing is compared here. "
 
 
 def _sources(remarks: Sequence[str]) -> tuple[str, ...]:

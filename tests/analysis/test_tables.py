@@ -24,6 +24,7 @@ from analysis.tables import (
     claims_table,
     differences_table,
     effects_table,
+    matrices_table,
     overfitting_table,
     quality_table,
     recursions_table,
@@ -35,7 +36,7 @@ from analysis.tables import (
 )
 from rdun.results import Store
 from tests.analysis.conftest import load
-from tests.analysis.synthetic import Truth, image_level, write_study
+from tests.analysis.synthetic import PROTOCOL, Truth, image_level, write_study
 
 DATASET = "photographs-test"
 
@@ -219,3 +220,29 @@ def test_other_tables_render(whole: tuple[Path, Store]) -> None:
     assert len(effects.frame) == 6
     for table in (claims, sweep, effects, differences_table(frames, comparisons, DATASET)):
         assert to_markdown(table) and to_latex(table) and to_html(table) and to_csv(table)
+
+
+def test_spread_over_matrices(tmp_path: Path) -> None:
+    gains = {"gauss-s0": 0.4, "gauss-s1": 0.02, "gauss-s2": 1.1}
+    truth = Truth(
+        systems=("COAST",), sizes={"100 %": 1.0}, ratios=(0.1, 0.5), images=("a.png", "b.png"), seeds=(0, 1), pictures=False,
+        matrices=tuple(gains), records={PROTOCOL: {"matrices": gains}},
+        statuses={("COAST, recursive, 100 %", 1): ("failed", "no space")},
+    )  # fmt: skip
+    frames = load(write_study(tmp_path, truth))
+    table = matrices_table(frames, truth.dataset)
+    assert list(table.frame["at"][:2]) == ["10\u00a0%", "50\u00a0%"] and len(table.frame) == 8
+    first = table.frame.iloc[0]
+    assert first["matrices"] == 3 and first["sd"] == pytest.approx(0.5)
+    assert first["high"] - first["low"] == pytest.approx(1.0) and first["mean"] == pytest.approx(first["psnr gauss-s1"])
+    images = Images(frames).table("COAST, unrolled, 100 %", truth.dataset, "10\u00a0%", "psnr")
+    assert first["mean"] == pytest.approx(images.to_numpy().mean())  # as in all other tables
+    assert (first["gain low"], first["gain high"], first["gain gauss-s0"]) == (0.02, 1.1, 0.4)
+    assert table.reasons() == ["1 of 2 seeds: seed 1 failed: no space"]
+    assert "Shallow networks vary strongly" in to_latex(table) and "[0.020, 1.100]" in to_markdown(table).replace(
+        "\\", ""
+    )
+
+
+def test_one_matrix_has_no_spread(whole: tuple[Path, Store]) -> None:
+    assert matrices_table(load(whole), DATASET).frame.empty
