@@ -78,6 +78,7 @@ def tables_of(
     items = [item for part in parts for item in _score_tables(part, comparisons, effects)]
     published = (published_table(images), published_cost_table(frames), published_checkpoints_table(frames))
     items += [TableItem("published", t) for t in published if len(t.frame)]
+    items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
     items.append(TableItem("time", timing_table(frames)))
     return items + ([TableItem("claims", claims_table(claims))] if claims else [])
 
@@ -95,7 +96,7 @@ def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Se
         if any(e.dataset == d for e in effects)
     ]
     items += [TableItem("recursions", t) for d in datasets if len((t := recursions_table(frames, d)).frame)]
-    return [*items, TableItem("overfitting", overfitting_table(frames))]
+    return items
 
 
 def test_sets(frames: StudyFrames) -> list[str]:
@@ -108,7 +109,7 @@ def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequen
     """All figures for which there are data; those of scores once for every protocol group (`parts`)."""
     table = looks(frames)
     items = [i for part in parts for d in part.datasets() for i in _score_figures(part, comparisons, d, table)]
-    items += [item for part in parts for item in _gap_figures(part.frames, table)]
+    items += [item for part in frames.block_parts() for item in _gap_figures(part, table)]
     if len(frames.epochs):
         learning = learning_info(frames)
         cut = len(unfinished(learning))
@@ -141,7 +142,7 @@ def _score_figures(
 
 
 def _gap_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem]:
-    gaps, suffix = gap_info(frames), frames.groups[0].suffix
+    gaps, suffix = gap_info(frames), frames.block_groups[0].suffix
     if len(gaps.sizes) < 2 or not any(p.lines for p in gaps.panels):
         return []
     title = f"Overfitting against the size of the training set{suffix}"

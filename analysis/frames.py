@@ -60,7 +60,8 @@ class StudyFrames:
         scores: scores.csv of the complete trials with arm and seed; one trial may appear under several arms.
         epochs: epochs.csv of all trials with arm, seed and status.
         timings: timing.csv of the complete trials with arm and seed.
-        groups: families by test protocol; where there are several, each names its data sets after itself, "bsd68 (deblocked)".
+        groups: families by protocol of whole test images; several name their test sets after themselves, "bsd68 (deblocked)".
+        block_groups: families by protocol of the block scores.
     """
 
     plan: PlanRecord
@@ -71,6 +72,7 @@ class StudyFrames:
     epochs: pd.DataFrame
     timings: pd.DataFrame
     groups: tuple[Group, ...]
+    block_groups: tuple[Group, ...]
 
     @property
     def gaps(self) -> pd.DataFrame:
@@ -89,9 +91,9 @@ class StudyFrames:
 
     @cached_property
     def test_sets(self) -> list[str]:
-        """Data sets with test scores."""
-        rows = self.scores
-        return [str(d) for d in rows.loc[rows["split"] == "test", "dataset"].unique()]
+        """Data sets with scores of whole test images."""
+        rows = self.scores[(self.scores["split"] == "test") & (self.scores["unit"] == "image")]
+        return [str(d) for d in rows["dataset"].unique()]
 
     @property
     def compares(self) -> bool:
@@ -117,14 +119,19 @@ class StudyFrames:
         return label.removesuffix(suffix)
 
     def parts(self) -> list[StudyFrames]:
-        """The study's protocol groups as studies of their own; only within one may numbers share a table."""
-        return [self] if len(self.groups) == 1 else [self._part(g) for g in self.groups]
+        """The study's protocol groups as studies of their own; only within one may image scores share a table."""
+        return [self] if len(self.groups) == 1 else [replace(self._part(g), groups=(g,)) for g in self.groups]
+
+    def block_parts(self) -> list[StudyFrames]:
+        """The same for block scores."""
+        groups = self.block_groups
+        return [self] if len(groups) == 1 else [replace(self._part(g), block_groups=(g,)) for g in groups]
 
     def _part(self, group: Group) -> StudyFrames:
         arms = {name: arm for name, arm in self.arms.items() if arm.family in group.families}
         tables = (self.trials, self.scores, self.epochs, self.timings)
         trials, scores, epochs, timings = (t[t["arm"].isin(list(arms))] for t in tables)
-        return replace(self, arms=arms, groups=(group,), trials=trials, scores=scores, epochs=epochs, timings=timings)
+        return replace(self, arms=arms, trials=trials, scores=scores, epochs=epochs, timings=timings)
 
 
 def load_study(plan: PlanRecord, store: Store) -> StudyFrames:
@@ -146,7 +153,7 @@ def load_study(plan: PlanRecord, store: Store) -> StudyFrames:
     timings, _ = parse({f: files[f].timings for f in _complete(trials)}, Timing)
     epochs, _ = parse({f: v.epochs for f, v in files.items()}, EpochRecord)
     of_arms = _of_cells(trials, scores)
-    groups = _groups(arms, trials, of_arms)
+    groups, block_groups = (_groups(arms, trials, of_arms[of_arms["unit"] == unit]) for unit in ("image", "block"))
     return StudyFrames(
         plan=plan,
         store=store,
@@ -156,6 +163,7 @@ def load_study(plan: PlanRecord, store: Store) -> StudyFrames:
         epochs=_of_cells(trials, epochs),
         timings=_of_cells(trials, timings),
         groups=groups,
+        block_groups=block_groups,
     )
 
 
@@ -167,11 +175,12 @@ def _groups(arms: dict[str, Arm], trials: pd.DataFrame, scores: pd.DataFrame) ->
 
 
 def _labelled(scores: pd.DataFrame, arms: dict[str, Arm], groups: tuple[Group, ...]) -> pd.DataFrame:
-    """Data sets named after the arm's protocol group, where there are several."""
+    """Test sets of whole images named after the arm's protocol group, where there are several."""
     if len(groups) == 1:
         return scores
     suffixes = {a.name: g.suffix for g in groups for a in arms.values() if a.family in g.families}
-    labels = scores["dataset"].astype(object) + scores["arm"].astype(object).map(suffixes)
+    names = scores["dataset"].astype(object)
+    labels = names.where(scores["unit"] == "block", names + scores["arm"].astype(object).map(suffixes))
     return scores.assign(dataset=labels.astype("category"))
 
 

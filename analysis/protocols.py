@@ -13,8 +13,8 @@ import pandas as pd
 
 from analysis.numbers import listed, percent
 
-Test = tuple[str, str, float]
-"""Data set, unit and ratio: what one protocol belongs to."""
+Test = tuple[str, float]
+"""Data set and ratio: what one protocol belongs to."""
 Protocols = dict[Test, str]
 
 
@@ -35,7 +35,7 @@ def protocol_groups(
     """The groups, in the order of the families.
 
     Args:
-        scores: rows with arm, seed, dataset, unit, ratio and protocol.
+        scores: rows with arm, seed, dataset, ratio and protocol, all of whole images or all of blocks.
         families: family of each arm.
         kinds: what is known of each family's tests beforehand; places families that have no scores yet.
         records: what each protocol stands for, by hash.
@@ -62,12 +62,12 @@ def protocol_groups(
 
 def _tests(scores: pd.DataFrame, families: Mapping[str, str]) -> dict[str, Protocols]:
     """The protocol of every test, by family."""
-    columns = ["arm", "dataset", "unit", "ratio", "protocol"]
+    columns = ["arm", "dataset", "ratio", "protocol"]
     rows = scores.drop_duplicates(columns)[[*columns, "seed"]]
     first: dict[tuple[str, Test], tuple[str, str]] = {}
     tests: dict[str, Protocols] = {}
-    for arm, dataset, unit, ratio, protocol, seed in rows.itertuples(index=False, name=None):
-        family, test = families[arm], (str(dataset), str(unit), float(ratio))
+    for arm, dataset, ratio, protocol, seed in rows.itertuples(index=False, name=None):
+        family, test = families[arm], (str(dataset), float(ratio))
         label = f"protocol={protocol!r} (arm {arm!r}, seed {seed})"
         known, other = first.setdefault((family, test), (protocol, label))
         if known != protocol:
@@ -84,8 +84,8 @@ def _agree(one: Protocols, other: Protocols) -> bool:
 
 
 def _names(groups: Sequence[Protocols], records: Mapping[str, Any]) -> list[str]:
-    """What tells each group from the others, seen at the tests that all of them have; hashes where that is not recorded."""
-    common = sorted(set.intersection(*(set(g) for g in groups)))
+    """What tells each group from the others, seen at the tests that all have but not alike; hashes where that is not recorded."""
+    common = [t for t in sorted(set.intersection(*(set(g) for g in groups))) if len({g[t] for g in groups}) > 1]
     hashes = [list(dict.fromkeys(g[t] for t in common or sorted(g))) for g in groups]
     if all(h in records for own in hashes for h in own):
         facts = [[_facts(records[h]) for h in own] for own in hashes]
@@ -99,13 +99,17 @@ def _names(groups: Sequence[Protocols], records: Mapping[str, Any]) -> list[str]
 
 
 def _facts(record: Mapping[str, Any]) -> dict[str, str]:
-    return {key: _words(key, value) for key, value in record.items()}
+    flat = {**record, **record["measurement"]}
+    return {key: _words(key, value) for key, value in flat.items() if key != "measurement"}
 
 
 def _words(key: str, value: Any) -> str:
-    """`("deblock", True)` -> "deblocked", `("matrices", {"gauss-s0": 0.1})` -> "matrix gauss-s0"."""
-    if key == "deblock":
-        return "deblocked" if value else "block by block"
+    """`("network", "assembled image")` -> "deblocked", `("matrices", {"gauss-s0": 0.1})` -> "matrix gauss-s0"."""
+    if key == "network":
+        return "deblocked" if value == "assembled image" else str(value)
     if key == "matrices":
-        return f"{'matrix' if len(value) == 1 else 'matrices'} {', '.join(value)}"
+        names = list(value)
+        if len(names) > 3:
+            return f"{len(names)} matrices, {names[0]} to {names[-1]}"
+        return f"{'matrix' if len(names) == 1 else 'matrices'} {', '.join(names)}"
     return f"{key} {value}"

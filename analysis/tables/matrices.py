@@ -88,5 +88,5 @@ def _gains(frames: StudyFrames) -> dict[tuple[str, str], float]:
         (str(protocol), str(matrix)): float(gain)
         for facts in frames.trials["facts"]
         for protocol, record in facts.get("protocols", {}).items()
-        for matrix, gain in record.get("matrices", {}).items()
+        for matrix, gain in record["measurement"].get("matrices", {}).items()
     }

@@ -16,7 +16,7 @@ NAN = float("nan")
 
 def overfitting_table(frames: StudyFrames) -> Table:
     """Pooled block PSNR of each split, its gain over the initial estimate, and the gap between training and validation."""
-    values, suffix = overfitting_cells(frames), frames.groups[0].suffix
+    values, suffix = overfitting_cells(frames), frames.block_groups[0].suffix
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for arm in _order(frames):

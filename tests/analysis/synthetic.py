@@ -57,7 +57,7 @@ class Truth:
         effects: difference of each variant to the first one.
         seed_sd: spread of a trial's mean over seeds; image_sd: of single images within a trial.
         statuses: (arm, seed) -> (status, reason) for trials that are not complete; status "not run" leaves no file.
-        protocols: (arm, seed) -> protocol for trials scored in another way; records: what stands behind the hashes.
+        protocols: (arm, seed) -> protocol of the images of trials tested in another way; records: what stands behind the hashes.
         matrices: names of the test matrices; every one gives 0.5 dB less than the one before.
         published: system and variant -> place in the published tables; as_published: as in the plan.
         sweep: further stage applications at test.
@@ -252,9 +252,8 @@ def _epochs(truth: Truth, arm: ArmRecord, seed: int, final: float, count: int) -
 
 
 def _scores(truth: Truth, arm: ArmRecord, ratios: tuple[float, ...], seed: int, final: float) -> list[Score]:
-    protocol = truth.protocols.get((arm.name, seed), PROTOCOL)
     trial = float(_random("trial", arm.name, seed).normal(0, truth.seed_sd))
-    common = {"matrix": truth.matrices[0], "protocol": protocol}
+    common = {"matrix": truth.matrices[0], "protocol": PROTOCOL}
     scores = []
     own = arm.stage_evaluations_test
     for ratio in ratios:
@@ -304,6 +303,8 @@ def _scores(truth: Truth, arm: ArmRecord, ratios: tuple[float, ...], seed: int, 
             }
             for recursions, psnr in ((0, 22.5), (own, 22.4 + final + trial)):
                 scores.append(Score(metric="psnr", value=psnr, recursions=recursions, **key, **common))  # type: ignore[arg-type]
+    whole = truth.protocols.get((arm.name, seed), PROTOCOL)
+    scores = [replace(s, protocol=whole) if s.unit == "image" else s for s in scores]
     others = enumerate(truth.matrices[1:], 1)
     return scores + [replace(s, matrix=m, value=s.value - 0.5 * i) for i, m in others for s in scores]
 

@@ -9,19 +9,31 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from analysis.document import figures_of, tables_of
 from analysis.protocols import Group, protocol_groups
 from analysis.report import file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
-from rdun.results import ClaimRecord
+from analysis.tables import overfitting_table
+from rdun.config import BlockSensingTask
+from rdun.evaluation import Protocols
+from rdun.operators import make_task
+from rdun.results import ClaimRecord, Folder, PlanRecord
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import PROTOCOL, Truth, write_study
 
 VARIANTS = ("unrolled", "recursive")
-DEBLOCKED = {"kind": "block_sensing", "deblock": True, "measurements": 272, "matrices": {"gauss-s0": 0.4}}
-BLOCKWISE = DEBLOCKED | {"deblock": False}
+
+
+def _record(seeds: tuple[int, ...] = (0,), *, deblock: bool = True) -> dict[str, Any]:
+    """What a trial at 10 % records about its protocol."""
+    task = make_task(BlockSensingTask(ratios=(0.1,), block=8, test_matrix_seeds=seeds), None, torch.device("cpu"))
+    return dict(Protocols.of(task, (0.1,), deblock=deblock).records[0.1])
+
+
+DEBLOCKED, BLOCKWISE = _record(), _record(deblock=False)
 CLAIM = ClaimRecord(
     text="across", arm="COAST, unrolled, 10 %", versus="ISTA-Net+, unrolled, 10 %", metric="psnr", at_least=0.0
 )
@@ -39,7 +51,7 @@ def _groups(
     kinds: Mapping[str, object] | None = None,
 ) -> tuple[Group, ...]:
     """Groups of arms that are families of their own; rows of (arm, ratio, protocol)."""
-    table = pd.DataFrame(rows, columns=["arm", "ratio", "protocol"]).assign(dataset="d", unit="image", seed=0)
+    table = pd.DataFrame(rows, columns=["arm", "ratio", "protocol"]).assign(dataset="d", seed=0)
     families = {a: a for a in [*dict.fromkeys(table["arm"]), *(kinds or {})]}
     return protocol_groups(table, families, kinds or {}, records or {})
 
@@ -58,8 +70,14 @@ def test_families_that_differ_at_a_ratio_are_apart() -> None:
     ("one", "other", "names"),
     [
         (DEBLOCKED, BLOCKWISE, ("deblocked", "block by block")),
-        (DEBLOCKED, DEBLOCKED | {"matrices": {"m1": 0.1, "m2": 0.2}}, ("matrix gauss-s0", "matrices m1, m2")),
-        (DEBLOCKED, DEBLOCKED | {"measurements": 270}, ("measurements 272", "measurements 270")),
+        (DEBLOCKED, _record((1, 2)), ("matrix gauss-s0", "matrices gauss-s1, gauss-s2")),
+        (
+            DEBLOCKED,
+            _record((1, 2), deblock=False),
+            ("deblocked, matrix gauss-s0", "block by block, matrices gauss-s1, gauss-s2"),
+        ),
+        (DEBLOCKED, _record(tuple(range(1, 9))), ("matrix gauss-s0", "8 matrices, gauss-s1 to gauss-s8")),
+        (DEBLOCKED, DEBLOCKED | {"clipping": "none"}, (f"clipping {DEBLOCKED['clipping']}", "clipping none")),
         (DEBLOCKED, DEBLOCKED, ("protocol x", "protocol y")),  # what differs was not recorded
     ],
 )
@@ -95,15 +113,25 @@ def test_every_group_has_its_own_tables_and_figures(tmp_path: Path) -> None:
     figures = {file_name(f.name) for f in figures_of(frames, parts, comparisons)}
     for kind in ("deblocked", "block-by-block"):
         names = ("quality", "differences", "effects", "recursions")
-        assert {f"overfitting-{kind}", *(f"{n}-photographs-test-{kind}" for n in names)} <= set(tables)
+        assert {f"{n}-photographs-test-{kind}" for n in names} <= set(tables)
         names = ("quality-parameters", "differences", "images", "recursions")
         assert {f"{n}-photographs-test-{kind}" for n in names} <= figures
-        assert {f"gap-{kind}", f"reconstructions-photographs-test-{kind}-1"} <= figures
-    assert "overfitting" not in tables and "timing" in tables
+        assert f"reconstructions-photographs-test-{kind}-1" in figures
+    assert {"overfitting", "timing"} <= set(tables) and "gap" in figures  # blocks were scored alike
     quality = tables["quality-photographs-test-block-by-block"]
     assert quality.title.endswith("on photographs-test (block by block)")
     assert set(quality.frame["family"]) == {"ISTA-Net+ · 10 %", "ISTA-Net+ · 100 %"}
     assert set(tables["quality-photographs-test-deblocked"].frame["family"]) == {"COAST · 10 %", "COAST · 100 %"}
+
+
+def test_blocks_scored_by_different_protocols_are_apart(tmp_path: Path) -> None:
+    folder, store = write_study(tmp_path, replace(MIXED, pictures=False))
+    for cell in PlanRecord.load(Folder(folder)).cells:
+        if cell.arm.startswith("ISTA"):
+            trial = store.trial(cell.fingerprints[0])
+            trial.write_scores([replace(s, protocol="ffff") for s in trial.scores()])
+    names = [overfitting_table(part).name for part in load((folder, store)).block_parts()]
+    assert names == ["overfitting (deblocked)", "overfitting (block by block)"]
 
 
 def test_a_claim_across_protocols_is_undecided(tmp_path: Path) -> None:

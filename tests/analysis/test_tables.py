@@ -226,7 +226,7 @@ def test_spread_over_matrices(tmp_path: Path) -> None:
     gains = {"gauss-s0": 0.4, "gauss-s1": 0.02, "gauss-s2": 1.1}
     truth = Truth(
         systems=("COAST",), sizes={"100 %": 1.0}, ratios=(0.1, 0.5), images=("a.png", "b.png"), seeds=(0, 1), pictures=False,
-        matrices=tuple(gains), records={PROTOCOL: {"matrices": gains}},
+        matrices=tuple(gains), records={PROTOCOL: {"measurement": {"matrices": gains}}},
         statuses={("COAST, recursive, 100 %", 1): ("failed", "no space")},
     )  # fmt: skip
     frames = load(write_study(tmp_path, truth))
