@@ -16,6 +16,7 @@ from analysis.figures import (
     draw_learning,
     draw_reconstructions,
     draw_sweep,
+    draw_traces,
     draw_tradeoff,
     forest_info,
     gap_info,
@@ -24,6 +25,7 @@ from analysis.figures import (
     looks,
     reconstructions_info,
     sweep_info,
+    traces_infos,
     tradeoff_info,
 )
 from analysis.figures.learning import unfinished
@@ -138,7 +140,16 @@ def _score_figures(
     if (sweep := sweep_info(frames, dataset)).panels:
         title = f"Quality against stage applications on {dataset}"
         items.append(FigureItem(f"recursions-{dataset}", "recursions", title, _SWEEP, draw_sweep(sweep, table)))
-    return items + _pictures(frames, dataset)
+    return [*items, *_traces(frames, dataset), *_pictures(frames, dataset)]
+
+
+def _traces(frames: StudyFrames, dataset: str) -> list[FigureItem]:
+    infos = traces_infos(frames, dataset)
+    titles = [f"Inside one reconstruction on {dataset}" + (f", {i.family}" if i.family else "") for i in infos]
+    return [
+        FigureItem(f"traces-{dataset}-{place}", "recursions", title, _TRACES, draw_traces(info))
+        for place, (info, title) in enumerate(zip(infos, titles, strict=True), 1)
+    ]
 
 
 def _gap_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem]:
@@ -196,6 +207,13 @@ _IMAGES = (
 _SWEEP = (
     "The same weights tested with other numbers of stage applications. Mean over seeds; the band runs from the "
     "smallest to the largest seed. Large marker: the arm's own number."
+)
+_TRACES = (
+    "The same weights after each stage application t of one pass; t = 0 is the initial estimate. Each line is a test with "
+    "another number of applications in all, written at its end; thick: the arm's own number. Means over the first images "
+    "of the test set, ratios and seeds; first matrix, best checkpoint. Below: the part of the measurements that the "
+    "estimate does not explain, and the largest modulation scale, both logarithmic. What lies far below the initial "
+    "estimate is cut off."
 )
 _GAP = (
     "Gain over the initial estimate on training blocks minus that on validation blocks, best checkpoint. Lines: "

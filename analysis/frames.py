@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.families import label_arms
-from analysis.parsing import first_line, header_problem, parse
+from analysis.files import Files
+from analysis.parsing import parse
 from analysis.protocols import Group, protocol_groups
 from rdun.config import TrialConfig, from_dict
-from rdun.results import ArmRecord, EpochRecord, PlanRecord, Score, Store, Timing, TrialDirectory
+from rdun.results import ArmRecord, EpochRecord, PlanRecord, Score, Store, Timing, Trace
 
 
 class Arm(NamedTuple):
@@ -95,6 +96,13 @@ class StudyFrames:
         rows = self.scores[(self.scores["split"] == "test") & (self.scores["unit"] == "image")]
         return [str(d) for d in rows["dataset"].unique()]
 
+    @cached_property
+    def traces(self) -> pd.DataFrame:
+        """traces.csv of the complete trials with arm and seed; read when first asked for."""
+        trials = {f: self.store.trial(f) for f in _complete(self.trials)}
+        rows, _ = parse({f: t.read("traces.csv") for f, t in trials.items() if t.exists("traces.csv")}, Trace)
+        return _of_cells(self.trials, rows)
+
     @property
     def compares(self) -> bool:
         """Whether any arm is compared with another."""
@@ -142,7 +150,7 @@ def load_study(plan: PlanRecord, store: Store) -> StudyFrames:
     """
     arms = _arms(plan)
     cells = [(c.arm, c.seed, i, f) for c in plan.cells for i, f in enumerate(c.fingerprints)]
-    files = {f: _Files.read(store.trial(f)) for f in dict.fromkeys(f for *_, f in cells)}
+    files = {f: Files.read(store.trial(f)) for f in dict.fromkeys(f for *_, f in cells)}
     trials = pd.DataFrame(
         [_trial(arms[arm], seed, i, f, files[f]) for arm, seed, i, f in cells], columns=_TRIAL_COLUMNS
     )
@@ -231,56 +239,18 @@ def _configs(arm: ArmRecord) -> tuple[TrialConfig, ...]:
         raise ValueError(f"plan.json, arm {arm.name!r}: {error}; plan the study again with this version") from None
 
 
-_NAMES = ("scores.csv", "epochs.csv", "timing.csv")
-
-
-@dataclass(frozen=True)
-class _Files:
-    """Raw files of one trial directory; a file that does not exist is empty."""
-
-    run: Any
-    scores: bytes
-    epochs: bytes
-    timings: bytes
-    error: str = ""
-
-    @staticmethod
-    def read(trial: TrialDirectory) -> _Files:
-        try:
-            run = trial.run()
-            if run is None:
-                return _Files(None, b"", b"", b"")
-            scores, epochs, timings = (trial.read(n) if trial.exists(n) else b"" for n in _NAMES)
-            return _Files(run, scores, epochs, timings)
-        except (ValueError, TypeError, KeyError, OSError) as error:
-            return _Files(None, b"", b"", b"", f"run.json cannot be read: {first_line(error)}")
-
-
 _TRIAL_COLUMNS = ["arm", "seed", "position", "fingerprint", "ratios", "status", "reason", "facts", "attempts"]
 _TRIAL_COLUMNS += ["host", "device", "threads"]
 
 
-def _trial(arm: Arm, seed: int, position: int, fingerprint: str, files: _Files) -> tuple[Any, ...]:
+def _trial(arm: Arm, seed: int, position: int, fingerprint: str, files: Files) -> tuple[Any, ...]:
     ratios = arm.configs[position].task.ratios if len(arm.configs) > position else arm.ratios
-    status, reason = _status(files)
+    status, reason = files.status()
     run = files.run
     last = run.attempts[-1] if run is not None and run.attempts else None
     place = (last.host, last.device, last.threads) if last else ("", "", 0)
     facts, attempts = (run.facts, len(run.attempts)) if run is not None else ({}, 0)
     return (arm.name, seed, position, fingerprint, ratios, status, reason, facts, attempts, *place)
-
-
-def _status(files: _Files) -> tuple[str, str]:
-    if files.error:
-        return "unreadable", files.error
-    if files.run is None:
-        return "not run", "not run"
-    if files.run.status != "complete":
-        silent = "" if files.run.status == "running" else "no reason was recorded"
-        return files.run.status, first_line(files.run.reason) or silent
-    if problem := header_problem(files.scores, Score, "scores.csv"):
-        return "unreadable", problem
-    return "complete", ""
 
 
 def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def write_report(study_folder: str | Path, store: Store) -> Report:
     """Writes the report of a study, finished or not, into its folder.
 
     Args:
-        study_folder: holds plan.json; receives report.html, report.md, tables/*.csv|tex|md, figures/*.png|svg.
+        study_folder: holds plan.json; receives report.html, report.md, tables/*.csv|tex|md, figures/*.png|svg|pdf.
         store: the trial directories.
 
     Raises:

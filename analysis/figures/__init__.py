@@ -8,6 +8,7 @@ from analysis.figures.output import save_figure, themed_svg
 from analysis.figures.reconstructions import ReconstructionsInfo, draw_reconstructions, reconstructions_info
 from analysis.figures.style import Look, looks
 from analysis.figures.sweep import SweepInfo, draw_sweep, sweep_info
+from analysis.figures.traces import TracesInfo, draw_traces, traces_infos
 from analysis.figures.tradeoff import TradeoffInfo, draw_tradeoff, tradeoff_info
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Look",
     "ReconstructionsInfo",
     "SweepInfo",
+    "TracesInfo",
     "TradeoffInfo",
     "draw_forest",
     "draw_gap",
@@ -25,6 +27,7 @@ __all__ = [
     "draw_learning",
     "draw_reconstructions",
     "draw_sweep",
+    "draw_traces",
     "draw_tradeoff",
     "forest_info",
     "gap_info",
@@ -35,5 +38,6 @@ __all__ = [
     "save_figure",
     "sweep_info",
     "themed_svg",
+    "traces_infos",
     "tradeoff_info",
 ]

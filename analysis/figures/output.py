@@ -1,4 +1,4 @@
-"""Figures as files (PNG, SVG) and as SVG that lives inside the report and follows its light and dark colours."""
+"""Figures as files (PNG, SVG, PDF) and as SVG that lives inside the report and follows its light and dark colours."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ import re
 
 from matplotlib.figure import Figure
 
-from analysis.figures.style import FAINT, HUES, INK, MUTED, PAPER, style
+from analysis.figures.style import FAINT, HUES, INK, MUTED, PAPER, SEQUENCE, style
 
 RESOLUTION = 200
 """Dots per inch of PNG files."""
-_VARIABLES = {INK: "--ink", MUTED: "--muted", FAINT: "--faint", PAPER: "--paper"} | {
-    h: f"--hue{i}" for i, h in enumerate(HUES, 1)
-}
+_VARIABLES = (
+    {INK: "--ink", MUTED: "--muted", FAINT: "--faint", PAPER: "--paper"}
+    | {h: f"--hue{i}" for i, h in enumerate(HUES, 1)}
+    | {s: f"--seq{i}" for i, s in enumerate(SEQUENCE, 1)}
+)
 
 
 def save_figure(figure: Figure) -> dict[str, bytes]:
-    """{"png": ..., "svg": ...}; equal figures give equal bytes."""
+    """{"png": ..., "svg": ..., "pdf": ...}; equal figures give equal bytes."""
     with style():
-        png, svg = io.BytesIO(), io.BytesIO()
+        png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
         figure.savefig(png, format="png", dpi=RESOLUTION)
         figure.set_layout_engine("none")  # the layout is settled; working it out again is slow
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return {"png": png.getvalue(), "svg": _families(svg.getvalue().decode()).encode()}
+        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return {"png": png.getvalue(), "svg": _families(svg.getvalue().decode()).encode(), "pdf": pdf.getvalue()}
 
 
 def _families(svg: str) -> str:
