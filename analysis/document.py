@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from analysis.figures import (
     Look,
     ReconstructionsInfo,
+    TracesInfo,
     draw_forest,
     draw_gap,
     draw_images,
@@ -147,7 +148,7 @@ def _traces(frames: StudyFrames, dataset: str) -> list[FigureItem]:
     infos = traces_infos(frames, dataset)
     titles = [f"Inside one reconstruction on {dataset}" + (f", {i.family}" if i.family else "") for i in infos]
     return [
-        FigureItem(f"traces-{dataset}-{place}", "recursions", title, _TRACES, draw_traces(info))
+        FigureItem(f"traces-{dataset}-{place}", "recursions", title, _traces_caption(info), draw_traces(info))
         for place, (info, title) in enumerate(zip(infos, titles, strict=True), 1)
     ]
 
@@ -187,6 +188,10 @@ def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:
     return items
 
 
+def _traces_caption(info: TracesInfo) -> str:
+    return _TRACES + (", and the largest modulation scale; both logarithmic." if info.modulated else ", logarithmic.")
+
+
 def _forest_caption(frames: StudyFrames) -> str:
     return (
         "Mean difference of test PSNR, paired by seed and image. Bar: 95\u00a0% t-interval over up to "
@@ -211,9 +216,8 @@ _SWEEP = (
 _TRACES = (
     "The same weights after each stage application t of one pass; t = 0 is the initial estimate. Each line is a test with "
     "another number of applications in all, written at its end; thick: the arm's own number. Means over the first images "
-    "of the test set, ratios and seeds; first matrix, best checkpoint. Below: the part of the measurements that the "
-    "estimate does not explain, and the largest modulation scale, both logarithmic. What lies far below the initial "
-    "estimate is cut off."
+    "of the test set, ratios and seeds; first matrix, best checkpoint. What lies far below the initial estimate is cut off. "
+    "Below: the part of the measurements that the estimate does not explain"
 )
 _GAP = (
     "Gain over the initial estimate on training blocks minus that on validation blocks, best checkpoint. Lines: "
