@@ -10,8 +10,9 @@ from typing import Literal
 import pandas as pd
 
 PublishedTable = Literal["table1", "table2", "checkpoints"]
+TABLES: tuple[PublishedTable, ...] = ("table1", "table2", "checkpoints")
 COLUMNS = ("model", "configuration", "layers", "recursions", "rfmu", "fraction")
-"""Columns that say which network a row is about; an arm's `published` gives values of some of them."""
+"""Columns that say which network a row is about."""
 
 
 @cache
@@ -22,27 +23,37 @@ def published(table: PublishedTable) -> pd.DataFrame:
 
 
 def rows_of(arm: str, place: Mapping[str, str], table: PublishedTable) -> pd.DataFrame:
-    """The rows of a published table that belong to an arm; none if it is not a row of that table.
+    """The rows of a published table that belong to an arm; none if it stands in another one.
 
-    A place that says "rfmu" lies in the checkpoints; it lies in tables 1 and 2 if it says "configuration", or no "rfmu".
-    Table 2 has a part of the networks of table 1.
+    Args:
+        place: an arm's `published`: "table" (table1, if it is not named) and values of its columns.
 
     Raises:
-        ValueError: an unknown column, a value that is not there, or several networks; names arm, column, value and choices.
+        ValueError: an unknown table or column, a value that is not there, or several networks; names arm, column, value and
+            choices.
     """
-    if unknown := [c for c in place if c not in COLUMNS]:
-        raise ValueError(f"arm {arm!r}: published names a column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
-    if not place or not _lies_in(place, table):
+    named = place.get("table", "table1")
+    if named not in TABLES:
+        raise ValueError(f"arm {arm!r}: published table={named!r} is not known; choose one of {', '.join(TABLES)}")
+    where = {column: value for column, value in place.items() if column != "table"}
+    if not where or named != table:
         return published(table).head(0)
-    if table == "table2":
-        rows_of(arm, place, "table1")
-        return _matching(place, table)
-    rows = _matching(place, table)
-    if rows.empty:
-        raise ValueError(_no_match(arm, place, table))
-    for column in (c for c in COLUMNS if c in rows and rows[c].nunique() > 1):
+    rows = published(table)
+    choices = [c for c in COLUMNS if c in rows]
+    for column, value in where.items():
+        if column not in choices:
+            raise ValueError(
+                f"arm {arm!r}: published {table} has no column {column!r}; choose from {', '.join(choices)}"
+            )
+        found = rows[rows[column] == value]
+        if found.empty:
+            raise ValueError(
+                f"arm {arm!r}: published {column}={value!r} is not in {table}; choose one of {', '.join(rows[column].unique())}"
+            )
+        rows = found
+    for column in (c for c in choices if rows[c].nunique() > 1):
         raise ValueError(
-            f"arm {arm!r}: published={dict(place)} names several networks of {table}; "
+            f"arm {arm!r}: published={where} names several networks of {table}; "
             f"give {column!r} too, one of {', '.join(rows[column].unique())}"
         )
     return rows
@@ -51,32 +62,3 @@ def rows_of(arm: str, place: Mapping[str, str], table: PublishedTable) -> pd.Dat
 def remark(rows: pd.DataFrame) -> str:
     """Source and note of published rows."""
     return "; ".join(dict.fromkeys(rows["source"] + ": " + rows["note"] + "."))
-
-
-def _lies_in(place: Mapping[str, str], table: PublishedTable) -> bool:
-    if table == "checkpoints":
-        return "rfmu" in place
-    return "configuration" in place or "rfmu" not in place
-
-
-def _matching(place: Mapping[str, str], table: PublishedTable) -> pd.DataFrame:
-    rows = published(table)
-    for column, value in place.items():
-        if column in rows:
-            rows = rows[rows[column] == value]
-    return rows
-
-
-def _no_match(arm: str, place: Mapping[str, str], table: PublishedTable) -> str:
-    """Names the first value that leaves no row, and those that would."""
-    before: dict[str, str] = {}
-    for column, value in place.items():
-        choices = _matching(before, table)
-        if column in choices and value not in set(choices[column]):
-            break
-        before[column] = value
-    where = f" for {before}" if before else ""
-    return (
-        f"arm {arm!r}: published {column}={value!r} is not in {table}{where}; "
-        f"choose one of {', '.join(choices[column].unique())}"
-    )

@@ -11,10 +11,10 @@ import pytest
 from analysis.checkpoints import checkpoint_cells
 from analysis.costs import costs
 from analysis.frames import StudyFrames
-from analysis.reference import PublishedTable, published, rows_of
+from analysis.reference import TABLES, PublishedTable, published, rows_of
 from analysis.report import write_report
 from analysis.statistics.paired import Images
-from analysis.tables import published_table
+from analysis.tables import published_cost_table, published_table
 from analysis.verdicts import NOT_AS_PUBLISHED, Coverage, coverage, judge, quality_cells
 from rdun.results import Folder, PlanRecord, Score, Store
 from studies.loading import load_study as find_study
@@ -32,6 +32,12 @@ TRUTH = Truth(
     images=("a.png", "b.png"), ratios=(0.1, 0.2, 0.3, 0.4, 0.5), dataset="bsd68", pictures=False, epochs=2,
     published=PLACES, as_published=True,
 )  # fmt: skip
+
+COSTS = {
+    ("COAST", "unrolled"): {"table": "table2", "model": "COAST", "configuration": "base"},
+    ("COAST", "recursive"): {"table": "table2", "model": "COAST", "configuration": "recursive"},
+}
+COST = replace(TRUTH, published=COSTS)
 
 
 def _study(folder: Path, truth: Truth, shifts: dict[str, float]) -> tuple[Path, Store]:
@@ -55,22 +61,32 @@ def test_rows_are_found_by_their_columns() -> None:
     rows = rows_of("a", {"model": "COAST", "configuration": "recursive", "fraction": "0.03"}, "table1")
     assert list(rows["ratio"]) == ["0.1", "0.2", "0.3", "0.4", "0.5", "average"]
     assert rows["psnr"].iloc[0] == "25.87"
-    place = {"model": "COAST", "layers": "5", "recursions": "4", "rfmu": "yes", "fraction": "1"}
+    place = {"table": "checkpoints", "model": "COAST", "layers": "5", "recursions": "4", "rfmu": "yes", "fraction": "1"}
     assert rows_of("a", place, "checkpoints")["best_psnr"].tolist() == ["28.50"]
     assert rows_of("a", place, "table1").empty and rows_of("a", {}, "table1").empty
     assert rows_of("a", PLACES["COAST", "unrolled"], "checkpoints").empty
-    assert rows_of("a", PLACES["COAST", "unrolled"], "table2")["training_hours"].tolist() == ["18.14"]
-    assert rows_of("a", {"model": "COAST", "configuration": "base", "fraction": "0.03"}, "table2").empty
+    cost = {"table": "table2", "model": "COAST", "configuration": "base"}
+    assert rows_of("a", cost, "table2")["training_hours"].tolist() == ["18.14"] and rows_of("a", cost, "table1").empty
 
 
 @pytest.mark.parametrize(
     ("place", "table", "message"),
     [
-        ({"modell": "COAST"}, "table1", r"arm 'a'.* column 'modell'; the columns are model, configuration, layers"),
+        (
+            {"table": "table3"},
+            "table1",
+            r"arm 'a'.*table='table3' is not known; choose one of table1, table2, checkpoints",
+        ),
+        (
+            {"modell": "COAST"},
+            "table1",
+            r"arm 'a'.*table1 has no column 'modell'; choose from model, configuration, layers",
+        ),
         ({"model": "COASTER"}, "table1", r"arm 'a'.*model='COASTER' is not in table1; choose one of ISTA-Net\+, COAST"),
-        ({"model": "COAST", "configuration": "base", "fraction": "0.3"}, "table2", r"fraction='0.3' .*one of 1, 0\.03"),
+        ({"model": "COAST", "configuration": "base", "fraction": "0.3"}, "table1", r"fraction='0.3' .*one of 1, 0\.03"),
         ({"model": "COAST", "configuration": "base"}, "table1", r"several networks of table1; give 'fraction' too"),
-        ({"rfmu": "maybe"}, "checkpoints", r"rfmu='maybe' is not in checkpoints; choose one of no, yes"),
+        ({"table": "table2", "fraction": "1"}, "table2", r"table2 has no column 'fraction'"),
+        ({"table": "checkpoints", "rfmu": "maybe"}, "checkpoints", r"rfmu='maybe' is not .*; choose one of no, yes"),
     ],
 )
 def test_a_place_that_does_not_exist_is_refused(place: dict[str, str], table: PublishedTable, message: str) -> None:
@@ -81,8 +97,8 @@ def test_a_place_that_does_not_exist_is_refused(place: dict[str, str], table: Pu
 @pytest.mark.parametrize("name", study_names())
 def test_the_arms_of_our_studies_name_rows_that_exist(name: str) -> None:
     for arm in find_study(name).arms:
-        places = [rows_of(arm.name, arm.published, t) for t in ("table1", "table2", "checkpoints")]
-        assert not arm.published or any(len(rows) for rows in places)
+        places = [rows_of(arm.name, arm.published, t) for t in TABLES]
+        assert not arm.published or sum(len(rows) > 0 for rows in places) == 1
 
 
 def test_the_printed_averages_are_means_of_their_rows() -> None:
@@ -126,10 +142,17 @@ def test_a_small_study_is_never_compared(tmp_path: Path) -> None:
     table = published_table(Images(frames)).frame
     assert table["psnr published"].iloc[0] == 26.24
     assert table[["psnr measured", "psnr difference", "ssim difference"]].isna().all(axis=None)
-    assert {c.parameters_verdict for c in costs(frames)} == {"not run"}
     write_report(folder, store)
     assert "Published values" in (folder / "report.md").read_text()
-    assert (folder / "tables" / "published-cost.tex").is_file()
+    assert (folder / "tables" / "published.tex").is_file()
+
+
+def test_costs_of_a_small_study_are_never_compared(tmp_path: Path) -> None:
+    table = published_cost_table(load(write_study(tmp_path, replace(COST, as_published=False))))
+    assert set(table.frame["parameters_verdict"]) == set(table.frame["times_verdict"]) == {"not run"}
+    assert table.frame["published_hours"].tolist() == [18.14, 10.50]
+    assert table.frame[["hours", "rate", "parameters"]].isna().all(axis=None)
+    assert table.reasons() == [NOT_AS_PUBLISHED]
 
 
 def test_what_was_not_run_says_why(tmp_path: Path) -> None:
@@ -144,7 +167,8 @@ def test_what_was_not_run_says_why(tmp_path: Path) -> None:
     measured = cells[BASE, "average"].measured
     assert measured and measured.lacking == "1 of 2 seeds: seed 0 failed: out of memory"
     assert cells[RECURSIVE, "average"].reason == "seed 0 failed: no space; seed 1 not run"
-    assert {c.reason for c in costs(frames)} == {"", "seed 0 failed: no space; seed 1 not run"}
+    frames = load(write_study(tmp_path / "cost", replace(COST, statuses=holes)))
+    assert [c.reason for c in costs(frames)] == ["", "seed 0 failed: no space; seed 1 not run"]
 
 
 def test_other_data_sets_and_ratios_are_not_compared(tmp_path: Path) -> None:
@@ -157,7 +181,7 @@ def test_other_data_sets_and_ratios_are_not_compared(tmp_path: Path) -> None:
 
 
 def test_times_get_no_verdict_and_parameters_an_exact_one(tmp_path: Path) -> None:
-    frames = load(write_study(tmp_path, TRUTH))
+    frames = load(write_study(tmp_path, COST))
     base = costs(frames)[0]
     seconds = frames.timings[(frames.timings["arm"] == BASE) & (frames.timings["name"] == "train_seconds")]["value"]
     assert base.hours == pytest.approx(seconds.mean() / 3600)
@@ -168,7 +192,7 @@ def test_times_get_no_verdict_and_parameters_an_exact_one(tmp_path: Path) -> Non
 
 
 def test_a_network_per_ratio_is_timed_at_the_published_ratio(tmp_path: Path) -> None:
-    place = {("ISTA-Net+", "unrolled"): {"model": "ISTA-Net+", "configuration": "base", "fraction": "1"}}
+    place = {("ISTA-Net+", "unrolled"): {"table": "table2", "model": "ISTA-Net+", "configuration": "base"}}
     truth = replace(TRUTH, systems=("ISTA-Net+",), split_ratios=True, published=place)
     frames = load(write_study(tmp_path, truth))
     one = frames.trials[(frames.trials["arm"] == "ISTA-Net+, unrolled, 100 %") & (frames.trials["position"] == 0)]
@@ -188,7 +212,7 @@ def test_a_network_per_ratio_is_timed_at_the_published_ratio(tmp_path: Path) -> 
 def test_checkpoints_are_compared_with_validation_at_their_ratio(
     tmp_path: Path, ratios: tuple[float, ...], validation: str, best: float, expected: tuple[str, str]
 ) -> None:
-    place = {"model": "COAST", "layers": "5", "recursions": "4", "rfmu": "yes", "fraction": "1"}
+    place = {"table": "checkpoints", "model": "COAST", "layers": "5", "recursions": "4", "rfmu": "yes", "fraction": "1"}
     truth = replace(TRUTH, ratios=ratios, published={("COAST", "recursive"): place})
     frames = _validated(load(write_study(tmp_path, truth)), validation, best)
     (cell,) = checkpoint_cells(frames)
