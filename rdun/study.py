@@ -18,8 +18,9 @@ class Arm:
         configs: one config, or several that join into one row (one network per sampling ratio, say). Their seed is replaced.
         factors: what distinguishes the arm, for tables and colours: {"system": "COAST", "variant": "recursive"}.
         compare_to: name of the arm it is paired with, seed by seed; None for a base.
-        published: where this arm stands in the published tables: values of their columns, such as
-            {"model": "COAST", "configuration": "base", "fraction": "1"}; empty if it was not published.
+        published: where this arm stands in the published tables (analysis/reference/*.csv): the table and values of its
+            columns, such as {"table": "table1", "model": "COAST", "configuration": "base", "fraction": "1"}; empty if it
+            was not published.
     """
 
     name: str
