@@ -45,11 +45,12 @@ def checkpoint_cells(frames: StudyFrames) -> list[CheckpointCell]:
 
 
 def _why_not(frames: StudyFrames, arm: Arm, dataset: str, ratio: float) -> str:
-    """Why an arm's validation cannot be compared: validation quality is a mean over all ratios of a trial."""
+    """Why an arm's validation cannot be compared: validation quality is a mean over the ratios that a trial validates."""
     if not frames.plan.as_published:
         return NOT_AS_PUBLISHED
     if others := [c.data.validation for c in arm.configs if c.data.validation != dataset]:
         return f"validated on {others[0]}, not on {dataset}"
-    if arm.ratios != (ratio,):
-        return f"validated over {', '.join(percent(r) for r in arm.ratios)} together, not at {percent(ratio)}"
+    validated = sorted({r for c in arm.configs for r in c.data.validation_ratios or c.task.ratios})
+    if validated != [ratio]:
+        return f"validated over {', '.join(percent(r) for r in validated)} together, not at {percent(ratio)}"
     return ""

@@ -1,6 +1,6 @@
 """Do the published weights score here what they score in the authors' code?
 
-    RDUN_DATA=... python benchmarks/agreement.py agreement.csv [--only r_coast] [--dataset set11] [--threads 2]
+    RDUN_DATA=... python benchmarks/agreement.py agreement.csv [--only r_coast] [--dataset set11] [--threads 2] [--device cuda]
 
 Needs the published files in $RDUN_DATA/weights and the sets set11 and bsd68. Rows that the CSV already has are not computed
 again. A row passes at 0.01 dB and 0.0005 SSIM; exit code 1 if one fails.
@@ -84,13 +84,16 @@ def references() -> list[Reference]:
     return from_csv(Reference, REFERENCE.read_text())
 
 
-def measured(reference: Reference) -> Agreement:
+def measured(reference: Reference, device: torch.device) -> Agreement:
     """Our scores for one row."""
     start = time.perf_counter()
     network, config = network_of(reference.file)
-    task = measurement(reference).task(config, torch.device("cpu"))
+    network.to(device)
+    task = measurement(reference).task(config, device)
     pictures = pictures_of(reference.dataset)
-    found = scores(network, config, task, pictures, dataset=reference.dataset, recursions=reference.recursions)
+    found = scores(
+        network, config, task, pictures, dataset=reference.dataset, recursions=reference.recursions, device=device
+    )
     psnr, ssim = (float(np.mean([s.value for s in found if s.metric == m])) for m in ("psnr", "ssim"))
     return Agreement(
         file=reference.file,
@@ -136,12 +139,12 @@ def pictures_of(dataset: str) -> list[Picture]:
     return load_pictures(image_set(dataset))
 
 
-def run(result: Path, rows: list[Reference]) -> Iterator[Agreement]:
+def run(result: Path, rows: list[Reference], device: torch.device) -> Iterator[Agreement]:
     """Every row, from the result file or computed; the file grows row by row."""
     done = {row.key: row for row in from_csv(Agreement, result.read_text())} if result.exists() else {}
     for reference in rows:
         if reference.key not in done:
-            done[reference.key] = measured(reference)
+            done[reference.key] = measured(reference, device)
             partial = result.with_name(result.name + ".part")
             partial.write_text(to_csv(Agreement, done.values()))
             partial.replace(result)
@@ -153,7 +156,8 @@ def run(result: Path, rows: list[Reference]) -> Iterator[Agreement]:
 @click.option("--only", default="", help="Files whose name contains this.")
 @click.option("--dataset", default="", help="set11 or bsd68.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-def main(result: Path, only: str, dataset: str, threads: int) -> None:
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+def main(result: Path, only: str, dataset: str, threads: int, device: str) -> None:
     """Compares our scores of the published weights with the reference and keeps them in RESULT (CSV)."""
     torch.set_num_threads(threads)
     rows = [r for r in references() if only in r.file and dataset in r.dataset]
@@ -161,7 +165,7 @@ def main(result: Path, only: str, dataset: str, threads: int) -> None:
         f"{'file':<28} {'set':<6} {'ratio':>5} {'rec.':>4} {'matrix':<9} {'PSNR':>8} {'SSIM':>7} {'d dB':>8} {'d SSIM':>9}"
     )
     failed, worst = 0, [0.0, 0.0]
-    for row in run(result, rows):
+    for row in run(result, rows, torch.device(device)):
         gaps = row.psnr - row.reference_psnr, row.ssim - row.reference_ssim
         worst = [max(w, abs(g)) for w, g in zip(worst, gaps, strict=True)]
         failed += not row.passed

@@ -62,5 +62,6 @@ def study(scale: Scale = "pocket") -> Study:
 
 
 def _config(scale: Scale, task: TaskConfig, changes: dict[str, object]) -> TrialConfig:
-    config = with_values(COAST, {"task": task, "recursion.modulation": {"kind": "none"}} | changes)
+    general = {"task": task, "recursion.modulation": {"kind": "none"}, "data.validation_ratios": ()}
+    config = with_values(COAST, general | changes)
     return config if scale == "full" else pocket(config, STEPS)

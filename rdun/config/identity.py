@@ -37,7 +37,11 @@ def canonical(config: TrialConfig) -> TrialConfig:
     sweep = tuple(sorted(count for count in config.recursion.sweep if (count,) * layers != own))
     recursion = replace(config.recursion, train=train, test=Fixed(counts=own), sweep=sweep)
     optim = config.optim if config.optim.epochs else OptimConfig(epochs=0)
-    normal = replace(config, recursion=recursion, task=_read_fields(config.task), optim=optim)
+    chosen = config.data.validation_ratios
+    data = replace(
+        config.data, validation_ratios=() if set(chosen) == set(config.task.ratios) else tuple(sorted(chosen))
+    )
+    normal = replace(config, recursion=recursion, task=_read_fields(config.task), optim=optim, data=data)
     return from_dict(TrialConfig, to_dict(normal))  # numbers in the types of their fields: 15 is 15.0
 
 

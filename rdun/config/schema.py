@@ -13,7 +13,7 @@ from rdun.config.checks import check
 from rdun.config.models import CoastConfig, ModelConfig
 from rdun.config.tasks import BlockSensingTask, TaskConfig
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 Condition = Literal["ratio", "total", "current"]
 
 
@@ -120,6 +120,7 @@ class DataConfig:
 
     Attributes:
         train, validation, test: names of the registry, or folders of images.
+        validation_ratios: those of the task's ratios that validation, and so the choice of the best epoch, looks at; empty: all.
         stride: step in pixels between training blocks.
         augment: use the 8 rotations and reflections of each training image.
         fraction: part of the training blocks that is used, a prefix of one seeded order: 3 % lies inside 10 %.
@@ -131,6 +132,7 @@ class DataConfig:
     train: str = "t91"
     validation: str = "set11"
     test: tuple[str, ...] = ("bsd68",)
+    validation_ratios: tuple[float, ...] = ()
     stride: int = 20
     augment: bool = True
     fraction: float = 1.0
@@ -179,6 +181,7 @@ class TrialConfig:
 
     Attributes:
         precision: arithmetic of the CNN in training (measurements and evaluation stay fp32); "auto" is resolved by the plan.
+            "tf32", 10 bits of mantissa in convolutions, exists on GPUs only.
         seed: seed of initialisation, batch order, matrix draws and recursion draws, each through a stream of its own.
         weights: file that training starts from, a path or a name in $RDUN_DATA/weights: published weights, or ours as
             safetensors. None: the seed's initialisation.
@@ -198,6 +201,13 @@ class TrialConfig:
         check(self.weights != "", "weights", self.weights, "name a file, or none")
         trained = self.optim.epochs > 0 or self.weights is not None
         check(trained, "optim.epochs", self.optim.epochs, "use at least 1 epoch, or name the weights to be tested")
+        unknown = [ratio for ratio in self.data.validation_ratios if ratio not in self.task.ratios]
+        check(
+            not unknown,
+            "data.validation_ratios",
+            unknown,
+            f"choose among task.ratios={self.task.ratios}, or none for all",
+        )
         train, test = self.recursion.train, self.recursion.test
         named = {"recursion.test.counts": test.counts} if test else {}
         if isinstance(train, Fixed):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rdun.evaluation.pictures import Picture
-from rdun.models import Unfolding
+from rdun.models import Unfolding, convolutions
 from rdun.operators import Operator, Task, TestOperator, from_blocks, to_blocks
 
 CHUNK = 256
@@ -67,16 +67,18 @@ class Reconstructor:
         if self.network is None:
             return operator.crop(operator.initial(y))
         self.network.eval()
-        x: Tensor = self.network(y, operator, self.counts).x
+        with convolutions(image.device):
+            x: Tensor = self.network(y, operator, self.counts).x
         return x
 
 
 def reconstructions(
-    reconstruct: Reconstructor, task: Task, picture: Picture, device: torch.device
+    reconstruct: Reconstructor, task: Task, picture: Picture, device: torch.device, ratios: Sequence[float] = ()
 ) -> Iterator[tuple[TestOperator, np.ndarray]]:
-    """Each test operator with the reconstruction `(H, W)` in [0, 255], float32, not rounded."""
+    """Each test operator, of all or of these ratios, with the reconstruction `(H, W)` in [0, 255], float32, not rounded."""
     image = picture.tensor(device)
-    for test in reconstruct.operators(task, picture.shape):
+    chosen = (test for test in reconstruct.operators(task, picture.shape) if not ratios or test.ratio in ratios)
+    for test in chosen:
         yield test, reconstruct(test.operator, image)[0, 0].cpu().numpy() * np.float32(255)
 
 

@@ -65,13 +65,17 @@ def score_images(
 
 
 def mean_quality(
-    reconstruct: Reconstructor, task: Task, pictures: Sequence[Picture], device: torch.device
+    reconstruct: Reconstructor,
+    task: Task,
+    pictures: Sequence[Picture],
+    device: torch.device,
+    ratios: Sequence[float] = (),
 ) -> tuple[float, float]:
-    """Mean PSNR (dB) and mean SSIM over images and test operators."""
+    """Mean PSNR (dB) and mean SSIM over images and test operators, of all or of these ratios."""
     found = [
         (psnr(x, picture.pixels), ssim(x, picture.pixels))
         for picture in pictures
-        for _, x in reconstructions(reconstruct, task, picture, device)
+        for _, x in reconstructions(reconstruct, task, picture, device, ratios)
     ]
     mean = np.mean(found, axis=0)
     return float(mean[0]), float(mean[1])

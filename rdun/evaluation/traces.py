@@ -13,7 +13,7 @@ from torch import Tensor
 from rdun.evaluation.metrics import psnr
 from rdun.evaluation.pictures import Picture
 from rdun.evaluation.reconstruct import Reconstructor
-from rdun.models import Stage, Unfolding
+from rdun.models import Stage, Unfolding, convolutions
 from rdun.operators import Operator, Task, TestOperator
 from rdun.results import Trace
 
@@ -29,7 +29,9 @@ def trace_images(
         for test in reconstruct.operators(task, picture.shape):
             if test.ratio not in seen:
                 seen.add(test.ratio)
-                yield from _trace(reconstruct, test, picture, dataset, device)
+                with convolutions(device):
+                    rows = [*_trace(reconstruct, test, picture, dataset, device)]
+                yield from rows
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rdun.config import CoastConfig, DpdnnConfig, IstaNetConfig, IstaNetPlusConfig, TrialConfig
+from rdun.models.arithmetic import autocast, convolutions
 from rdun.models.coast import coast_stages
 from rdun.models.dpdnn import dpdnn_stages
 from rdun.models.ista_net import ista_net_stages
@@ -43,7 +44,9 @@ __all__ = [
     "Output",
     "Stage",
     "Unfolding",
+    "autocast",
     "build_model",
+    "convolutions",
     "draw_counts",
     "make_modulation",
     "mean_evaluations",

@@ -30,6 +30,11 @@ class GaussianBlockTask(Task):
         self.pixels = config.block**2
         self._operator = cache(self._make)
 
+    @property
+    def most_rows(self) -> int:
+        """The largest number of measurements M of a block."""
+        return max(row_count(ratio, self.pixels, self.config.rows) for ratio in self.config.ratios)
+
     def draw(self, generator: np.random.Generator) -> Operator:
         ratio = self.config.ratios[int(generator.integers(len(self.config.ratios)))]
         return self._operator(ratio, self.config.matrix_seed, int(generator.integers(self.config.matrices)))

@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rdun.config import OptimConfig, TrialConfig
-from rdun.data import TrainingBlocks, unit_range
-from rdun.models import Unfolding, draw_counts
+from rdun.data import TrainingBlocks
+from rdun.models import Unfolding, autocast, convolutions, draw_counts
 from rdun.operators import Operator, Task
 from rdun.results import EpochRecord
+from rdun.training.batches import Batches
 from rdun.training.divergence import Diverged, diagnose
+from rdun.training.graphs import graphed_step
 from rdun.training.state import TrainState
 
 Validate = Callable[[Unfolding], tuple[float, float]]
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def fit(
@@ -37,21 +37,25 @@ def fit(
     Raises:
         Diverged: a loss that is not finite.
     """
-    data = torch.from_numpy(blocks.pixels)
+    batches = Batches(blocks, task.patch, device)
+    graphed = graphed_step(config, state, task, device)
     per_epoch = math.ceil(blocks.epoch_samples / config.optim.batch)
     for epoch in range(state.epoch + 1, config.optim.epochs + 1):
         start = time.perf_counter()
-        order = torch.from_numpy(blocks.epoch_order(config.seed, epoch))
+        order = blocks.epoch_order(config.seed, epoch)
         losses, errors, evaluations = [], [], 0
         state.network.train()
-        for index, rows in enumerate(torch.split(order, config.optim.batch)):
+        for index, x in enumerate(batches.epoch(order, config.optim.batch)):
             step = (epoch - 1) * per_epoch + index
             lr = learning_rate(config.optim, step, per_epoch * config.optim.epochs)
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
-            x = torch.from_numpy(unit_range(data[rows].numpy())).reshape(-1, 1, task.patch, task.patch).to(device)
             counts = draw_counts(config.recursion.train, config.model.layers, state.recursions)
-            loss, error = train_step(config, state, task.draw(state.matrices), counts, x)
+            operator = task.draw(state.matrices)
+            if graphed and len(x) == graphed.batch:
+                loss, error = graphed(operator, counts, x)
+            else:
+                loss, error = train_step(config, state, operator, counts, x)
             losses.append(loss)
             errors.append(error)
             evaluations += sum(counts)
@@ -81,8 +85,15 @@ def train_step(
     config: TrialConfig, state: TrainState, operator: Operator, counts: tuple[int, ...], x: Tensor
 ) -> tuple[Tensor, Tensor]:
     """One optimizer step on blocks `(B, 1, b, b)`; returns loss and mean squared error, detached."""
+    with convolutions(x.device, tf32=config.precision == "tf32", benchmark=True):
+        return _train_step(config, state, operator, counts, x)
+
+
+def _train_step(
+    config: TrialConfig, state: TrainState, operator: Operator, counts: tuple[int, ...], x: Tensor
+) -> tuple[Tensor, Tensor]:
     y = operator.measure(x)
-    with torch.autocast(x.device.type, dtype=_DTYPES[config.precision], enabled=config.precision != "fp32"):
+    with autocast(config.precision, x.device):
         output = state.network(y, operator, counts)
     error = F.mse_loss(output.x.float(), x)
     loss = error + output.penalty

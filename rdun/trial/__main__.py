@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +16,7 @@ from rdun.data import trial_fingerprint
 from rdun.results import Busy, EpochRecord, TrialDirectory
 from rdun.training import Diverged
 from rdun.trial.precision import resolve_precision
-from rdun.trial.run import run_trial
+from rdun.trial.run import Stopped, run_trial
 
 
 @click.command()
@@ -22,9 +24,13 @@ from rdun.trial.run import run_trial
 @click.option("--workdir", help="Trial directory or URL; default: runs/trials/FINGERPRINT.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where there is a GPU.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of PyTorch.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0), help="Stop after the epoch that reaches this time; run again to go on."
+)
 @data_option
-def main(config: Path, workdir: str | None, device: str | None, threads: int) -> None:
+def main(config: Path, workdir: str | None, device: str | None, threads: int, minutes: float | None) -> None:
     """Train and score the trial that the JSON file CONFIG describes; fields that it leaves out keep their defaults."""
+    start = time.monotonic()
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if where == "cuda" and not torch.cuda.is_available():
         raise InputError("--device=cuda, but PyTorch sees no GPU here; use --device cpu, or install a CUDA build")
@@ -32,9 +38,14 @@ def main(config: Path, workdir: str | None, device: str | None, threads: int) ->
         trial = resolve_precision(_read(config), torch.device(where))
         folder = workdir or f"runs/trials/{trial_fingerprint(trial)}"
         click.echo(f"trial {trial_fingerprint(trial)} in {folder}, {trial.precision} on {where}")
-        info = run_trial(trial, folder, _print_epoch, device=where, threads=threads)
+        info = run_trial(trial, folder, partial(_after_epoch, start, minutes), device=where, threads=threads)
     except (ValueError, Busy, Diverged, OSError) as error:
         raise InputError(error) from error
+    if info.status == "stopped":
+        click.echo(
+            f"stopped {info.reason}, {len(TrialDirectory(folder).epochs())} of {trial.optim.epochs} epochs; run again to go on"
+        )
+        return
     for score in TrialDirectory(folder).scores():
         if score.checkpoint == "best" and score.split == "test" and score.unit == "image" and score.metric == "psnr":
             what = f"{score.recursions} recursions" if score.recursions else "initial estimate"
@@ -52,11 +63,13 @@ def _read(path: Path) -> TrialConfig:
     return from_dict(TrialConfig, values)
 
 
-def _print_epoch(record: EpochRecord) -> None:
+def _after_epoch(start: float, minutes: float | None, record: EpochRecord) -> None:
     click.echo(
         f"epoch {record.epoch}: loss {record.train_loss:.3e}, training {record.train_psnr:.2f} dB, "
         f"validation {record.validation_psnr:.2f} dB / {record.validation_ssim:.4f}, {record.seconds:.1f} s"
     )
+    if minutes is not None and time.monotonic() - start >= 60 * minutes:
+        raise Stopped(f"after --minutes {minutes:g}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,13 @@ from rdun.monitor import has_bf16
 
 
 def resolve_precision(config: TrialConfig, device: torch.device) -> TrialConfig:
-    """The config with "auto" replaced: bf16 where the device has instructions for it, else fp32."""
+    """The config with "auto" replaced: bf16 where the device has instructions for it, else fp32.
+
+    Raises:
+        ValueError: a precision that the device does not have.
+    """
+    if config.precision == "tf32" and device.type != "cuda":
+        raise ValueError("precision='tf32' exists on GPUs only; use 'fp32' or 'bf16' here")
     if config.precision != "auto":
         return config
     gpu = device.type == "cuda"

@@ -136,7 +136,8 @@ class _Attempt:
 
     def _train(self, scorer: Scorer, state: TrainState, on_epoch: OnEpoch | None) -> None:
         def validate(network: Unfolding) -> tuple[float, float]:
-            return mean_quality(scorer.reconstructor(network), scorer.task, scorer.validation, self.device)
+            ratios = self.config.data.validation_ratios
+            return mean_quality(scorer.reconstructor(network), scorer.task, scorer.validation, self.device, ratios)
 
         for record in fit(self.config, scorer.task, scorer.blocks, validate, state, self.device):
             state.save(self.folder)
