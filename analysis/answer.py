@@ -127,7 +127,7 @@ def _undecided(found: Sequence[_Finding], where: str) -> str:
         why = f"none of the {len(found)} differences of test PSNR to the base arm can be told from zero"
     else:
         why = "the difference of test PSNR to the base arm cannot be told from zero"
-    lead = f"the largest, {where}is" if len(found) > 1 else f"{where}it is" if where else "it is"
+    lead = (f"the largest, {where}is" if where else "the largest is") if len(found) > 1 else f"{where}it is"
     return f"Undecided at this scale: {why}; {lead} {largest.words()}."
 
 

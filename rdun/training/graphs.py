@@ -135,7 +135,7 @@ class _Application:
         """The forward pass that is captured."""
         step = self.stage.steps(self.count)[self.r]
         self._out, self._penalty = self.stage(self.x, y, operator, step, self.scale)
-        self.out = self._out.detach()
+        self.out: Tensor = self._out.detach()
         self.penalty = None if self._penalty is None else self._penalty.detach()
 
     def differentiate(self, *, warm: bool = False) -> None:

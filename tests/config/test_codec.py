@@ -76,6 +76,7 @@ def test_changes_are_checked_together_not_one_by_one() -> None:
         ({"recursion.train": UniformRange(low=(1,), high=(2, 3))}, ["recursion.train.high=(2, 3)", "model.layers=20"]),
         ({"seed.x": 1}, ["seed.x", "no fields"]),
         ({"seed": -1}, ["seed=-1", "0 or more"]),
+        ({"data.validation_ratios": (0.15,)}, ["data.validation_ratios=[0.15]", "task.ratios=(0.1, 0.2"]),
     ],
 )
 def test_bad_changes_name_field_value_and_remedy(changes: dict[str, Any], parts: list[str]) -> None:

@@ -55,6 +55,13 @@ def test_fields_that_nothing_reads_do_not_count() -> None:
     assert fingerprint(with_values(linear, {"task.ridge": 0.1}), HASHES) != fingerprint(linear, HASHES)
 
 
+def test_validating_at_every_ratio_is_the_default() -> None:
+    everything = with_values(BASE, {"data.validation_ratios": tuple(reversed(BASE.task.ratios))})
+    assert fingerprint(everything, HASHES) == fingerprint(BASE, HASHES)
+    one = with_values(BASE, {"data.validation_ratios": BASE.task.ratios[:1]})
+    assert fingerprint(one, HASHES) != fingerprint(BASE, HASHES)
+
+
 def test_whole_numbers_in_float_fields_are_the_same_number() -> None:
     one = replace(BASE, optim=replace(BASE.optim, lr=1))
     assert fingerprint(one, HASHES) == fingerprint(from_dict(TrialConfig, to_dict(one)), HASHES)

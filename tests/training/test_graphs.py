@@ -49,7 +49,9 @@ def test_graphs_give_the_steps_of_plain_training(
     )
     plain, graphs = (_losses(config, graphs) for graphs in (False, True))
     assert plain[0] == pytest.approx(graphs[0], rel=1e-5)
-    assert torch.allclose(plain[1], graphs[1], atol=1e-5), (plain[1] - graphs[1]).abs().max()
+    assert torch.allclose(plain[1], graphs[1], atol=1e-4), (
+        (plain[1] - graphs[1]).abs().max()
+    )  # Adam's steps are 1e-4 each
     assert plain[0][-1] != plain[0][0]
 
 

@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from rdun.config import IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, to_dict, with_values
 from rdun.data import trial_fingerprint
 from rdun.results import EpochRecord, TrialDirectory
 from rdun.training import Diverged
-from rdun.trial import Stopped, run_trial
+from rdun.trial import Stopped, resolve_precision, run_trial
 
 RANDOM = {
     "recursion.train": UniformRange(low=(1,), high=(3,)),
@@ -178,6 +179,34 @@ def test_a_hostile_checkpoint_runs_nothing(tiny: TrialConfig, tmp_path: Path) ->
     with pytest.raises(ValueError, match="cannot be read"):
         run_trial(tiny, str(tmp_path / "t"))
     assert not (tmp_path / "owned").exists()
+
+
+def test_validation_looks_at_the_chosen_ratios(tiny: TrialConfig, tmp_path: Path) -> None:
+    """One training, validated at either ratio and at both: the mean of the two is what both give."""
+    both = with_values(tiny, {"task.ratios": (0.1, 0.5)})
+    found: list[list[float]] = []
+    for ratios in ((0.1,), (0.5,), (0.1, 0.5)):
+        folder = tmp_path / str(len(found))
+        run_trial(with_values(both, {"data.validation_ratios": ratios}), str(folder))
+        found.append([record.validation_psnr for record in TrialDirectory(folder).epochs()])
+    low, high, mean = found
+    assert all(a < b for a, b in zip(low, high, strict=True))
+    assert mean == pytest.approx([(a + b) / 2 for a, b in zip(low, high, strict=True)])
+
+
+def test_a_precision_of_gpus_is_refused_on_a_processor(tiny: TrialConfig) -> None:
+    with pytest.raises(ValueError, match=r"precision='tf32' exists on GPUs only"):
+        resolve_precision(replace(tiny, precision="tf32"), torch.device("cpu"))
+
+
+def test_command_line_stops_in_time_and_goes_on(tiny: TrialConfig, tmp_path: Path) -> None:
+    config, folder = tmp_path / "config.json", tmp_path / "trial"
+    config.write_text(json.dumps(to_dict(tiny)))
+    command = [sys.executable, "-m", "rdun.trial", str(config), "--workdir", str(folder)]
+    first = subprocess.run([*command, "--minutes", "0"], capture_output=True, text=True, check=True).stdout
+    assert "stopped after --minutes 0, 1 of 3 epochs; run again to go on" in first
+    second = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "complete; best epoch" in second and len(TrialDirectory(folder).epochs()) == tiny.optim.epochs
 
 
 def test_another_trial_in_the_same_folder_is_refused(tiny: TrialConfig, tmp_path: Path) -> None:
