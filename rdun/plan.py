@@ -141,7 +141,7 @@ def _arm_record(arm: Arm) -> ArmRecord:
     from rdun.models import mean_evaluations
 
     first = arm.configs[0]
-    parameters, macs = cost(replace(canonical(first), seed=0))
+    parameters, macs = cost(first)
     return ArmRecord(
         name=arm.name,
         compare_to=arm.compare_to,
@@ -175,13 +175,9 @@ def _available(config: TrialConfig) -> int:
     return 1 if whole else check_data(config.data, config.task.block)
 
 
-def _cost(config: TrialConfig) -> tuple[int, int]:
-    return cost(replace(canonical(config), seed=0))
-
-
 QUANTITIES: dict[str, Callable[[TrialConfig], float]] = {
-    "parameters": lambda config: _cost(config)[0],
-    "macs": lambda config: _cost(config)[1],
+    "parameters": lambda config: cost(config)[0],
+    "macs": lambda config: cost(config)[1],
     "steps": steps,
     "samples": samples,
     "stage_evaluations": lambda config: sum(config.test_counts),
@@ -197,12 +193,17 @@ def layout(config: TrialConfig) -> str:
     return f"{len(counts)} layers: {'-'.join(map(str, counts))}"
 
 
-@cache
 def cost(config: TrialConfig) -> tuple[int, int]:
     """Parameters, and multiply-accumulates of one block's reconstruction at the test counts and the highest ratio.
 
-    Counted by torch's own counter (convolutions and matrix products) on one black block.
+    Counted by torch's own counter (convolutions and matrix products) on one black block, once for each network and task.
     """
+    normal = canonical(config)
+    return _counted(TrialConfig(task=normal.task, model=normal.model, recursion=replace(normal.recursion, sweep=())))
+
+
+@cache
+def _counted(config: TrialConfig) -> tuple[int, int]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from rdun.config.codec import from_dict, to_dict
 from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast
@@ -27,6 +28,11 @@ PROTOCOL = {
 
 def canonical(config: TrialConfig) -> TrialConfig:
     """The normal form: counts per layer, `UniformRange(4, 4)` as `Fixed(4)`, test counts explicit, unread fields at defaults."""
+    return replace(_normal(replace(config, seed=0)), seed=config.seed)
+
+
+@lru_cache(maxsize=4096)  # the seeds of an arm share it
+def _normal(config: TrialConfig) -> TrialConfig:
     layers, train = config.model.layers, config.recursion.train
     if isinstance(train, UniformRange):
         low, high = broadcast(train.low, layers), broadcast(train.high, layers)

@@ -1,0 +1,67 @@
+"""Seconds to build and to plan studies of 10 to 10,000 trials (arms differ in learning rate and layers, 5 seeds each).
+
+    python benchmarks/planning.py
+
+Nothing is trained and no store is read but an empty one. The last column is the slope against the row above on log-log axes.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+
+import click
+
+from rdun.config import with_values
+from rdun.plan import make_plan
+from rdun.results import Store
+from rdun.study import Arm, Study
+from studies.base import R_COAST, pocket
+
+SEEDS = (0, 1, 2, 3, 4)
+
+
+def seconds(trials: int) -> tuple[float, float]:
+    """To build a study of this many trials, and to plan it."""
+    start, base = time.perf_counter(), pocket(R_COAST)
+    arms = tuple(
+        Arm(
+            name=f"arm {i}",
+            configs=(with_values(base, {"optim.lr": 1e-4 * (1 + i / 1000), "model.layers": 1 + i % 5}),),
+            factors={"arm": str(i)},
+            compare_to="arm 0" if i else None,
+        )
+        for i in range(trials // len(SEEDS))
+    )
+    study = Study(
+        name="planning",
+        title="Planning",
+        question="How long does it take?",
+        method="Plan it.",
+        expectation="Not published.",
+        scale="No training.",
+        arms=arms,
+        seeds=SEEDS,
+    )
+    built = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        plan = make_plan(study, Store(folder), "fp32")
+    assert len(plan.trials) == trials
+    return built - start, time.perf_counter() - built
+
+
+@click.command()
+def main() -> None:
+    """Prints trials, seconds to build, seconds to plan, and the growth."""
+    seconds(10)  # PyTorch loads its counter
+    before: tuple[int, float] | None = None
+    for trials in (10, 100, 1000, 10_000):
+        build, plan = seconds(trials)
+        slope = math.log(plan / before[1]) / math.log(trials / before[0]) if before else math.nan
+        click.echo(f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}")
+        before = trials, plan
+
+
+if __name__ == "__main__":
+    main()
