@@ -149,7 +149,7 @@ def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[
 def _mark(plan: Plan, store: Store, interrupted: bool) -> None:
     from rdun.tuning import mark_unfinished
 
-    mark_unfinished(plan, store, interrupted=interrupted)
+    mark_unfinished((trial.fingerprint for trial in plan.missing()), store, interrupted=interrupted)
 
 
 def _from_results(study: Study, folder: Path, sync: bool) -> None:

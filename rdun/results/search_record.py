@@ -1,4 +1,4 @@
-"""search.json: what a search asked for, what was tried and what came of it. A report needs this and the trial directories only."""
+"""search.json: what a search asked for, what was tried and what came of it. With the trial directories, all that a report needs."""
 
 from __future__ import annotations
 

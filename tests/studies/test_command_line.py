@@ -292,7 +292,7 @@ def test_a_trial_that_somebody_else_runs_is_left_alone(
     for folder, trial in zip((held, dead), plan.trials, strict=False):
         folder.write_run(RunInfo(fingerprint=trial.fingerprint, status="running"))
     with Lease(held):
-        mark_unfinished(plan, store, interrupted=True)
+        mark_unfinished([trial.fingerprint for trial in plan.missing()], store, interrupted=True)
     states = [folder.run() for folder in (held, dead)]
     assert [run.status for run in states if run] == ["running", "stopped"]
 
