@@ -1,4 +1,4 @@
-"""search.json: what a search asked for, what was tried and what came of it. With the trial directories, all that a report needs."""
+"""search.json: what a search asked for, what was tried and what came of it; all that a report needs beside the trials."""
 
 from __future__ import annotations
 

@@ -97,7 +97,23 @@ class Suggestions:
 
     def finished(self) -> bool:
         """Whether everything that was asked for has an end."""
-        return not self.given and self._counted() >= self.trials and not self._running()
+        baselines = {self._status(fingerprint) for fingerprint, _ in self.baselines.values()}
+        return not self.left() and baselines <= {"complete", "failed"}
+
+    def left(self) -> int:
+        """Trials without an end, suggested or not; some may turn out to be done already."""
+        running = len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+        return max(0, self.trials - self._counted()) + running
+
+    def unfinished(self) -> list[str]:
+        """Identities of the trials that were given out and have no end in their directory."""
+        prints = [trial.user_attrs.get("fingerprint") for trial in self.study.get_trials(deepcopy=False)]
+        prints += [fingerprint for fingerprint, _ in self.baselines.values()]
+        return [
+            fingerprint
+            for fingerprint in dict.fromkeys(prints)
+            if fingerprint and self._status(fingerprint) == "running"
+        ]
 
     def record(self) -> SearchRecord:
         """The search as it stands."""
@@ -230,9 +246,6 @@ class Suggestions:
         states = (TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING)
         found = {trial.number for trial in self.study.get_trials(deepcopy=False, states=states) if _whole(trial)}
         return len(found - self._retried())
-
-    def _running(self) -> bool:
-        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
 
     def _row(self, trial: FrozenTrial, seen: dict[str, int]) -> SearchTrial | None:
         if trial.state == TrialState.WAITING:

@@ -161,7 +161,7 @@ def test_control_c_stops_cleanly_and_the_next_run_goes_on(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("quickstrt",), "STUDY='quickstrt' is not known; did you mean 'quickstart'"),
+        (("quickstrt",), "NAME='quickstrt' is not known; did you mean 'quickstart'"),
         ((str(TINY), "--set", "optim.lrr=1"), "unknown field 'optim.lrr'; did you mean 'lr'"),
         ((str(TINY), "--set", "optim.lr"), "--set 'optim.lr' is not FIELD=VALUE"),
         ((str(TINY), "--set", "model.layers=0"), "model.layers=0 is not possible"),
