@@ -35,7 +35,9 @@ class Int:
         return self.high - self.low + 1
 
     def __str__(self) -> str:
-        return f"{self.low}, ..., {self.high}"
+        if len(self) <= 3:
+            return ", ".join(map(str, range(self.low, self.high + 1)))
+        return f"{self.low}, {self.low + 1}, ..., {self.high}"
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def _line_in(path: Path, error: Exception) -> str:
 
 
 def _made_by(module: Any, name: str, scale: str | None) -> Study | Search:
-    make = getattr(module, "study", None) or getattr(module, "search", None)
+    make = getattr(module, "search", None) or getattr(module, "study", None)  # a search may import the study it extends
     if scale is not None and callable(make) and "scale" not in inspect.signature(make).parameters:
         raise ValueError(f"--scale {scale}: NAME={name!r} has one scale only; leave --scale out")
     made = (make(scale) if scale is not None else make()) if callable(make) else None

@@ -66,7 +66,7 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
         record = replace(suggestions.record(), provenance=facts)
         record.save(Folder(home))
         for trial in record.trials:
-            if trial.fingerprint == fingerprint and trial.state != "duplicate":
+            if fingerprint and trial.fingerprint == fingerprint and trial.state != "duplicate":
                 click.echo(f"{sum(t.state != 'running' for t in record.trials)} tried | {_line(record, trial)}")
 
     try:

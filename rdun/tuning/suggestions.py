@@ -310,7 +310,9 @@ def _open(search: Search, database: Path) -> optuna.Study:
                 f"give the search another name, or remove {database}"
             )
     study.set_user_attr("asked", asked)
-    study.set_metric_names([objective.quantity for objective in search.objectives])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "experimental": names for optuna-dashboard
+        study.set_metric_names([objective.quantity for objective in search.objectives])
     return study
 
 
