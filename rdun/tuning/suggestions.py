@@ -144,8 +144,8 @@ class Suggestions:
                 yield Suggestion(None, fingerprint, config)
         for trial in trials:
             if trial.state == TrialState.RUNNING:
-                if "fingerprint" not in trial.user_attrs:
-                    self.study.tell(trial.number, state=TrialState.FAIL)
+                if not _whole(trial):
+                    self.study.tell(trial.number, state=TrialState.PRUNED if _examined(trial) else TrialState.FAIL)
                 elif suggestion := self._given(trial.number, trial.user_attrs):
                     yield suggestion
 
@@ -153,7 +153,7 @@ class Suggestions:
         rejected = 0
         while self._counted() < self.trials:
             model = self.search.sampler if rejected < MODEL_TRIES else "random"
-            number = len(self.study.get_trials(deepcopy=False))
+            number = sum(_examined(trial) for trial in self.study.get_trials(deepcopy=False))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.study.sampler = _sampler(model, self.search.seed, number)
@@ -248,21 +248,22 @@ class Suggestions:
         return len(found - self._retried())
 
     def _row(self, trial: FrozenTrial, seen: dict[str, int]) -> SearchTrial | None:
-        if trial.state == TrialState.WAITING:
+        if not _examined(trial):
             return None
         fingerprint = trial.user_attrs.get("fingerprint", "")
         states: dict[TrialState, SearchState] = {
-            TrialState.COMPLETE: "complete"
-            if seen.setdefault(fingerprint, trial.number) == trial.number
-            else "duplicate",
+            TrialState.COMPLETE: "complete",
             TrialState.FAIL: "failed",
             TrialState.PRUNED: "infeasible",
         }
+        state = states.get(trial.state, "running")
+        if state == "complete" and seen.setdefault(fingerprint, trial.number) != trial.number:
+            state = "duplicate"
         return SearchTrial(
             number=trial.number,
             values=trial.params,
             fingerprint=fingerprint,
-            state=states.get(trial.state, "running"),
+            state=state,
             objectives=list(trial.values) if trial.state == TrialState.COMPLETE else [],
             quantities=trial.user_attrs.get("quantities", {}),
             reason=self._reason(trial, fingerprint),
@@ -271,13 +272,16 @@ class Suggestions:
     def _reason(self, trial: FrozenTrial, fingerprint: str) -> str:
         if trial.state != TrialState.FAIL:
             return str(trial.user_attrs.get("reason", ""))
-        if not fingerprint:
-            return "cut off before its values were chosen"
         again = [
             t.number for t in self.study.get_trials(deepcopy=False) if t.user_attrs.get("retry_of") == trial.number
         ]
         run = self.store.trial(fingerprint).run()
         return f"tried again as trial {again[0]}" if again else run.reason if run else ""
+
+
+def _examined(trial: FrozenTrial) -> bool:
+    """Whether all its values were chosen and checked; a driver may be cut off before."""
+    return _whole(trial) or "reason" in trial.user_attrs
 
 
 def _whole(trial: FrozenTrial) -> bool:

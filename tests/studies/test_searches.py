@@ -41,7 +41,7 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     driver.wait()
     before = record(tmp_path)
     early = scores(tmp_path / "runs")
-    assert 1 <= len(early)
+    assert early
 
     done = run(*words, images=images, tmp_path=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

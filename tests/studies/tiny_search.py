@@ -5,14 +5,35 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rdun.config import Fixed, TrialConfig, UniformRange, with_values
+from rdun.config import (
+    BlockSensingTask,
+    CoastConfig,
+    DataConfig,
+    Fixed,
+    OptimConfig,
+    TrialConfig,
+    UniformRange,
+    with_values,
+)
 from rdun.search import Choice, Constraint, Int, Objective, Search, Values
-from tests.studies.tiny_study import study
 
 
 def search(**changes: Any) -> Search:
     """Layers, channels and a highest recursion count; quality against parameters, of which there are bounds."""
-    base = study().arms[0].configs[0]
+    images = os.environ["IMAGES"]
+    base = TrialConfig(
+        task=BlockSensingTask(ratios=(0.25,), block=12, matrices=2, initial="linear", ridge=1e-3),
+        model=CoastConfig(layers=2, channels=4, start="identity"),
+        data=DataConfig(
+            train=f"{images}/train",
+            validation=f"{images}/validation",
+            test=(f"{images}/test",),
+            stride=6,
+            epoch_samples=48,
+        ),
+        optim=OptimConfig(lr=2e-3, batch=8, epochs=2),
+        precision="fp32",
+    )
     values: dict[str, Any] = {
         "name": "tiny-search",
         "title": "Tiny search",
@@ -20,7 +41,7 @@ def search(**changes: Any) -> Search:
         "method": "Random values.",
         "expectation": "It does.",
         "scale": "As small as it gets.",
-        "base": with_values(base, {"optim.epochs": int(os.environ.get("EPOCHS", "2"))}),
+        "base": base,
         "space": {"layers": Int(1, 2), "high": Int(1, 2), "model.channels": Choice((4, 8))},
         "build": build,
         "objectives": (Objective("validation_psnr", "maximize"), Objective("parameters", "minimize")),
