@@ -1,4 +1,4 @@
-"""Finding studies: by name in this folder, or in a user's own file; and changing them from the command line."""
+"""Finding studies and searches: by name here, or in a user's own file; and changing them from the command line."""
 
 from __future__ import annotations
 
@@ -12,28 +12,42 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdun.config import digest, parse_value, with_values
+from rdun.config import TrialConfig, digest, parse_value, with_values
+from rdun.search import Search
 from rdun.study import Study
 
-NOT_STUDIES = {"__init__", "base", "loading", "run_ablation"}
+OTHER = {"__init__", "base", "loading", "run_ablation", "run_search", "run_study", "session"}
+
+
+def names() -> list[str]:
+    """Names of the studies and searches of this folder; those of searches begin with "search_"."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in OTHER)
 
 
 def study_names() -> list[str]:
     """Names of the studies of this folder."""
-    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in NOT_STUDIES)
+    return [name for name in names() if not name.startswith("search_")]
 
 
 def load_study(name: str, scale: str | None = None) -> Study:
-    """The study of a name in this folder, or of a Python file.
+    """The study of a name or file, as `load`. Raises ValueError if it is a search."""
+    found = load(name, scale)
+    if not isinstance(found, Study):
+        raise ValueError(f"NAME={name!r} is a search; name a study")
+    return found
+
+
+def load(name: str, scale: str | None = None) -> Study | Search:
+    """The study or search of a name in this folder, or of a Python file.
 
     Args:
-        scale: "pocket" or "full", for studies that have these scales; None: what the study takes by itself.
+        scale: "pocket" or "full", where there are these scales; None: what the file takes by itself.
 
     Raises:
-        ValueError: no such study or scale, or a file that does not define one.
+        ValueError: no such name or scale, or a file that defines neither.
     """
-    if name in study_names():
-        return _study_of(importlib.import_module(f"studies.{name}"), name, scale)
+    if name in names():
+        return _made_by(importlib.import_module(f"studies.{name}"), name, scale)
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -41,16 +55,16 @@ def load_study(name: str, scale: str | None = None) -> Study:
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-            return _study_of(module, name, scale)
+            return _made_by(module, name, scale)
         except ValueError:
             raise
         except Exception as error:  # whatever a user's file may raise
             raise ValueError(
-                f"STUDY={name!r} cannot be loaded: {type(error).__name__}: {error}{_line_in(path, error)}"
+                f"NAME={name!r} cannot be loaded: {type(error).__name__}: {error}{_line_in(path, error)}"
             ) from error
-    near = difflib.get_close_matches(name, study_names(), n=1)
+    near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"STUDY={name!r} is not known; {hint}choose one of {', '.join(study_names())}, or give a .py file")
+    raise ValueError(f"NAME={name!r} is not known; {hint}choose one of {', '.join(names())}, or give a .py file")
 
 
 def _line_in(path: Path, error: Exception) -> str:
@@ -61,13 +75,16 @@ def _line_in(path: Path, error: Exception) -> str:
     return f" (line {lines[-1]})" if lines else ""
 
 
-def _study_of(module: Any, name: str, scale: str | None) -> Study:
-    make = getattr(module, "study", None)
+def _made_by(module: Any, name: str, scale: str | None) -> Study | Search:
+    make = getattr(module, "search", None) or getattr(module, "study", None)  # a search may import the study it extends
     if scale is not None and callable(make) and "scale" not in inspect.signature(make).parameters:
-        raise ValueError(f"--scale {scale}: STUDY={name!r} has one scale only; leave --scale out")
+        raise ValueError(f"--scale {scale}: NAME={name!r} has one scale only; leave --scale out")
     made = (make(scale) if scale is not None else make()) if callable(make) else None
-    if not isinstance(made, Study):
-        raise ValueError(f"STUDY={name!r} does not define a study; give the file a function `def study() -> Study`")
+    if not isinstance(made, Study | Search):
+        raise ValueError(
+            f"NAME={name!r} defines neither a study nor a search; "
+            "give the file a function `def study() -> Study` or `def search() -> Search`"
+        )
     return made
 
 
@@ -78,17 +95,10 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
         ValueError: not FIELD=VALUE, an unknown field, an impossible value, seeds that are not whole numbers.
     """
     for change in changes:
-        field, equals, text = change.partition("=")
-        if not equals:
-            raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
-        arms = []
-        for arm in study.arms:
-            configs = (with_values(c, {field: parse_value(c, field, text)}) for c in arm.configs)
-            arms.append(replace(arm, configs=tuple(configs)))
+        arms = (replace(arm, configs=tuple(_with(config, change) for config in arm.configs)) for arm in study.arms)
         study = replace(study, arms=tuple(arms))
     if changes:
-        note = f" Changed from the study's file: {', '.join(changes)}."
-        study = replace(study, name=f"{study.name}-{digest(sorted(changes))[:6]}", scale=study.scale + note)
+        study = replace(study, name=_named(study.name, changes), scale=study.scale + _note(changes))
     if seeds is not None:
         try:
             numbers = tuple(int(part) for part in seeds.split(","))
@@ -98,3 +108,32 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
             ) from None
         study = replace(study, seeds=numbers)
     return study
+
+
+def changed_search(search: Search, changes: Sequence[str], trials: int | None) -> Search:
+    """The search with `FIELD=VALUE` changes in its base and baselines, under a name of its own, and with as many trials.
+
+    Raises:
+        ValueError: as `changed`.
+    """
+    for change in changes:
+        baselines = {name: _with(config, change) for name, config in search.baselines.items()}
+        search = replace(search, base=_with(search.base, change), baselines=baselines)
+    if changes:
+        search = replace(search, name=_named(search.name, changes), scale=search.scale + _note(changes))
+    return search if trials is None else replace(search, trials=trials)
+
+
+def _with(config: TrialConfig, change: str) -> TrialConfig:
+    field, equals, text = change.partition("=")
+    if not equals:
+        raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
+    return with_values(config, {field: parse_value(config, field, text)})
+
+
+def _named(name: str, changes: Sequence[str]) -> str:
+    return f"{name}-{digest(sorted(changes))[:6]}"
+
+
+def _note(changes: Sequence[str]) -> str:
+    return f" Changed from the file: {', '.join(changes)}."

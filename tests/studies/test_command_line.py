@@ -161,7 +161,7 @@ def test_control_c_stops_cleanly_and_the_next_run_goes_on(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("quickstrt",), "STUDY='quickstrt' is not known; did you mean 'quickstart'"),
+        (("quickstrt",), "NAME='quickstrt' is not known; did you mean 'quickstart'"),
         ((str(TINY), "--set", "optim.lrr=1"), "unknown field 'optim.lrr'; did you mean 'lr'"),
         ((str(TINY), "--set", "optim.lr"), "--set 'optim.lr' is not FIELD=VALUE"),
         ((str(TINY), "--set", "model.layers=0"), "model.layers=0 is not possible"),
@@ -292,7 +292,7 @@ def test_a_trial_that_somebody_else_runs_is_left_alone(
     for folder, trial in zip((held, dead), plan.trials, strict=False):
         folder.write_run(RunInfo(fingerprint=trial.fingerprint, status="running"))
     with Lease(held):
-        mark_unfinished(plan, store, interrupted=True)
+        mark_unfinished([trial.fingerprint for trial in plan.missing()], store, interrupted=True)
     states = [folder.run() for folder in (held, dead)]
     assert [run.status for run in states if run] == ["running", "stopped"]
 

@@ -1,0 +1,216 @@
+"""A search: a question whose settings are looked for in a space, instead of being named one by one. Standard library only."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rdun.config import TrialConfig, with_values
+from rdun.study import Resources
+
+SAMPLERS = ("random", "tpe", "gp", "qmc", "nsga2")
+QUALITIES = ("validation_psnr", "validation_ssim", "train_seconds")
+"""Known after training: at the best epoch by validation PSNR, in dB and 1; seconds of training steps."""
+COSTS = ("parameters", "macs", "steps", "samples", "stage_evaluations")
+"""Known before training: the names of `rdun.plan.QUANTITIES`."""
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Int:
+    """A whole number from low to high, both included; `log`: small values as often as large ones."""
+
+    low: int
+    high: int
+    log: bool = False
+
+    def bounds(self) -> tuple[int, ...]:
+        return self.low, self.high
+
+    def __len__(self) -> int:
+        return self.high - self.low + 1
+
+    def __str__(self) -> str:
+        if len(self) <= 3:
+            return ", ".join(map(str, range(self.low, self.high + 1)))
+        return f"{self.low}, {self.low + 1}, ..., {self.high}"
+
+
+@dataclass(frozen=True)
+class Real:
+    """A number from low to high; `log`: uniform in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def bounds(self) -> tuple[float, ...]:
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values without an order: numbers, texts, true or false, or None."""
+
+    options: tuple[str | float | bool | None, ...]
+
+    def bounds(self) -> tuple[Any, ...]:
+        return self.options
+
+    def __len__(self) -> int:
+        return len(self.options)
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(str, self.options))}"
+
+
+Parameter = Int | Real | Choice
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A quantity, of QUALITIES or COSTS, and what to do with it."""
+
+    quantity: str
+    direction: Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A quantity of COSTS is at most a bound; a setting beyond it is never trained."""
+
+    quantity: str
+    at_most: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A question with the space in which its answer is looked for; checked when it is made.
+
+    Attributes:
+        name, title, question, method, expectation, scale: as in `rdun.study.Study`.
+        base: the config that the values change; its seed is the seed of every trial.
+        space: what is searched: dotted fields of the config, or parameters with names of their own that `build` reads.
+        build: makes the config from `base` and the values of all parameters, for values that depend on each other. A parameter
+            that it does not read for some values makes equal configs, which are trained once. None: the dotted fields are set.
+        objectives: one, or several (the search then looks for the settings that no other one beats in all of them). Selection is
+            on validation.
+        constraints: bounds on costs.
+        baselines: settings to compare with, trained first, outside the search.
+        trials: suggestions to try; infeasible ones are not counted.
+        seed: of the suggestions.
+
+    Raises:
+        ValueError: a name, a bound, a quantity or a value of the space that is not possible.
+    """
+
+    name: str
+    title: str
+    question: str
+    method: str
+    expectation: str
+    scale: str
+    base: TrialConfig
+    space: Mapping[str, Parameter]
+    build: Callable[[TrialConfig, Values], TrialConfig] | None = None
+    objectives: tuple[Objective, ...] = (Objective("validation_psnr", "maximize"),)
+    constraints: tuple[Constraint, ...] = ()
+    sampler: str = "tpe"
+    trials: int = 20
+    seed: int = 0
+    baselines: Mapping[str, TrialConfig] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+        _check_space(self.space)
+        _check_quantities(self)
+        for values in self.corners():
+            try:
+                self.config(values)
+            except ValueError as error:
+                raise ValueError(f"search {self.name!r} has an impossible value in {dict(values)}: {error}") from None
+
+    def config(self, values: Values) -> TrialConfig:
+        """The setting of some values.
+
+        Raises:
+            ValueError: the values do not fit together.
+        """
+        return self.build(self.base, values) if self.build else with_values(self.base, values)
+
+    def corners(self) -> Iterator[dict[str, Any]]:
+        """All lowest values, all highest, and every other bound or option of each parameter with the others lowest."""
+        lowest = {name: parameter.bounds()[0] for name, parameter in self.space.items()}
+        yield lowest
+        yield {name: parameter.bounds()[-1] for name, parameter in self.space.items()}
+        for name, parameter in self.space.items():
+            for value in parameter.bounds()[1:]:
+                yield lowest | {name: value}
+
+    def size(self) -> int | None:
+        """Number of settings in the space; None if it is infinite."""
+        if any(isinstance(parameter, Real) and parameter.low < parameter.high for parameter in self.space.values()):
+            return None
+        return math.prod(1 if isinstance(p, Real) else len(p) for p in self.space.values())
+
+
+def _check_numbers(search: Search) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", search.name):
+        raise ValueError(f"search name={search.name!r} is not possible; use up to 64 letters, digits, '-' and '_'")
+    if search.sampler not in SAMPLERS:
+        raise ValueError(f"search sampler={search.sampler!r} is not known; choose one of {', '.join(SAMPLERS)}")
+    if search.trials < 1:
+        raise ValueError(f"search trials={search.trials} is not possible; use at least 1")
+    if search.seed < 0:
+        raise ValueError(f"search seed={search.seed} is not possible; use 0 or more")
+    if search.base.optim.epochs < 1:
+        raise ValueError("optim.epochs=0 leaves nothing to choose by; a search trains for at least 1 epoch")
+
+
+def _check_space(space: Mapping[str, Parameter]) -> None:
+    if not space:
+        raise ValueError("search space={} is empty; name at least one parameter")
+    for name, parameter in space.items():
+        if isinstance(parameter, Choice):
+            options = parameter.options
+            if not options or len(set(map(repr, options))) < len(options):
+                raise ValueError(f"space {name!r}: options={options} are not possible; name at least one, each once")
+        elif not (math.isfinite(parameter.low) and math.isfinite(parameter.high) and parameter.low <= parameter.high):
+            raise ValueError(
+                f"space {name!r}: low={parameter.low}, high={parameter.high} is not possible; keep low at or below high"
+            )
+        elif parameter.log and parameter.low <= 0:
+            raise ValueError(f"space {name!r}: low={parameter.low} has no logarithm; use a positive one, or log=False")
+        elif isinstance(parameter, Int) and not (type(parameter.low) is int and type(parameter.high) is int):
+            raise ValueError(
+                f"space {name!r}: low={parameter.low}, high={parameter.high} are not whole; use Real for fractions"
+            )
+
+
+def _check_quantities(search: Search) -> None:
+    names = [objective.quantity for objective in search.objectives]
+    for objective in search.objectives:
+        if objective.quantity not in QUALITIES + COSTS:
+            known = ", ".join(QUALITIES + COSTS)
+            raise ValueError(f"objective {objective.quantity!r} is not known; choose one of {known}")
+        if objective.direction not in ("maximize", "minimize"):
+            raise ValueError(f"objective direction={objective.direction!r} is not known; use maximize or minimize")
+    if not set(names) & set(QUALITIES) or len(set(names)) < len(names):
+        raise ValueError(
+            f"search objectives={names} are not possible; name each once, and one of {', '.join(QUALITIES)}"
+        )
+    for constraint in search.constraints:
+        if constraint.quantity not in COSTS:
+            raise ValueError(
+                f"constraint {constraint.quantity!r} is not known before training; choose one of {', '.join(COSTS)}"
+            )
+        if not math.isfinite(constraint.at_most):
+            raise ValueError(f"constraint at_most={constraint.at_most} is not possible; use a finite bound")

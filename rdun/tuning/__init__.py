@@ -1,0 +1,30 @@
+"""Trials and searches through Ray Tune: all of them at once over the cores and GPUs. The only room that imports ray."""
+
+import os
+
+_ENVIRONMENT = {  # before ray is imported: no walls of logs, no telemetry, no working directory of its own
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+os.environ.update({key: os.environ.get(key, value) for key, value in _ENVIRONMENT.items()})
+
+from rdun.tuning.cluster import Capacity, cluster, trial_resources  # noqa: E402
+from rdun.tuning.search import run_search  # noqa: E402
+from rdun.tuning.suggestions import Suggestions  # noqa: E402
+from rdun.tuning.trials import Watcher, mark_unfinished, run_trials  # noqa: E402
+
+__all__ = [
+    "Capacity",
+    "Suggestions",
+    "Watcher",
+    "cluster",
+    "mark_unfinished",
+    "run_search",
+    "run_trials",
+    "trial_resources",
+]

@@ -1,0 +1,85 @@
+"""A search through Ray Tune: Tune asks for the next trial as soon as there is room for one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+from rdun.results import EpochRecord, Store
+from rdun.study import Resources
+from rdun.tuning.cluster import Capacity, trial_resources
+from rdun.tuning.suggestions import Suggestions
+from rdun.tuning.trials import run_tuner, setting
+
+
+def run_search(suggestions: Suggestions, store: Store, capacity: Capacity, on_end: Callable[[str], None]) -> None:
+    """Runs what the suggestions give out until there is nothing more to start and all of it is over.
+
+    Ray's own OptunaSearch is not used: it would tell Optuna by Tune's results, know nothing of trial directories, and lose a
+    trial that its driver did not see the end of.
+
+    Args:
+        on_end: is told the fingerprint of each trial that is over, after Optuna.
+
+    Raises:
+        ValueError: a trial asks for more than the cluster has.
+    """
+    slots = _slots(suggestions.search.resources, capacity)
+    searcher = _Searcher(suggestions, slots, on_end)
+    tuning = tune.TuneConfig(search_alg=searcher, num_samples=sys.maxsize)
+    run_tuner(suggestions.search.name, suggestions.search.resources, store, _Silent(), capacity, tuning, {})
+
+
+def _slots(wanted: Resources, capacity: Capacity) -> int:
+    """Trials that the cluster holds at once: a suggestion is asked for when it can start, knowing all results so far."""
+    one = trial_resources(wanted, capacity)
+    by_gpu = int(capacity.gpus / one["gpu"]) if one["gpu"] else sys.maxsize
+    return max(1, min(int(capacity.cpus / one["cpu"]), by_gpu))
+
+
+class _Searcher(Searcher):
+    """Tune's calls to the suggestions."""
+
+    def __init__(self, suggestions: Suggestions, slots: int, on_end: Callable[[str], None]) -> None:
+        super().__init__()
+        self.suggestions, self.slots, self.on_end = suggestions, slots, on_end
+        self.running: dict[str, str] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its searcher for a restore, which is not used here
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: every suggestion is in the database before it is given out."""
+
+    def suggest(self, trial_id: str) -> Any:
+        if len(self.running) >= self.slots:
+            return None
+        found = self.suggestions.next()
+        if found is None:
+            return Searcher.FINISHED
+        self.running[trial_id] = found.fingerprint
+        return {"trial": setting(found.fingerprint, found.config)}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        fingerprint = self.running.pop(trial_id, None)
+        if fingerprint is None:
+            return
+        self.suggestions.ended(fingerprint, died=error)
+        self.on_end(fingerprint)
+
+
+class _Silent:
+    """A watcher of epochs that looks away."""
+
+    def started(self, fingerprint: str) -> None:
+        pass
+
+    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
+        pass
+
+    def ended(self, fingerprint: str) -> None:
+        pass

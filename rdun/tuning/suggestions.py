@@ -1,0 +1,342 @@
+"""The suggestions of a search, in an Optuna study that outlives its driver. No Ray here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from rdun.config import Precision, TrialConfig, digest, from_dict, to_dict
+from rdun.data import trial_fingerprint
+from rdun.plan import QUANTITIES, check_data
+from rdun.results import SearchRecord, SearchState, SearchTrial, Store
+from rdun.search import QUALITIES, Choice, Int, Parameter, Search
+from rdun.streams import seed_for
+
+MODEL_TRIES, TRIES = 10, 1000
+"""Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
+START = 10
+"""Random trials before a model is fitted, and the population of NSGA-II."""
+SHOWN = ("parameters", "macs", "stage_evaluations")
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A trial to be run: its number in the Optuna study (None: a baseline), its identity and its config."""
+
+    number: int | None
+    fingerprint: str
+    config: TrialConfig
+
+
+class Suggestions:
+    """Asks Optuna for values and tells it what became of them, each of them as it happens, in a SQLite file.
+
+    A suggestion depends on the search's seed, its number and the results told before it. One trial at a time, a search is
+    therefore repeatable, and one that was cut off ends like one that was not; with several at once the suggestions depend on the
+    order in which trials end. What was being run when a driver died is run first, with its own values. The trial directories
+    stay the truth: a setting that is complete there is not run again, whoever ran it.
+
+    Args:
+        database: the file of the study; made if it is not there. One driver at a time may use it.
+        precision: what "auto" stands for on the machines that will train.
+        trials: suggestions to try in all, infeasible and retried ones not counted.
+        retry_failed: suggest failed settings once more.
+
+    Raises:
+        ValueError: the file holds a search of other parameters, objectives or settings.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        database: Path,
+        store: Store,
+        precision: Precision,
+        trials: int,
+        *,
+        retry_failed: bool = False,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.search, self.store, self.precision, self.trials = search, store, precision, trials
+        self.space = {name: _distribution(parameter) for name, parameter in search.space.items()}
+        self.study = _open(search, database)
+        self.given: dict[str, list[int]] = {}
+        self.baselines = {name: self._identified(config) for name, config in search.baselines.items()}
+        self.gave_up = ""
+        frozen = self.study.get_trials(deepcopy=False)
+        self._waiting = self._left_over(frozen, retry_failed)
+        if retry_failed:
+            self._enqueue_failed(frozen)
+
+    def next(self) -> Suggestion | None:
+        """What to run next; None when there is nothing more to start."""
+        for suggestion in self._waiting:
+            return suggestion
+        return self._asked()
+
+    def ended(self, fingerprint: str, *, died: bool = False) -> None:
+        """Tells Optuna how a trial that was given out has ended, by what its directory says.
+
+        Args:
+            died: its process ended so often that it is given up. Otherwise a trial that is neither complete nor failed was cut
+                off, and goes on with the next run.
+        """
+        status = self._status(fingerprint)
+        for number in self.given.pop(fingerprint, []):
+            if status == "complete":
+                self._complete(number, fingerprint)
+            elif died or status == "failed":
+                self.study.tell(number, state=TrialState.FAIL)
+
+    def finished(self) -> bool:
+        """Whether everything that was asked for has an end."""
+        baselines = {self._status(fingerprint) for fingerprint, _ in self.baselines.values()}
+        return not self.left() and baselines <= {"complete", "failed"}
+
+    def left(self) -> int:
+        """Trials without an end, suggested or not; some may turn out to be done already."""
+        running = len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+        return max(0, self.trials - self._counted()) + running
+
+    def unfinished(self) -> list[str]:
+        """Identities of the trials that were given out and have no end in their directory."""
+        prints = [trial.user_attrs.get("fingerprint") for trial in self.study.get_trials(deepcopy=False)]
+        prints += [fingerprint for fingerprint, _ in self.baselines.values()]
+        return [
+            fingerprint
+            for fingerprint in dict.fromkeys(prints)
+            if fingerprint and self._status(fingerprint) == "running"
+        ]
+
+    def record(self) -> SearchRecord:
+        """The search as it stands."""
+        search, seen = self.search, dict[str, int]()
+        trials = [self._row(trial, seen) for trial in self.study.get_trials(deepcopy=False)]
+        return SearchRecord(
+            name=search.name,
+            title=search.title,
+            question=search.question,
+            method=search.method,
+            expectation=search.expectation,
+            scale=search.scale,
+            space={name: str(parameter) for name, parameter in search.space.items()},
+            objectives=[{"quantity": o.quantity, "direction": o.direction} for o in search.objectives],
+            constraints=[{"quantity": c.quantity, "at_most": c.at_most} for c in search.constraints],
+            sampler=search.sampler,
+            seed=search.seed,
+            wanted=self.trials,
+            trials=[trial for trial in trials if trial is not None],
+            baselines={name: fingerprint for name, (fingerprint, _) in self.baselines.items()},
+        )
+
+    def _left_over(self, trials: list[FrozenTrial], retry_failed: bool) -> Iterator[Suggestion]:
+        """Baselines that are not done, then trials of an earlier driver that have no end."""
+        for fingerprint, config in self.baselines.values():
+            if self._status(fingerprint) not in (("complete",) if retry_failed else ("complete", "failed")):
+                self.given[fingerprint] = []
+                yield Suggestion(None, fingerprint, config)
+        for trial in trials:
+            if trial.state == TrialState.RUNNING:
+                if not _whole(trial):
+                    self.study.tell(trial.number, state=TrialState.PRUNED if _examined(trial) else TrialState.FAIL)
+                elif suggestion := self._given(trial.number, trial.user_attrs):
+                    yield suggestion
+
+    def _asked(self) -> Suggestion | None:
+        rejected = 0
+        while self._counted() < self.trials:
+            model = self.search.sampler if rejected < MODEL_TRIES else "random"
+            number = sum(_examined(trial) for trial in self.study.get_trials(deepcopy=False))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.study.sampler = _sampler(model, self.search.seed, number)
+                trial = self.study.ask(self.space)
+            problem = self._examined(trial)
+            if problem:
+                self.study.tell(trial, state=TrialState.PRUNED)
+                rejected += 1
+                if rejected == TRIES:
+                    self.gave_up = f"{TRIES} suggestions in a row were infeasible, the last one because {problem}"
+                    return None
+                continue
+            rejected = 0
+            if suggestion := self._given(trial.number, trial.user_attrs):
+                return suggestion
+        return None
+
+    def _examined(self, trial: optuna.Trial) -> str:
+        """Makes the suggestion's config and its costs, and keeps both with it; why it is infeasible, if it is."""
+        try:
+            fingerprint, config = self._identified(self.search.config(trial.params))
+        except ValueError as error:
+            trial.set_user_attr("reason", str(error))
+            return str(error)
+        trial.set_user_attr("quantities", {name: QUANTITIES[name](config) for name in SHOWN})
+        problems = []
+        for constraint in self.search.constraints:
+            value = QUANTITIES[constraint.quantity](config)
+            trial.set_constraint(constraint.quantity, value - constraint.at_most)
+            if value > constraint.at_most:
+                problems.append(f"{constraint.quantity} is {value:,.10g}, above {constraint.at_most:,.10g}")
+        if problems:
+            trial.set_user_attr("reason", "; ".join(problems))
+            return "; ".join(problems)
+        trial.set_user_attr("config", to_dict(config))
+        trial.set_user_attr("fingerprint", fingerprint)  # last: from here on the suggestion can be run again
+        return ""
+
+    def _identified(self, config: TrialConfig) -> tuple[str, TrialConfig]:
+        """The setting with its precision resolved, after a check of its data."""
+        resolved = replace(config, precision=self.precision) if config.precision == "auto" else config
+        check_data(resolved.data, resolved.task.block)
+        return trial_fingerprint(resolved), resolved
+
+    def _given(self, number: int, attributes: Mapping[str, Any]) -> Suggestion | None:
+        """The suggestion as a trial to be run; None where its directory has an end, or the same trial is already given out."""
+        fingerprint = attributes["fingerprint"]
+        status = self._status(fingerprint)
+        if fingerprint in self.given:
+            self.given[fingerprint].append(number)
+        elif status == "complete":
+            self._complete(number, fingerprint)
+        elif status == "failed" and "retry_of" not in attributes:
+            self.study.tell(number, state=TrialState.FAIL)
+        else:
+            self.given[fingerprint] = [number]
+            return Suggestion(number, fingerprint, from_dict(TrialConfig, attributes["config"]))
+        return None
+
+    def _complete(self, number: int, fingerprint: str) -> None:
+        config = self.study.get_trials(deepcopy=False)[number].user_attrs["config"]
+        values = [self._measured(o.quantity, fingerprint, config) for o in self.search.objectives]
+        self.study.tell(number, values)
+
+    def _measured(self, quantity: str, fingerprint: str, config: Mapping[str, Any]) -> float:
+        if quantity not in QUALITIES:
+            return QUANTITIES[quantity](from_dict(TrialConfig, config))
+        epochs = self.store.trial(fingerprint).epochs()
+        if quantity == "train_seconds":
+            return epochs[-1].seconds
+        best = max(epochs, key=lambda epoch: epoch.validation_psnr)
+        return float(getattr(best, quantity))
+
+    def _status(self, fingerprint: str) -> str:
+        run = self.store.trial(fingerprint).run()
+        return run.status if run else "new"
+
+    def _enqueue_failed(self, trials: list[FrozenTrial]) -> None:
+        retried = self._retried()
+        for trial in trials:
+            if trial.state == TrialState.FAIL and _whole(trial) and trial.number not in retried:
+                self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+
+    def _retried(self) -> set[int]:
+        """Numbers of the failed trials that were suggested once more."""
+        trials = self.study.get_trials(deepcopy=False)
+        return {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs}
+
+    def _counted(self) -> int:
+        states = (TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING)
+        found = {trial.number for trial in self.study.get_trials(deepcopy=False, states=states) if _whole(trial)}
+        return len(found - self._retried())
+
+    def _row(self, trial: FrozenTrial, seen: dict[str, int]) -> SearchTrial | None:
+        if not _examined(trial):
+            return None
+        fingerprint = trial.user_attrs.get("fingerprint", "")
+        states: dict[TrialState, SearchState] = {
+            TrialState.COMPLETE: "complete",
+            TrialState.FAIL: "failed",
+            TrialState.PRUNED: "infeasible",
+        }
+        state = states.get(trial.state, "running")
+        if state == "complete" and seen.setdefault(fingerprint, trial.number) != trial.number:
+            state = "duplicate"
+        return SearchTrial(
+            number=trial.number,
+            values=trial.params,
+            fingerprint=fingerprint,
+            state=state,
+            objectives=list(trial.values) if trial.state == TrialState.COMPLETE else [],
+            quantities=trial.user_attrs.get("quantities", {}),
+            reason=self._reason(trial, fingerprint),
+        )
+
+    def _reason(self, trial: FrozenTrial, fingerprint: str) -> str:
+        if trial.state != TrialState.FAIL:
+            return str(trial.user_attrs.get("reason", ""))
+        again = [
+            t.number for t in self.study.get_trials(deepcopy=False) if t.user_attrs.get("retry_of") == trial.number
+        ]
+        run = self.store.trial(fingerprint).run()
+        return f"tried again as trial {again[0]}" if again else run.reason if run else ""
+
+
+def _examined(trial: FrozenTrial) -> bool:
+    """Whether all its values were chosen and checked; a driver may be cut off before."""
+    return _whole(trial) or "reason" in trial.user_attrs
+
+
+def _whole(trial: FrozenTrial) -> bool:
+    """Whether the suggestion came as far as having a setting that may be trained."""
+    return "fingerprint" in trial.user_attrs
+
+
+def _open(search: Search, database: Path) -> optuna.Study:
+    """The search's study, new or as it was left."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        storage=f"sqlite:///{database}",
+        study_name=search.name,
+        directions=[objective.direction for objective in search.objectives],
+        load_if_exists=True,
+    )
+    asked = {
+        "space": {name: repr(parameter) for name, parameter in search.space.items()},
+        "objectives": [[o.quantity, o.direction] for o in search.objectives],
+        "constraints": [[c.quantity, c.at_most] for c in search.constraints],
+        "sampler": search.sampler,
+        "seed": search.seed,
+        "settings": digest([to_dict(search.config(values)) for values in search.corners()]),
+    }
+    known = study.user_attrs.get("asked", asked)
+    for name in asked:
+        if known[name] != asked[name]:
+            raise ValueError(
+                f"search {search.name!r} was begun with {name}={known[name]}, now it is {asked[name]}; "
+                f"give the search another name, or remove {database}"
+            )
+    study.set_user_attr("asked", asked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "experimental": names for optuna-dashboard
+        study.set_metric_names([objective.quantity for objective in search.objectives])
+    return study
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.options)
+    if isinstance(parameter, Int):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+
+
+def _sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:
+    """A sampler for one suggestion: chance comes from the seed and the number, all else from the study's history."""
+    own = seed_for(seed, f"suggestion {number}") % 2**32
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=own)
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=own, n_startup_trials=START)
+    if name == "gp":
+        return optuna.samplers.GPSampler(seed=own, n_startup_trials=START)
+    if name == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=own, population_size=START)
+    return optuna.samplers.QMCSampler(seed=seed, scramble=True)  # one sequence, of which the study keeps the place

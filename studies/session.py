@@ -1,0 +1,67 @@
+"""What running a study and running a search share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rdun.config import Precision, TrialConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def precision() -> Precision:
+    """What "auto" means here; asked of PyTorch on this machine."""
+    import torch
+
+    from rdun.config import TrialConfig
+    from rdun.trial import resolve_precision
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return resolve_precision(TrialConfig(), device).precision
+
+
+def provenance(before: Mapping[str, Any], configs: Iterable[TrialConfig], threads: int, to_run: int) -> dict[str, Any]:
+    """How this run is made, with the earlier runs of the same name.
+
+    Args:
+        before: provenance of the run before; empty for the first one.
+        to_run: trials that this run is to train.
+    """
+    from rdun import monitor
+    from rdun.data import image_set, registry
+
+    earlier = list(before.get("earlier runs", []))
+    if before:
+        length = f"{before['seconds']} s" if "seconds" in before else "cut off"
+        earlier.append(f"{before['started']} ({length}, {before['trials to run']} trials to run)")
+    sets = {name: image_set(name) for name in data_sets(configs)}
+    return {
+        "command": " ".join(["python", "studies/run_ablation.py", *sys.argv[1:]]),
+        "started": monitor.now(),
+        "trials to run": to_run,
+        "earlier runs": earlier,
+        "machine": monitor.host(),
+        "cpu": monitor.processor(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "versions": monitor.versions(),
+        "revision": monitor.revision(),
+        "datasets": {
+            name: {
+                "title": registry()[name].title if name in registry() else name,
+                "hash": images.hash,
+                "files": [path.name for path in images.paths],
+            }
+            for name, images in sets.items()
+        },
+    }
+
+
+def data_sets(configs: Iterable[TrialConfig]) -> list[str]:
+    """Names of the image sets, sorted."""
+    return sorted({name for c in configs for name in (c.data.train, c.data.validation, *c.data.test)})

@@ -1,0 +1,95 @@
+"""The searches of this folder, and the command that runs one: real Ray, real SQLite, kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from rdun.results import Folder, SearchRecord
+from rdun.search import Search
+from studies.loading import load, names
+from tests.studies.test_command_line import run, scores, started
+
+TINY = str(Path(__file__).with_name("tiny_search.py"))
+SEARCHES = [name for name in names() if name.startswith("search_")]
+
+
+@pytest.mark.parametrize("scale", ["pocket", "full"])
+@pytest.mark.parametrize("name", SEARCHES)
+def test_search_is_complete(name: str, scale: str) -> None:
+    """Every corner of its space is a config, and a network is built for it."""
+    search = load(name, scale)
+    assert isinstance(search, Search)
+    assert search.name == f"{name.replace('_', '-')}-{scale}"
+    assert search.question.endswith("?")
+    assert search.baselines
+    smallest, largest = (search.config(values).recursion.train for values in list(search.corners())[:2])
+    assert smallest != largest
+
+
+def record(tmp_path: Path) -> SearchRecord:
+    return SearchRecord.load(Folder(tmp_path / "runs" / "studies" / "tiny-search"))
+
+
+def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path: Path) -> None:
+    words = (TINY, "--runs", str(tmp_path / "runs"), "--cpus", "1")
+    driver = started(*words, images=images, tmp_path=tmp_path)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    before = record(tmp_path)
+    early = scores(tmp_path / "runs")
+    assert early
+
+    done = run(*words, images=images, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    after = record(tmp_path)
+    assert [t.values for t in after.trials][: len(before.trials)] == [t.values for t in before.trials]
+    kept = [t for t in after.trials if t.state in ("complete", "duplicate")]
+    assert len(kept) == 4 == len(after.trials) - sum(t.state == "infeasible" for t in after.trials)
+    assert after.provenance["earlier runs"]
+    now = scores(tmp_path / "runs")
+    assert {name: now[name] for name in early} == early
+    assert set(now) == {t.fingerprint for t in kept} | set(after.baselines.values())
+
+    more = run(*words, "--trials", "5", images=images, tmp_path=tmp_path)
+    assert more.returncode == 0, more.stdout + more.stderr
+    longer = record(tmp_path)
+    assert longer.trials[: len(after.trials)] == after.trials
+    assert sum(t.state != "infeasible" for t in longer.trials) == 5
+
+    shown = run(*words, "--report-only", images=images, tmp_path=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    for trial in longer.best():
+        assert f"trial {trial.number}: " in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--seeds", "0,1"), "--seeds=0,1: "),
+        (("--report-only",), "has no results in"),
+        (("--set", "optim.lrr=1"), "unknown field 'optim.lrr'"),
+        (("--scale", "full"), "has one scale only"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    words: tuple[str, ...], message: str, images: Path, tmp_path: Path
+) -> None:
+    done = run(TINY, *words, "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_shows_the_space(images: Path, tmp_path: Path) -> None:
+    done = run(TINY, "--runs", str(tmp_path / "runs"), "--dry-run", images=images, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Settings: 8; 4 trials by random" in done.stdout
+    assert "parameters: 966 to 7,316 at the bounds of the space, at most 2,500" in done.stdout
+    assert not (tmp_path / "runs").exists()

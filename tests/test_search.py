@@ -1,0 +1,68 @@
+"""A search is checked when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rdun.config import TrialConfig
+from rdun.search import Choice, Constraint, Int, Objective, Real, Search
+
+GOOD: dict[str, Any] = {
+    "title": "",
+    "question": "",
+    "method": "",
+    "expectation": "",
+    "scale": "",
+    "base": TrialConfig(),
+    "space": {"model.layers": Int(1, 3)},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "a/b"}, "name='a/b'"),
+        ({"sampler": "genetic"}, "sampler='genetic' is not known; choose one of random, tpe, gp, qmc, nsga2"),
+        ({"trials": 0}, "trials=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"space": {}}, "name at least one parameter"),
+        ({"space": {"model.layers": Int(3, 1)}}, "low=3, high=1"),
+        ({"space": {"model.layers": Int(0, 1)}}, "impossible value in {'model.layers': 0}"),
+        ({"space": {"model.layrs": Int(1, 2)}}, "model.layrs"),
+        ({"space": {"optim.lr": Real(0.0, 1e-3, log=True)}}, "has no logarithm"),
+        ({"space": {"optim.lr": Real(float("nan"), 1e-3)}}, "low=nan"),
+        ({"space": {"model.layers": Int(1, 2.5)}}, "are not whole"),  # type: ignore[arg-type]
+        ({"space": {"model.layers": Choice(())}}, "name at least one"),
+        ({"space": {"model.layers": Choice((1, 1))}}, "each once"),
+        ({"objectives": ()}, "objectives=[] are not possible"),
+        ({"objectives": (Objective("parameters", "minimize"),)}, "and one of validation_psnr"),
+        ({"objectives": (Objective("test_psnr", "maximize"),)}, "objective 'test_psnr' is not known"),
+        ({"objectives": (Objective("validation_psnr", "up"),)}, "direction='up'"),  # type: ignore[arg-type]
+        ({"constraints": (Constraint("validation_psnr", 3),)}, "is not known before training"),
+        ({"constraints": (Constraint("macs", float("inf")),)}, "at_most=inf"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_one_line(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        Search(**({"name": "good"} | GOOD | changes))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_size_counts_the_settings() -> None:
+    search = Search(name="good", **GOOD)
+    assert search.size() == 3
+    more: dict[str, Any] = {"model.layers": Int(1, 3), "model.channels": Choice((4, 8))}
+    assert replace(search, space=more).size() == 6
+    assert replace(search, space={"optim.lr": Real(1e-4, 1e-3)}).size() is None
+
+
+def test_corners_reach_every_bound() -> None:
+    space: dict[str, Any] = {"model.layers": Int(1, 3), "model.channels": Choice((4, 8, 16))}
+    corners = list(replace(Search(name="good", **GOOD), space=space).corners())
+    assert {"model.layers": 3, "model.channels": 16} in corners
+    assert {c["model.channels"] for c in corners} == {4, 8, 16}
+    assert {c["model.layers"] for c in corners} == {1, 3}
