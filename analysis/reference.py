@@ -59,6 +59,17 @@ def rows_of(arm: str, place: Mapping[str, str], table: PublishedTable) -> pd.Dat
     return rows
 
 
+def check_places(places: Mapping[str, Mapping[str, str]]) -> None:
+    """Makes sure that every arm's `published` names one network of a published table; by arm.
+
+    Raises:
+        ValueError: as `rows_of`.
+    """
+    for arm, place in places.items():
+        for table in TABLES:
+            rows_of(arm, place, table)
+
+
 def remark(rows: pd.DataFrame) -> str:
     """Source and note of published rows."""
     return "; ".join(dict.fromkeys(rows["source"] + ": " + rows["note"] + "."))

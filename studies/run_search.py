@@ -39,7 +39,8 @@ def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool,
         )
         interrupted = _run(suggestions, home, store, cpus)
         record = SearchRecord.load(Folder(home))
-    _print_end(record)
+        _print_end(record)
+        _write_report(home, store)
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
     click.echo(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
@@ -82,13 +83,21 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
 
 
 def from_record(search: Search, folder: Path) -> None:
-    """The end of a search once more, from its record."""
-    from rdun.results import Folder, SearchRecord
+    """The end of a search once more, and its report, from its record."""
+    from rdun.results import Folder, SearchRecord, Store
 
     home = folder / "studies" / search.name
     if not (home / "search.json").is_file():
         raise ValueError(f"search {search.name!r} has no results in {home}; run it first, without --report-only")
     _print_end(SearchRecord.load(Folder(home)))
+    _write_report(home, Store(folder / "trials"))
+
+
+def _write_report(home: Path, store: Store) -> None:
+    from analysis.search_report import write_search_report
+
+    report = write_search_report(home, store)
+    click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 
 def _configs(search: Search) -> Iterable[TrialConfig]:

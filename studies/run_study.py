@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
     """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C."""
+    from analysis.reference import check_places
     from rdun.data.download import provide
     from rdun.plan import check_checkpoints, check_store, make_plan
     from rdun.results import Folder, Lease, Store
 
+    check_places({arm.name: arm.published for arm in study.arms})
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
     store, home = Store(folder / "trials"), folder / "studies" / study.name
     plan = make_plan(study, store, precision())

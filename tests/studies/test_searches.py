@@ -66,6 +66,9 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     assert shown.returncode == 0, shown.stderr
     for trial in longer.best():
         assert f"trial {trial.number}: " in shown.stdout
+    home = tmp_path / "runs" / "studies" / "tiny-search"
+    assert "Answer:  " in more.stdout and (home / "report.html").read_text().count("<svg") == 1
+    assert "5 of 5" in (home / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
