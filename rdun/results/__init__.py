@@ -4,6 +4,7 @@ from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, to_c
 from rdun.results.lease import STALE_AFTER, Busy, Lease
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
 from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, Status, SystemSample, Timing, Trace
+from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
 
 __all__ = [
     "STALE_AFTER",
@@ -18,6 +19,9 @@ __all__ = [
     "PlanRecord",
     "RunInfo",
     "Score",
+    "SearchRecord",
+    "SearchState",
+    "SearchTrial",
     "Status",
     "Store",
     "SystemSample",

@@ -1,0 +1,90 @@
+"""search.json: what a search asked for, what was tried and what came of it; all that a report needs beside the trials."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from rdun.results.directory import Folder
+
+SearchState = Literal["complete", "running", "failed", "infeasible", "duplicate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTrial:
+    """One suggestion of a search.
+
+    Attributes:
+        number: its number in the Optuna study.
+        values: the chosen values by parameter.
+        fingerprint: of its trial directory; empty where it is infeasible.
+        state: "duplicate" has the fingerprint of an earlier suggestion, and its result; "running" includes what was cut off
+            and goes on with the next run.
+        objectives: in the order of the search's objectives; empty unless complete or duplicate.
+        quantities: what the setting costs, known before training: parameters, macs, stage_evaluations.
+        reason: why it failed or is infeasible.
+    """
+
+    number: int
+    values: dict[str, Any]
+    fingerprint: str
+    state: SearchState
+    objectives: list[float]
+    quantities: dict[str, float]
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecord:
+    """A search as it stands.
+
+    Attributes:
+        space: parameter -> its values as text, "1, 2, ..., 4" or "one of 4, 8, 16".
+        objectives: such as {"quantity": "validation_psnr", "direction": "maximize"}.
+        constraints: such as {"quantity": "parameters", "at_most": 20000}.
+        seed: of the suggestions; the trials' own seed is in their configs.
+        wanted: number of trials asked for.
+        baselines: name -> fingerprint of trials to compare with, outside the search.
+        provenance: as in a study's plan.
+    """
+
+    name: str
+    title: str
+    question: str
+    method: str
+    expectation: str
+    scale: str
+    space: dict[str, str]
+    objectives: list[dict[str, str]]
+    constraints: list[dict[str, Any]]
+    sampler: str
+    seed: int
+    wanted: int
+    trials: list[SearchTrial]
+    baselines: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def best(self) -> list[SearchTrial]:
+        """The trials that no other one dominates, by the first objective: one, or the Pareto set; duplicates left out."""
+        signs = [1 if objective["direction"] == "maximize" else -1 for objective in self.objectives]
+        points = {
+            trial.number: tuple(sign * value for sign, value in zip(signs, trial.objectives, strict=True))
+            for trial in self.trials
+            if trial.state == "complete"
+        }
+
+        def dominated(point: tuple[float, ...]) -> bool:
+            others = points.values()
+            return any(other != point and all(a >= b for a, b in zip(other, point, strict=True)) for other in others)
+
+        kept = [trial for trial in self.trials if trial.number in points and not dominated(points[trial.number])]
+        return sorted(kept, key=lambda trial: (-points[trial.number][0], trial.number))
+
+    def save(self, folder: Folder) -> None:
+        folder.write_json("search.json", asdict(self))
+
+    @staticmethod
+    def load(folder: Folder) -> SearchRecord:
+        values = folder.read_json("search.json")
+        values["trials"] = [SearchTrial(**trial) for trial in values["trials"]]
+        return SearchRecord(**values)
