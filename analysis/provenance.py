@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from analysis.numbers import duration, plural
-from rdun.results import PlanRecord
+from rdun.results import PlanRecord, SearchRecord
 
 LABELS = {
     "command": "Command",
@@ -40,11 +40,14 @@ class Provenance(NamedTuple):
     datasets: tuple[DatasetNote, ...]
 
 
-def provenance(plan: PlanRecord) -> Provenance:
-    """Everything plan.json records about the run; missing keys are left out."""
+def provenance(plan: PlanRecord | SearchRecord) -> Provenance:
+    """Everything plan.json or search.json records about the run; missing keys are left out."""
     record = plan.provenance
     facts = [(label, _value(key, record)) for key, label in LABELS.items() if record.get(key) not in (None, "", [])]
-    facts.append(("Seeds", ", ".join(map(str, plan.seeds)) or "none"))
+    if isinstance(plan, SearchRecord):
+        facts += [("Sampler", plan.sampler), ("Seed of the suggestions", str(plan.seed))]
+    else:
+        facts.append(("Seeds", ", ".join(map(str, plan.seeds)) or "none"))
     known = {*LABELS, "dirty", "versions", "datasets"}
     facts += [(str(k), _flat(v)) for k, v in record.items() if k not in known and v not in (None, "", [])]
     versions = record.get("versions")

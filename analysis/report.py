@@ -64,14 +64,7 @@ def write_report(study_folder: str | Path, store: Store) -> Report:
         )
     frames = load_study(PlanRecord.load(folder), store)
     view = build(frames)
-    for item in view.tables:
-        for ending, render in TABLE_FORMATS.items():
-            folder.write_text(f"tables/{file_name(item.table.name)}.{ending}", render(item.table))
-    for figure in view.figures:
-        for ending, content in figure.files.items():
-            folder.write(f"figures/{figure.name}.{ending}", content)
-    folder.write_text("report.md", _render("report.md.j2", view.context, html=False))
-    folder.write_text("report.html", _render("report.html.j2", view.context, html=True))
+    write_view(folder, view, "report")
     return Report(Path(study_folder) / "report.html", view.context["answer"].headline)
 
 
@@ -108,6 +101,18 @@ class View(NamedTuple):
     context: dict[str, Any]
 
 
+def write_view(folder: Folder, view: View, template: str) -> None:
+    """Writes tables, figures, and report.md and report.html from the templates of that name."""
+    for item in view.tables:
+        for ending, write in TABLE_FORMATS.items():
+            folder.write_text(f"tables/{file_name(item.table.name)}.{ending}", write(item.table))
+    for figure in view.figures:
+        for ending, content in figure.files.items():
+            folder.write(f"figures/{figure.name}.{ending}", content)
+    folder.write_text("report.md", _render(f"{template}.md.j2", view.context, html=False))
+    folder.write_text("report.html", _render(f"{template}.html.j2", view.context, html=True))
+
+
 def build(frames: StudyFrames) -> View:
     """Everything the report shows, computed."""
     parts = [Images(part) for part in frames.parts()]
@@ -116,7 +121,7 @@ def build(frames: StudyFrames) -> View:
     effects = main_effects(frames, comparisons)
     claims = check_claims(images, frames.plan.claims)
     tables = tables_of(images, parts, comparisons, effects, claims)
-    figures = [_figure_view(f) for f in figures_of(frames, parts, comparisons)]
+    figures = [figure_view(f) for f in figures_of(frames, parts, comparisons)]
     there = {t.section for t in tables} | {f.section for f in figures}
     context = {
         "plan": frames.plan,
@@ -141,7 +146,8 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "table"
 
 
-def _figure_view(item: FigureItem) -> FigureView:
+def figure_view(item: FigureItem) -> FigureView:
+    """A figure drawn, saved and ready for the page."""
     files = save_figure(item.figure)
     name = file_name(item.name)
     pictures = [_picture(p, item.pictures) for p in item.pictures.panels] if item.pictures else []

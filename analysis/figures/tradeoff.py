@@ -86,7 +86,7 @@ def draw_tradeoff(info: TradeoffInfo, table: dict[str, Look]) -> Figure:
                 gap_text(ax, "no complete seed yet")
             ax.set_xlabel("parameters")
         axes[0].set_ylabel(f"PSNR on {info.dataset}, dB")
-        _log_axis(axes, [p.parameters for panel in info.panels for p in panel.points])
+        log_axis(axes, [p.parameters for panel in info.panels for p in panel.points])
         legend(
             figure,
             [t for t in table if any(p.treatment == t for g in info.panels for p in g.points)],
@@ -102,7 +102,8 @@ def _front(ax: Axes, panel: TradeoffPanel) -> None:
         ax.step(*zip(*front, strict=True), where="post", color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
 
 
-def _log_axis(axes: list[Axes], values: list[int]) -> None:
+def log_axis(axes: list[Axes], values: Sequence[float]) -> None:
+    """A logarithmic x axis with room at both ends; linear where a value is not positive."""
     if not values or min(values) <= 0:
         return
     low, high = min(values) / 1.35, max(values) * 1.35

@@ -1,0 +1,136 @@
+"""A search in one picture: the Pareto front, or for one objective what was reached trial by trial."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.style import DASHES, HUES, INK, MARKERS, MUTED, PAPER, gap_text, style
+from analysis.figures.tradeoff import log_axis
+from analysis.search_words import Quantity, quantity
+from analysis.searches import SearchFrames
+
+
+class SearchPoint(NamedTuple):
+    """A complete trial; `best`: no other trial beats it."""
+
+    number: int
+    x: float
+    y: float
+    best: bool
+
+
+class SearchInfo(NamedTuple):
+    """Points of all complete trials and of the baselines; across is None where x is the trial's number.
+
+    Attributes:
+        joined: whether the best ones make a line: not with more than two objectives.
+        rising: whether larger y, and to_left whether smaller x, is better.
+    """
+
+    across: Quantity | None
+    up: Quantity
+    points: tuple[SearchPoint, ...]
+    baselines: tuple[tuple[str, float, float], ...]
+    joined: bool
+    rising: bool
+    to_left: bool
+
+
+def search_info(frames: SearchFrames) -> SearchInfo:
+    """Objective 1 against objective 2, or against the trial's number where there is one objective."""
+    record, names = frames.record, frames.quantities
+    several = len(names) > 1
+    up, across = quantity(names[0]), quantity(names[1]) if several else None
+    points = []
+    for t in record.trials:
+        if t.state == "complete":
+            x = t.objectives[1] / across.divisor if across else float(t.number)
+            points.append(SearchPoint(t.number, x, t.objectives[0] / up.divisor, t.number in frames.best))
+    baselines = []
+    for b in frames.baselines:
+        y = b.quantities.get(names[0])
+        at = b.quantities.get(names[1]) if several else 0.0
+        if at is not None and y is not None:
+            baselines.append((b.name, at / (across.divisor if across else 1), y / up.divisor))
+    directions = [o["direction"] for o in record.objectives]
+    to_left = several and directions[1] == "minimize"
+    return SearchInfo(
+        across, up, tuple(points), tuple(baselines), len(names) <= 2, directions[0] == "maximize", to_left
+    )
+
+
+def draw_search(info: SearchInfo) -> Figure:
+    """Dots are trials, numbered where they are best; larger marks or lines are baselines."""
+    with style():
+        figure = Figure(figsize=(6.6, 3.7), layout="constrained")
+        ax = figure.subplots()
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+        for group, colour, size, label in ((False, MUTED, 4.0, "trial"), (True, HUES[0], 6.0, "best trial")):
+            found = [p for p in info.points if p.best == group]
+            if found:
+                ax.plot([p.x for p in found], [p.y for p in found], "o", color=colour, markersize=size, markeredgecolor=PAPER,
+                        markeredgewidth=0.6, label=label, zorder=3 if group else 2)  # fmt: skip
+        for p in info.points:
+            if p.best:
+                ax.annotate(str(p.number), (p.x, p.y), (3, 4), textcoords="offset points", fontsize=7.5, color=HUES[0])
+        _line(ax, info)
+        for i, (name, x, y) in enumerate(info.baselines):
+            colour, marker = (INK, *HUES[1:])[i % len(HUES)], MARKERS[1 + i % (len(MARKERS) - 1)]
+            if info.across:
+                ax.plot(
+                    [x],
+                    [y],
+                    marker,
+                    color=colour,
+                    markersize=7,
+                    markeredgecolor=PAPER,
+                    label=name,
+                    linestyle="none",
+                    zorder=4,
+                )
+            else:
+                ax.axhline(y, color=colour, linewidth=1.1, linestyle=DASHES[1 + i % 2], label=name)
+        if not info.points:
+            gap_text(ax, "no complete trial yet")
+        ax.set_xlabel(_label(info.across) if info.across else "trial")
+        ax.set_ylabel(_label(info.up))
+        if info.across:
+            log_axis([ax], [*(p.x for p in info.points), *(x for _, x, _ in info.baselines)])
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        handles, _ = ax.get_legend_handles_labels()
+        if handles:
+            figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4), handlelength=1.6)
+    return figure
+
+
+def _line(ax: Axes, info: SearchInfo) -> None:
+    """The front as steps, or the best value so far."""
+    if info.across is None:
+        pick, so_far = (max if info.rising else min), list[float]()
+        ordered = sorted(info.points, key=lambda p: p.number)
+        for p in ordered:
+            so_far.append(pick([*so_far[-1:], p.y]))
+        if so_far:
+            ax.step(
+                [p.x for p in ordered],
+                so_far,
+                where="post",
+                color=HUES[0],
+                linewidth=1.1,
+                label="best so far",
+                zorder=1,
+            )
+        return
+    front = sorted({(p.x, p.y) for p in info.points if p.best})
+    if info.joined and len(front) > 1:
+        where: Literal["post", "pre"] = "post" if info.to_left else "pre"
+        ax.step(*zip(*front, strict=True), where=where, color=HUES[0], linewidth=0.9, linestyle=DASHES[1], zorder=1)
+
+
+def _label(known: Quantity) -> str:
+    return known.name + (f", {known.unit}" if known.unit else "")

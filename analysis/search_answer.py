@@ -1,0 +1,95 @@
+"""What a search found, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from analysis.numbers import listed, number, percent, plural
+from analysis.search_words import quantity, reached, setting
+from analysis.searches import Baseline, SearchFrames, Tested
+from rdun.results import SearchTrial
+
+
+def search_answer(frames: SearchFrames) -> list[str]:
+    """The answer first; then each baseline; then what the numbers rest on."""
+    record = frames.record
+    by_number = {t.number: t for t in record.trials}
+    best = [by_number[n] for n in frames.best]
+    if not best:
+        return [f"No trial is complete yet. {standing(frames)}"]
+    caveat = (
+        f"Selected on validation among {plural(len(frames.complete()), 'setting')} with one seed each: the selected value is "
+        "favoured by chance, and a baseline was run once. A study with several seeds decides small differences."
+    )
+    if len(record.objectives) == 1:
+        head = f"Best by {quantity(frames.quantities[0]).name}: {_described(frames, best[0])}."
+    else:
+        goals = listed([f"{quantity(o['quantity']).name} ({o['direction'][:3]}.)" for o in record.objectives])
+        head = f"{len(best)} of {plural(len(frames.complete()), 'complete setting')} {_are(len(best))} Pareto-optimal in {goals}."
+    against = [_against(frames, b) for b in frames.baselines]
+    first = [f"{head} {against[0]}" if against else head]
+    if len(best) > 1:
+        first += [f"Highest placed by {quantity(frames.quantities[0]).name}: {_described(frames, best[0])}."]
+    return [*first, *against[1:], standing(frames), caveat]
+
+
+def standing(frames: SearchFrames) -> str:
+    """How many suggestions are in which state, and how many are still to be made."""
+    states = Counter(t.state for t in frames.record.trials)
+    words = [f"{count} {state}" for state, count in states.items() if state != "complete"]
+    words += [f"{n} not suggested yet"] if (n := frames.untried()) else []
+    return f"{states['complete']} of {plural(frames.record.wanted, 'trial')} complete" + (
+        f"; {listed(words)}." if words else "."
+    )
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _described(frames: SearchFrames, trial: SearchTrial) -> str:
+    values = [
+        f"{quantity(name).name} {reached(name, value)}"
+        for name, value in zip(frames.quantities, trial.objectives, strict=True)
+    ]
+    return f"trial {trial.number} ({setting(trial)}) with {listed(values)}, {_test(frames.tested[trial.fingerprint])}"
+
+
+def _test(tested: Tested) -> str:
+    if not tested.psnr:
+        return f"no test PSNR ({tested.reason})"
+    return listed([f"test PSNR {number(v)}\u00a0dB on {name}" for name, v in tested.psnr.items()])
+
+
+def _against(frames: SearchFrames, baseline: Baseline) -> str:
+    """The cheapest trial that is at least as good as a baseline in the first maximized objective, or that none is."""
+    goals = {o["quantity"]: o["direction"] for o in frames.record.objectives}
+    first = frames.quantities[0]
+    own = baseline.quantities.get(first)
+    if own is None:
+        return (
+            f"The baseline {baseline.name} has no {quantity(first).name}: {baseline.tested.reason or 'not recorded'}."
+        )
+    sign = 1 if goals[first] == "maximize" else -1
+    trials = [t for t in frames.record.trials if t.state == "complete" and sign * t.objectives[0] >= sign * own]
+    level = f"the baseline {baseline.name} ({quantity(first).name} {reached(first, own)})"
+    if not trials:
+        return f"No trial is at least as good as {level}."
+    cost = next((q for q in [*frames.quantities[1:], "parameters"] if goals.get(q, "minimize") == "minimize"), "")
+    known = [t for t in trials if _cost(frames, t, cost) is not None]
+    if not known:
+        return f"{plural(len(trials), 'trial')} {_are(len(trials))} at least as good as {level}."
+    cheapest = min(known, key=lambda t: (_cost(frames, t, cost) or 0.0, -sign * t.objectives[0], t.number))
+    price, theirs = _cost(frames, cheapest, cost), baseline.quantities.get(cost)
+    assert price is not None
+    share = f", {percent(round(price / theirs, 3))} of the baseline's {reached(cost, theirs)}" if theirs else ""
+    return (
+        f"The cheapest that is at least as good as {level} in the objective is trial {cheapest.number} ({setting(cheapest)}): "
+        f"{quantity(cost).name} {reached(cost, price)}{share}, {quantity(first).name} {reached(first, cheapest.objectives[0])}, "
+        f"{_test(frames.tested[cheapest.fingerprint])} (the baseline: {_test(baseline.tested)})."
+    )
+
+
+def _cost(frames: SearchFrames, trial: SearchTrial, name: str) -> float | None:
+    known = dict(zip(frames.quantities, trial.objectives, strict=True)) | trial.quantities
+    return known.get(name)

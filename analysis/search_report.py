@@ -1,0 +1,83 @@
+"""Writes a search's report: report.html (one self-contained file), report.md, tables/ and figures/."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analysis.document import FigureItem, TableItem
+from analysis.figures.search import SearchInfo, draw_search, search_info
+from analysis.importance import ENOUGH, importances
+from analysis.numbers import plural
+from analysis.provenance import provenance
+from analysis.report import Report, View, figure_view, write_view
+from analysis.search_answer import search_answer
+from analysis.search_words import quantity
+from analysis.searches import SearchFrames, load_search
+from analysis.tables.search import best_table, importance_table, trials_table
+from rdun.results import Folder, SearchRecord, Store
+
+
+def write_search_report(home: Path, store: Store) -> Report:
+    """Writes the report of a search, finished or not, into its folder.
+
+    Args:
+        home: holds search.json; receives report.html, report.md, tables/*.csv|tex|md, figures/*.png|svg|pdf.
+        store: the trial directories.
+
+    Raises:
+        ValueError: no search.json.
+    """
+    folder = Folder(home)
+    if not folder.exists("search.json"):
+        raise ValueError(f"{home} has no search.json; run the search first, or name the folder of a search")
+    frames = load_search(SearchRecord.load(folder), store)
+    view = build(frames)
+    write_view(folder, view, "search_report")
+    return Report(home / "report.html", view.context["answer"][0])
+
+
+def build(frames: SearchFrames) -> View:
+    """Everything the report shows, computed."""
+    record, found = frames.record, importances(frames.record)
+    tables = [TableItem("best", best_table(frames))] if len(frames.best) or frames.baselines else []
+    tables += [TableItem("importance", importance_table(found, frames))] if found else []
+    tables.append(TableItem("trials", trials_table(frames)))
+    info = search_info(frames)
+    title = "Pareto front" if info.across else "What was reached, trial by trial"
+    item = FigureItem("search", "answer", title, _caption(info, frames), draw_search(info))
+    context = {
+        "record": record,
+        "answer": search_answer(frames),
+        "complete": sum(t.state == "complete" for t in record.trials),
+        "objectives": [f"{quantity(o['quantity']).name}, {o['direction']}" for o in record.objectives],
+        "constraints": [f"{quantity(c['quantity']).name} at most {c['at_most']:,.10g}" for c in record.constraints],
+        "importance_gap": "" if found else _no_importance(frames),
+        "tables": tables,
+        "figures": [figure_view(item)],
+        "made": provenance(record),
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+    return View(tables, context["figures"], context)  # type: ignore[arg-type]
+
+
+def _caption(info: SearchInfo, frames: SearchFrames) -> str:
+    dots = f"{plural(len(info.points), 'complete trial')}; duplicates are left out."
+    marks = " Baselines are marked as in the legend." if info.baselines else ""
+    if info.across is None:
+        return f"{dots} The line is the best value so far.{marks}"
+    line = (
+        "the dashed line joins them"
+        if info.joined
+        else f"in all {len(frames.quantities)} objectives, of which two are drawn"
+    )
+    return f"{dots} Numbered trials are those that no other one beats; {line}.{marks}"
+
+
+def _no_importance(frames: SearchFrames) -> str:
+    done = len(frames.complete())
+    if done < ENOUGH:
+        return f"The importance of the parameters is computed from {ENOUGH} complete trials on; there are {done}."
+    return (
+        "No importance of the parameters can be told: they, or the objective, do not vary between the complete trials."
+    )

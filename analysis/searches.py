@@ -1,0 +1,136 @@
+"""A search as data: its suggestions and baselines with what they reached in validation and on the test images."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analysis.files import Files
+from analysis.measures import describe_gap
+from analysis.parsing import first_line, parse
+from rdun.config import TrialConfig, from_dict
+from rdun.results import EpochRecord, Score, SearchRecord, Store, Timing
+
+NAN = float("nan")
+COSTS = ("parameters", "macs", "stage_evaluations")
+TestKey = frozenset[tuple[Any, ...]]
+
+
+class Tested(NamedTuple):
+    """Test PSNR in dB by data set, at the best checkpoint, and why there is none."""
+
+    psnr: dict[str, float]
+    reason: str = ""
+
+
+class Baseline(NamedTuple):
+    """A setting to compare with: quantities by name as far as its directory has them, test PSNR, and why it has none."""
+
+    name: str
+    quantities: dict[str, float]
+    tested: Tested
+
+
+@dataclass(frozen=True)
+class SearchFrames:
+    """A search with what its trial directories say; everything a search's report shows comes from here.
+
+    Attributes:
+        tested: fingerprint -> test quality.
+        best: numbers of the trials that no other one beats, by the first objective.
+    """
+
+    record: SearchRecord
+    baselines: tuple[Baseline, ...]
+    tested: dict[str, Tested]
+    best: tuple[int, ...]
+
+    @property
+    def quantities(self) -> list[str]:
+        """Names of the objectives."""
+        return [o["quantity"] for o in self.record.objectives]
+
+    def datasets(self) -> list[str]:
+        """Test sets of any trial or baseline."""
+        found = [*self.tested.values(), *(b.tested for b in self.baselines)]
+        return list(dict.fromkeys(name for t in found for name in t.psnr))
+
+    def complete(self) -> pd.DataFrame:
+        """One line per complete trial: number, a column per objective, `best`; duplicates of earlier ones are left out."""
+        trials = [t for t in self.record.trials if t.state == "complete"]
+        rows = [(t.number, *t.objectives, t.number in self.best) for t in trials]
+        return pd.DataFrame(rows, columns=["number", *self.quantities, "best"])
+
+    def untried(self) -> int:
+        """Trials asked for and not suggested yet; infeasible suggestions and retried failures do not count."""
+        last = {t.fingerprint: t.number for t in self.record.trials}
+        tried = [
+            t
+            for t in self.record.trials
+            if t.state != "infeasible" and not (t.state == "failed" and last[t.fingerprint] > t.number)
+        ]
+        return max(0, self.record.wanted - len(tried))
+
+
+def load_search(record: SearchRecord, store: Store) -> SearchFrames:
+    """Reads the directories of all trials that have an end, and of the baselines."""
+    trials = [t.fingerprint for t in record.trials if t.state == "complete"]
+    files = {f: Files.read(store.trial(f)) for f in dict.fromkeys([*trials, *record.baselines.values()])}
+    tested = _tested(files, store)
+    baselines = tuple(Baseline(name, _reached(files[f]), tested[f]) for name, f in record.baselines.items())
+    best = tuple(t.number for t in record.best())
+    return SearchFrames(record, baselines, {f: tested[f] for f in trials}, best)
+
+
+def _tested(files: dict[str, Files], store: Store) -> dict[str, Tested]:
+    """Only trials that were tested on the same images, ratios, matrices and by the same protocol stand in one column."""
+    reasons = {f: describe_gap(*file.status()) for f, file in files.items() if file.status()[0] != "complete"}
+    scores, errors = parse({f: file.scores for f, file in files.items() if f not in reasons}, Score)
+    reasons |= {f: f"scores.csv: {error}" for f, error in errors.items()}
+    scores = scores[(scores["checkpoint"] == "best") & (scores["split"] == "test") & (scores["unit"] == "image")]
+    scores = scores[scores["metric"] == "psnr"].astype({"fingerprint": object, "dataset": object})
+    values: dict[tuple[str, str], tuple[TestKey, float]] = {}
+    for fingerprint in [f for f in files if f not in reasons]:
+        own = scores[scores["fingerprint"] == fingerprint]
+        try:
+            own = own[own["recursions"] == _evaluations(store, fingerprint)]
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            reasons[fingerprint] = f"config.json cannot be read: {first_line(error)}"
+            continue
+        for name, rows in own.groupby("dataset"):
+            keys = rows[["image", "ratio", "matrix", "protocol"]].itertuples(index=False, name=None)
+            values[fingerprint, str(name)] = frozenset(keys), float(rows["value"].mean())
+    usual: dict[str, TestKey] = {}
+    for dataset in dict.fromkeys(name for _, name in values):
+        usual[dataset] = Counter(key for (_, name), (key, _) in values.items() if name == dataset).most_common(1)[0][0]
+    found: dict[str, Tested] = {}
+    for f in files:
+        own_values = {name: v for (g, name), v in values.items() if g == f}
+        alike = {name: value for name, (key, value) in own_values.items() if key == usual[name]}
+        other = "tested on other images or by another protocol than most trials" if len(alike) < len(own_values) else ""
+        found[f] = Tested(alike, reasons.get(f) or other or ("" if alike else "complete, but without test scores"))
+    return found
+
+
+def _evaluations(store: Store, fingerprint: str) -> int:
+    """Stage applications of a reconstruction as the trial is meant to be tested."""
+    return sum(from_dict(TrialConfig, store.trial(fingerprint).read_json("config.json")).test_counts)
+
+
+def _reached(files: Files) -> dict[str, float]:
+    """Quantities of a baseline, named as objectives are: validation at the best epoch, parameters, seconds of training."""
+    if files.status()[0] != "complete" or files.run is None:
+        return {}
+    epochs, _ = parse({"": files.epochs}, EpochRecord)
+    timings, _ = parse({"": files.timings}, Timing)
+    found = {"parameters": float(files.run.facts.get("parameters", NAN))}
+    if len(epochs):
+        best = epochs.iloc[int(epochs["validation_psnr"].to_numpy().argmax())]
+        found |= {name: float(best[name]) for name in ("validation_psnr", "validation_ssim")}
+    seconds = timings.loc[timings["name"] == "train_seconds", "value"]
+    found |= {"train_seconds": float(seconds.iloc[0])} if len(seconds) else {}
+    return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -1,0 +1,147 @@
+"""Tables of a search: the best settings, everything that was tried, and what mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.importance import Importance
+from analysis.numbers import plural
+from analysis.search_words import chosen, quantity, setting
+from analysis.searches import COSTS, NAN, Baseline, SearchFrames
+from analysis.tables.table import Column, Number, Table, Text
+from rdun.results import SearchTrial
+
+TOP = 10
+
+
+def best_table(frames: SearchFrames) -> Table:
+    """The Pareto set, or the best ten for one objective, above the baselines."""
+    record, several = frames.record, len(frames.record.objectives) > 1
+    shown = [t for t in record.trials if t.number in frames.best] if several else _top(frames)
+    order = {n: i for i, n in enumerate(frames.best)} if several else {}
+    shown = sorted(shown, key=lambda t: order[t.number]) if several else shown
+    rows = [_row(frames, t) for t in shown] + [_baseline_row(frames, b) for b in frames.baselines]
+    gaps: dict[tuple[int, str], str] = {}
+    for line, tested in enumerate(
+        [*(frames.tested[t.fingerprint] for t in shown), *(b.tested for b in frames.baselines)]
+    ):
+        gaps |= {(line, f"test {d}"): tested.reason for d in frames.datasets() if d not in tested.psnr}
+    what = (
+        "All settings that no other one beats in every objective"
+        if several
+        else f"The best {plural(len(shown), 'setting')}"
+    )
+    return Table(
+        name="best",
+        title="Pareto set" if several else "Best settings",
+        caption=(
+            f"{what}, sorted by {quantity(frames.quantities[0]).name}, and the baselines. Selection is on validation; test PSNR "
+            "is a mean over images, ratios and matrices at the best checkpoint. Multiply-accumulates (MMAC, millions) are "
+            "those of the test counts."
+        ),
+        frame=pd.DataFrame(rows),
+        columns=(Text(key="trial", header="Trial"), *_columns(frames, [str(n) for n in record.space])),
+        group="kind" if frames.baselines else "",
+        gaps=gaps,
+    )
+
+
+def trials_table(frames: SearchFrames) -> Table:
+    """All suggestions in the order they were made, with state and reason."""
+    rows = [_row(frames, t) for t in frames.record.trials]
+    return Table(
+        name="trials",
+        title="All trials",
+        caption=(
+            "In the order they were suggested. Infeasible: against a constraint, never trained. Duplicate: the same setting as "
+            "an earlier trial, whose result it has. Running: in work, or cut off and to be continued."
+        ),
+        frame=pd.DataFrame(rows),
+        columns=(
+            Text(key="trial", header="Trial"),
+            Text(key="state", header="State"),
+            Text(key="setting", header="Setting"),
+            *_columns(frames, []),
+            Text(key="reason", header="Reason"),
+        ),
+    )
+
+
+def importance_table(found: Sequence[Importance], frames: SearchFrames) -> Table:
+    """Shares of importance with the values that were searched."""
+    return Table(
+        name="importance",
+        title="Importance of the parameters",
+        caption=(
+            f"For {quantity(frames.quantities[0]).name}, by PED-ANOVA over {plural(len(frames.complete()), 'complete trial')}: "
+            "how much the best quarter of the trials (at least five) differs from all trials in this parameter, as a share "
+            "of the sum. It says where good settings lie, not in which direction, and with few trials it is rough."
+        ),
+        frame=pd.DataFrame(
+            [
+                {"parameter": i.parameter, "space": frames.record.space[i.parameter], "share": 100 * i.share}
+                for i in found
+            ]
+        ),
+        columns=(
+            Text(key="parameter", header="Parameter"),
+            Text(key="space", header="Values"),
+            Number(key="share", header="Share", unit="%", digits=0),
+        ),
+    )
+
+
+def _top(frames: SearchFrames) -> list[SearchTrial]:
+    sign = 1 if frames.record.objectives[0]["direction"] == "maximize" else -1
+    done = [t for t in frames.record.trials if t.state == "complete"]
+    return sorted(done, key=lambda t: (-sign * t.objectives[0], t.number))[:TOP]
+
+
+def _columns(frames: SearchFrames, parameters: Sequence[str]) -> list[Column]:
+    shown = [*frames.quantities, *(c for c in COSTS if c not in frames.quantities)]
+    heads = {"macs": "MMAC", "stage_evaluations": "Stages"}
+    numbers: list[Column] = []
+    for name in shown:
+        known = quantity(name)
+        head, unit = heads.get(name, known.name[:1].upper() + known.name[1:]), "" if name == "macs" else known.unit
+        numbers.append(Number(key=name, header=head, unit=unit, digits=known.digits))
+    tests = [Number(key=f"test {d}", header=f"Test PSNR, {d}", unit="dB") for d in frames.datasets()]
+    return [*(Text(key=f"value {p}", header=p, align="right") for p in parameters), *numbers, *tests]
+
+
+def _row(frames: SearchFrames, trial: SearchTrial) -> dict[str, Any]:
+    known = trial.quantities | dict(zip(frames.quantities, trial.objectives, strict=False))
+    tested = frames.tested.get(trial.fingerprint) if trial.state in ("complete", "duplicate") else None
+    row: dict[str, Any] = {"kind": "Trials", "trial": str(trial.number), "state": trial.state, "reason": trial.reason}
+    row |= {"setting": setting(trial), "fingerprint": trial.fingerprint}
+    row |= {f"value {name}": chosen(trial.values[name]) if name in trial.values else "" for name in frames.record.space}
+    return (
+        row
+        | _numbers(frames, known)
+        | {f"test {d}": tested.psnr.get(d, NAN) if tested else NAN for d in frames.datasets()}
+    )
+
+
+def _baseline_row(frames: SearchFrames, baseline: Baseline) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "kind": "Baselines",
+        "trial": baseline.name,
+        "state": "",
+        "reason": baseline.tested.reason,
+        "setting": "",
+    }
+    row |= {"fingerprint": frames.record.baselines[baseline.name], "baseline": True}
+    row |= {f"value {name}": "" for name in frames.record.space}
+    return (
+        row
+        | _numbers(frames, baseline.quantities)
+        | {f"test {d}": baseline.tested.psnr.get(d, NAN) for d in frames.datasets()}
+    )
+
+
+def _numbers(frames: SearchFrames, known: dict[str, float]) -> dict[str, float]:
+    names = [*frames.quantities, *(c for c in COSTS if c not in frames.quantities)]
+    return {name: known.get(name, NAN) / quantity(name).divisor for name in names}
