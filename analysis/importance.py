@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import optuna
@@ -32,7 +33,8 @@ def importances(record: SearchRecord) -> list[Importance]:
     if len(trials) < ENOUGH:
         return []
     kinds = {name: _distribution([t.values[name] for t in trials if name in t.values]) for name in record.space}
-    study = optuna.create_study(direction=record.objectives[0]["direction"])
+    with _quiet():
+        study = optuna.create_study(direction=record.objectives[0]["direction"])
     study.add_trials([_frozen(t, kinds) for t in trials])
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.25, 5 / len(trials)))
     names = [name for name, kind in kinds.items() if not kind.single()]
@@ -40,6 +42,17 @@ def importances(record: SearchRecord) -> list[Importance]:
     total = sum(shares.values())
     found = [Importance(name, share / total) for name, share in shares.items()] if total > 0 else []
     return sorted(found, key=lambda i: (-i.share, i.parameter))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's line about a new study."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _distribution(values: Sequence[Any]) -> BaseDistribution:

@@ -17,9 +17,10 @@ def search_answer(frames: SearchFrames) -> list[str]:
     best = [by_number[n] for n in frames.best]
     if not best:
         return [f"No trial is complete yet. {standing(frames)}"]
+    once = ", and a baseline was run once" if frames.baselines else ""
     caveat = (
-        f"Selected on validation among {plural(len(frames.complete()), 'setting')} with one seed each: the selected value is "
-        "favoured by chance, and a baseline was run once. A study with several seeds decides small differences."
+        f"Selected among {plural(len(frames.complete()), 'setting')} with one run each: the best value is favoured by "
+        f"chance{once}. A study with several seeds decides small differences."
     )
     if len(record.objectives) == 1:
         head = f"Best by {quantity(frames.quantities[0]).name}: {_described(frames, best[0])}."
@@ -28,7 +29,7 @@ def search_answer(frames: SearchFrames) -> list[str]:
         head = f"{len(best)} of {plural(len(frames.complete()), 'complete setting')} {_are(len(best))} Pareto-optimal in {goals}."
     against = [_against(frames, b) for b in frames.baselines]
     first = [f"{head} {against[0]}" if against else head]
-    if len(best) > 1:
+    if len(record.objectives) > 1:
         first += [f"Highest placed by {quantity(frames.quantities[0]).name}: {_described(frames, best[0])}."]
     return [*first, *against[1:], standing(frames), caveat]
 
@@ -72,19 +73,19 @@ def _against(frames: SearchFrames, baseline: Baseline) -> str:
         )
     sign = 1 if goals[first] == "maximize" else -1
     trials = [t for t in frames.record.trials if t.state == "complete" and sign * t.objectives[0] >= sign * own]
-    level = f"the baseline {baseline.name} ({quantity(first).name} {reached(first, own)})"
+    level = f"as good in {quantity(first).name} as the baseline {baseline.name} ({reached(first, own)})"
     if not trials:
-        return f"No trial is at least as good as {level}."
+        return f"No trial is at least {level}."
     cost = next((q for q in [*frames.quantities[1:], "parameters"] if goals.get(q, "minimize") == "minimize"), "")
     known = [t for t in trials if _cost(frames, t, cost) is not None]
     if not known:
-        return f"{plural(len(trials), 'trial')} {_are(len(trials))} at least as good as {level}."
+        return f"{plural(len(trials), 'trial')} {_are(len(trials))} at least {level}."
     cheapest = min(known, key=lambda t: (_cost(frames, t, cost) or 0.0, -sign * t.objectives[0], t.number))
     price, theirs = _cost(frames, cheapest, cost), baseline.quantities.get(cost)
     assert price is not None
     share = f", {percent(round(price / theirs, 3))} of the baseline's {reached(cost, theirs)}" if theirs else ""
     return (
-        f"The cheapest that is at least as good as {level} in the objective is trial {cheapest.number} ({setting(cheapest)}): "
+        f"The cheapest that is at least {level} is trial {cheapest.number} ({setting(cheapest)}): "
         f"{quantity(cost).name} {reached(cost, price)}{share}, {quantity(first).name} {reached(first, cheapest.objectives[0])}, "
         f"{_test(frames.tested[cheapest.fingerprint])} (the baseline: {_test(baseline.tested)})."
     )

@@ -83,6 +83,7 @@ def test_nothing_imports_studies() -> None:
         ("rdun.tracking", {"torch", "mlflow", "ray"}),
         ("rdun.trial", {"ray", "mlflow", "pandas"}),
         ("analysis.report", {"torch", "ray", "mlflow"}),
+        ("analysis.search_report", {"torch", "ray", "mlflow"}),
     ],
 )
 def test_what_an_import_really_loads(module: str, forbidden: set[str]) -> None:

@@ -30,7 +30,7 @@ def best_table(frames: SearchFrames) -> Table:
     ):
         gaps |= {(line, f"test {d}"): tested.reason for d in frames.datasets() if d not in tested.psnr}
     what = (
-        "All settings that no other one beats in every objective"
+        "All settings for which no other one is at least as good in every objective and better in one"
         if several
         else f"The best {plural(len(shown), 'setting')}"
     )

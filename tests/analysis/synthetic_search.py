@@ -100,7 +100,10 @@ def write_search(
 def write_trial(store: Store, fingerprint: str, validation: float, parameters: int, protocol: str = "p" * 16) -> None:
     """Two test images `TEST_SHIFT` ± 1 dB from the validation PSNR; other counts, the last checkpoint and blocks are worse."""
     config = with_values(TrialConfig(precision="fp32"), {"model.layers": 2, "recursion.train": Fixed(counts=(2,))})
-    folder, key = store.trial(fingerprint), {"matrix": "gauss-s0", "protocol": protocol, "dataset": "photos", "ratio": 0.25}
+    folder, key = (
+        store.trial(fingerprint),
+        {"matrix": "gauss-s0", "protocol": protocol, "dataset": "photos", "ratio": 0.25},
+    )
     attempt = Attempt(
         started="2026-01-15T10:00:00Z", host="n", device="cpu", threads=1, versions={}, revision="", resumed_at_epoch=0
     )

@@ -1,0 +1,185 @@
+"""The report of a search: known answers, gaps, hostile names, and trials that were really run."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.figures.search import draw_search, search_info
+from analysis.importance import importances
+from analysis.search_answer import search_answer
+from analysis.search_report import build, write_search_report
+from analysis.searches import SearchFrames, load_search
+from analysis.tables.search import best_table, trials_table
+from rdun.config import Fixed, TrialConfig, with_values
+from rdun.plan import QUANTITIES
+from rdun.results import Folder, SearchRecord, SearchTrial, Store
+from rdun.trial import run_trial
+from tests.analysis.synthetic_search import TEST_SHIFT, TWO, points, trial, unfinished, write_search, write_trial
+
+
+def frames_of(search: tuple[Path, Store]) -> SearchFrames:
+    folder, store = search
+    return load_search(SearchRecord.load(Folder(folder)), store)
+
+
+def many(count: int) -> list[SearchTrial]:
+    """Quality grows with `high` and hardly with `layers`; `same` never varies."""
+    drawn = random.Random(5)
+    chosen = [(drawn.randint(1, 4), drawn.randint(1, 4)) for _ in range(count)]
+    return [
+        trial(n, 25 + high + 0.01 * layers, 1000 * layers, {"layers": layers, "high": high, "same": 1})
+        for n, (layers, high) in enumerate(chosen)
+    ]
+
+
+def test_pareto_set_is_the_known_one(tmp_path: Path) -> None:
+    frames = frames_of(write_search(tmp_path, points(), baselines={"unrolled": (29.8, 8000)}))
+    assert frames.best == (1, 0, 2)
+    table = best_table(frames)
+    assert table.frame["trial"].tolist() == ["1", "0", "2", "unrolled"]
+    assert table.frame["validation_psnr"].tolist() == [31.0, 30.0, 29.0, 29.8]
+    assert table.frame["test photos"].tolist() == pytest.approx([v + TEST_SHIFT for v in (31.0, 30.0, 29.0, 29.8)])
+    info = search_info(frames)
+    assert {(p.number, p.x, p.y) for p in info.points if p.best} == {(1, 4000, 31), (0, 2000, 30), (2, 1000, 29)}
+    assert info.baselines == (("unrolled", 8000, 29.8),) and info.to_left and info.rising
+    line = next(line for line in draw_search(info).axes[0].lines if line.get_drawstyle() == "steps-post")
+    assert line.get_xydata().tolist() == [[1000, 29], [2000, 30], [4000, 31]]  # type: ignore[union-attr]
+
+
+def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> None:
+    reference = {"unrolled": (29.8, 8000), "deep": (32.0, 20000)}
+    first, *others = search_answer(frames_of(write_search(tmp_path, points(), baselines=reference)))
+    assert first.startswith(
+        "3 of 6 complete settings are Pareto-optimal in validation PSNR (max.) and parameters (min.)."
+    )
+    assert "baseline unrolled (29.80\u00a0dB) is trial 0 (layers 1, high 1): parameters 2,000" in first
+    assert "25\u00a0% of the baseline's 8,000" in first and "test PSNR 28.75\u00a0dB on photos" in first
+    assert "No trial is at least as good in validation PSNR as the baseline deep (32.00\u00a0dB)." in others
+
+
+@pytest.mark.parametrize(("direction", "best", "psnr"), [("maximize", 1, "31.00"), ("minimize", 5, "28.00")])
+def test_one_objective_gives_the_best_trial_and_a_history(tmp_path: Path, direction: str, best: int, psnr: str) -> None:
+    goal = [{"quantity": "validation_psnr", "direction": direction}]
+    frames = frames_of(write_search(tmp_path, points(count=1), objectives=goal))
+    first = search_answer(frames)[0]
+    assert f"Best by validation PSNR: trial {best} (" in first and f"validation PSNR {psnr}\u00a0dB, test PSNR" in first
+    assert best_table(frames).frame["trial"].iloc[0] == str(best)
+    line = next(line for line in draw_search(search_info(frames)).axes[0].lines if line.get_label() == "best so far")
+    reached = [30, 31, 31, 31, 31, 31] if direction == "maximize" else [30, 30, 29, 29, 29, 28]
+    assert list(line.get_ydata()) == reached  # type: ignore[arg-type]
+
+
+def test_an_unfinished_search_says_what_is_missing(tmp_path: Path) -> None:
+    copy = replace(points()[1], number=6, state="duplicate")
+    trials = [
+        *points()[:3],
+        copy,
+        unfinished(7, "running"),
+        unfinished(8, "failed", "out of memory"),
+        unfinished(9, "infeasible", "parameters is 9,000, above 8,000"),
+    ]
+    search = write_search(tmp_path, trials, wanted=12, baselines={"unrolled": (29.0, 8000)})
+    search[1].trial("base0").remove("run.json")
+    search[1].trial("trial002").remove("scores.csv")
+    frames = frames_of(search)
+    lines = search_answer(frames)
+    assert "3 of 12 trials complete; 1 duplicate, 1 running, 1 failed, 1 infeasible and 6 not suggested yet." in lines
+    assert "The baseline unrolled has no validation PSNR: not run." in lines[0]
+    table = trials_table(frames)
+    assert dict(zip(table.frame["trial"], table.frame["reason"], strict=True))["8"] == "out of memory"
+    assert table.frame["test photos"].iloc[3] == table.frame["test photos"].iloc[1]  # the duplicate has the result
+    best = best_table(frames)
+    lacking = best.frame["trial"].tolist().index("2")
+    assert best.gaps[lacking, "test photos"] == "unreadable: scores.csv is missing or empty"
+    report = write_search_report(search[0], search[1])
+    page = report.path.read_text()
+    assert "from 10 complete trials on; there are 3" in page and "above 8,000" in page
+
+
+def test_nothing_complete_still_makes_a_report(tmp_path: Path) -> None:
+    for name, trials in (("empty", []), ("running", [unfinished(0, "running")])):
+        home, store = write_search(tmp_path / name, trials, wanted=4)
+        assert write_search_report(home, store).answer.startswith("No trial is complete yet. 0 of 4 trials complete")
+    with pytest.raises(ValueError, match=r"no search\.json"):
+        write_search_report(tmp_path, store)
+
+
+def test_another_protocol_is_a_gap_and_not_a_number(tmp_path: Path) -> None:
+    search = write_search(tmp_path, points())
+    write_trial(search[1], "trial000", 30.0, 2000, protocol="q" * 16)
+    table = best_table(frames_of(search))
+    line = table.frame["trial"].tolist().index("0")
+    assert table.frame["test photos"].isna().tolist() == [i == line for i in range(3)]
+    assert "another protocol" in table.gaps[line, "test photos"]
+
+
+def test_importance_is_stable_and_finds_what_matters(tmp_path: Path) -> None:
+    record = SearchRecord.load(Folder(write_search(tmp_path, many(40))[0]))
+    found = importances(record)
+    assert found == importances(record) and sum(i.share for i in found) == pytest.approx(1)
+    assert [i.parameter for i in found] == ["high", "layers"] and found[0].share > 0.7
+    assert importances(replace(record, trials=record.trials[:9])) == []
+    lower = [{"quantity": "parameters", "direction": "minimize"}]
+    small = [replace(t, objectives=[t.objectives[1]]) for t in record.trials]
+    assert importances(replace(record, trials=small, objectives=lower))[0].parameter == "layers"
+
+
+def test_values_of_any_kind_have_an_importance(tmp_path: Path) -> None:
+    drawn = random.Random(1)
+    trials = []
+    for n in range(20):
+        values = {"rate": drawn.random(), "start": drawn.choice(["identity", None, True])}
+        values |= {"extra": n} if n % 2 else {}  # not every setting has it
+        trials.append(trial(n, 30 + values["rate"], 1000, values))
+    found = importances(SearchRecord.load(Folder(write_search(tmp_path, trials)[0])))
+    assert {i.parameter for i in found} == {"rate", "start", "extra"} and found[0].parameter == "rate"
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>|$x_1$"
+    trials = [replace(t, values={evil: evil, "=1+1": n}) for n, t in enumerate(points())]
+    trials.append(unfinished(9, "failed", evil))
+    home, store = write_search(tmp_path, trials, title=evil, question=evil, baselines={evil: (29.8, 8000)})
+    page = write_search_report(home, store).path.read_text()
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert "<script" not in (home / "report.md").read_text()
+    for ending in ("png", "svg", "pdf"):
+        assert (home / "figures" / f"search.{ending}").stat().st_size > 1000
+    assert {p.name for p in (home / "tables").iterdir()} == {
+        f"{n}.{e}" for n in ("best", "trials") for e in ("csv", "tex", "md")
+    }
+
+
+def test_trials_that_were_really_run(tiny: TrialConfig, tmp_path: Path) -> None:
+    """What the engine leaves behind is what the report reads: one or two layers against an unrolled baseline."""
+    store = Store(tmp_path / "trials")
+    base = with_values(tiny, {"optim.epochs": 1})
+    trials = []
+    for number, (layers, count) in enumerate([(1, 2), (1, 1)]):
+        config = with_values(base, {"model.layers": layers, "recursion.train": Fixed(counts=(count,))})
+        info = run_trial(config, store.trial(f"t{number}").path)
+        costs = {name: float(QUANTITIES[name](config)) for name in ("parameters", "macs", "stage_evaluations")}
+        trials.append(
+            SearchTrial(
+                number=number,
+                values={"layers": layers, "high": count},
+                fingerprint=f"t{number}",
+                state="complete",
+                objectives=[info.facts["best_validation_psnr"], costs["parameters"]],
+                quantities=costs,
+            )
+        )
+    run_trial(base, store.trial("unrolled").path)
+    home, _ = write_search(tmp_path / "record", [], objectives=TWO)
+    record = replace(SearchRecord.load(Folder(home)), trials=trials, wanted=2, baselines={"unrolled": "unrolled"})
+    frames = load_search(replace(record, space={"layers": "1, 2", "high": "1, 2"}), store)
+    baseline = frames.baselines[0]
+    assert baseline.quantities["parameters"] == QUANTITIES["parameters"](base)
+    assert baseline.quantities["validation_psnr"] == store.trial("unrolled").epochs()[0].validation_psnr
+    assert all(t.psnr["test"] > 5 and not t.reason for t in [*frames.tested.values(), baseline.tested])
+    assert frames.tested["t0"].psnr != frames.tested["t1"].psnr
+    assert [t.table.name for t in build(frames).tables] == ["best", "trials"]
