@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,16 +124,19 @@ def test_importance_is_stable_and_finds_what_matters(tmp_path: Path) -> None:
     assert found == importances(record) and sum(i.share for i in found) == pytest.approx(1)
     assert [i.parameter for i in found] == ["high", "layers"] and found[0].share > 0.7
     assert importances(replace(record, trials=record.trials[:9])) == []
-    lower = [{"quantity": "parameters", "direction": "minimize"}]
-    small = [replace(t, objectives=[t.objectives[1]]) for t in record.trials]
-    assert importances(replace(record, trials=small, objectives=lower))[0].parameter == "layers"
+    goals = {d: [{"quantity": "train_seconds", "direction": d}] for d in ("maximize", "minimize")}
+    uneven = [
+        replace(t, objectives=[-9.0 if t.values["layers"] == 1 else float(t.values["high"])]) for t in record.trials
+    ]
+    first = {d: importances(replace(record, trials=uneven, objectives=g))[0].parameter for d, g in goals.items()}
+    assert first == {"maximize": "high", "minimize": "layers"}  # the lowest values lie at one layer
 
 
 def test_values_of_any_kind_have_an_importance(tmp_path: Path) -> None:
     drawn = random.Random(1)
     trials = []
     for n in range(20):
-        values = {"rate": drawn.random(), "start": drawn.choice(["identity", None, True])}
+        values: dict[str, Any] = {"rate": drawn.random(), "start": drawn.choice(["identity", None, True])}
         values |= {"extra": n} if n % 2 else {}  # not every setting has it
         trials.append(trial(n, 30 + values["rate"], 1000, values))
     found = importances(SearchRecord.load(Folder(write_search(tmp_path, trials)[0])))
