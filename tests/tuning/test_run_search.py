@@ -21,7 +21,8 @@ def test_failed_trials_are_a_gap_with_a_reason(search: Search, store: Store, ope
         trials=6,
         seed=2,
     )
-    suggestions, ended = opened(one), []
+    ended: list[str] = []
+    suggestions = opened(one)
     with cluster(cpus=2) as capacity:
         run_search(suggestions, store, capacity, ended.append)
     assert suggestions.finished()
