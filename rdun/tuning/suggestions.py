@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from rdun.config import Precision, TrialConfig, digest, from_dict, to_dict
+from rdun.config import Precision, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import QUANTITIES, check_data
 from rdun.results import SearchRecord, SearchState, SearchTrial, Store
-from rdun.search import QUALITIES, Choice, Int, Parameter, Search
-from rdun.streams import seed_for
+from rdun.search import QUALITIES, Search
+from rdun.tuning.optuna_study import distribution, open_study, sampler
 
 MODEL_TRIES, TRIES = 10, 1000
 """Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
-START = 10
-"""Random trials before a model is fitted, and the population of NSGA-II."""
 SHOWN = ("parameters", "macs", "stage_evaluations")
 
 
@@ -65,8 +62,8 @@ class Suggestions:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.search, self.store, self.precision, self.trials = search, store, precision, trials
-        self.space = {name: _distribution(parameter) for name, parameter in search.space.items()}
-        self.study = _open(search, database)
+        self.space = {name: distribution(parameter) for name, parameter in search.space.items()}
+        self.study = open_study(search, database)
         self.given: dict[str, list[int]] = {}
         self.baselines = {name: self._identified(config) for name, config in search.baselines.items()}
         self.gave_up = ""
@@ -156,7 +153,7 @@ class Suggestions:
             number = sum(_examined(trial) for trial in self.study.get_trials(deepcopy=False))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self.study.sampler = _sampler(model, self.search.seed, number)
+                self.study.sampler = sampler(model, self.search.seed, number)
                 trial = self.study.ask(self.space)
             problem = self._examined(trial)
             if problem:
@@ -287,56 +284,3 @@ def _examined(trial: FrozenTrial) -> bool:
 def _whole(trial: FrozenTrial) -> bool:
     """Whether the suggestion came as far as having a setting that may be trained."""
     return "fingerprint" in trial.user_attrs
-
-
-def _open(search: Search, database: Path) -> optuna.Study:
-    """The search's study, new or as it was left."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=f"sqlite:///{database}",
-        study_name=search.name,
-        directions=[objective.direction for objective in search.objectives],
-        load_if_exists=True,
-    )
-    asked = {
-        "space": {name: repr(parameter) for name, parameter in search.space.items()},
-        "objectives": [[o.quantity, o.direction] for o in search.objectives],
-        "constraints": [[c.quantity, c.at_most] for c in search.constraints],
-        "sampler": search.sampler,
-        "seed": search.seed,
-        "settings": digest([to_dict(search.config(values)) for values in search.corners()]),
-    }
-    known = study.user_attrs.get("asked", asked)
-    for name in asked:
-        if known[name] != asked[name]:
-            raise ValueError(
-                f"search {search.name!r} was begun with {name}={known[name]}, now it is {asked[name]}; "
-                f"give the search another name, or remove {database}"
-            )
-    study.set_user_attr("asked", asked)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "experimental": names for optuna-dashboard
-        study.set_metric_names([objective.quantity for objective in search.objectives])
-    return study
-
-
-def _distribution(parameter: Parameter) -> BaseDistribution:
-    if isinstance(parameter, Choice):
-        return CategoricalDistribution(parameter.options)
-    if isinstance(parameter, Int):
-        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
-    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
-
-
-def _sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:
-    """A sampler for one suggestion: chance comes from the seed and the number, all else from the study's history."""
-    own = seed_for(seed, f"suggestion {number}") % 2**32
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=own)
-    if name == "tpe":
-        return optuna.samplers.TPESampler(seed=own, n_startup_trials=START)
-    if name == "gp":
-        return optuna.samplers.GPSampler(seed=own, n_startup_trials=START)
-    if name == "nsga2":
-        return optuna.samplers.NSGAIISampler(seed=own, population_size=START)
-    return optuna.samplers.QMCSampler(seed=seed, scramble=True)  # one sequence, of which the study keeps the place

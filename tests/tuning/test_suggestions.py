@@ -17,7 +17,7 @@ from tests.tuning.conftest import Open, leave, worked_off
 @pytest.fixture
 def early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models from the fifth suggestion on."""
-    monkeypatch.setattr("rdun.tuning.suggestions.START", 4)
+    monkeypatch.setattr("rdun.tuning.optuna_study.START", 4)
 
 
 @pytest.mark.usefixtures("early")

@@ -1,0 +1,70 @@
+"""A search in Optuna's terms: its study in a SQLite file, distributions and samplers."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from rdun.config import digest, to_dict
+from rdun.search import Choice, Int, Parameter, Search
+from rdun.streams import seed_for
+
+START = 10
+"""Random trials before a model is fitted, and the population of NSGA-II."""
+
+
+def open_study(search: Search, database: Path) -> optuna.Study:
+    """The search's study, new or as it was left."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        storage=f"sqlite:///{database}",
+        study_name=search.name,
+        directions=[objective.direction for objective in search.objectives],
+        load_if_exists=True,
+    )
+    asked = {
+        "space": {name: repr(parameter) for name, parameter in search.space.items()},
+        "objectives": [[o.quantity, o.direction] for o in search.objectives],
+        "constraints": [[c.quantity, c.at_most] for c in search.constraints],
+        "sampler": search.sampler,
+        "seed": search.seed,
+        "settings": digest([to_dict(search.config(values)) for values in search.corners()]),
+    }
+    known = study.user_attrs.get("asked", asked)
+    for name in asked:
+        if known[name] != asked[name]:
+            raise ValueError(
+                f"search {search.name!r} was begun with {name}={known[name]}, now it is {asked[name]}; "
+                f"give the search another name, or remove {database}"
+            )
+    study.set_user_attr("asked", asked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "experimental": names for optuna-dashboard
+        study.set_metric_names([objective.quantity for objective in search.objectives])
+    return study
+
+
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """A parameter of a space as Optuna's."""
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.options)
+    if isinstance(parameter, Int):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+
+
+def sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:
+    """A sampler for one suggestion: chance comes from the seed and the number, all else from the study's history."""
+    own = seed_for(seed, f"suggestion {number}") % 2**32
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=own)
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=own, n_startup_trials=START)
+    if name == "gp":
+        return optuna.samplers.GPSampler(seed=own, n_startup_trials=START)
+    if name == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=own, population_size=START)
+    return optuna.samplers.QMCSampler(seed=seed, scramble=True)  # one sequence, of which the study keeps the place
