@@ -76,6 +76,7 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
             tuning.run_search(suggestions, store, capacity, save)
     except KeyboardInterrupt:
         interrupted = True
+    suggestions.settle()
     tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=interrupted)
     facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
     save()
@@ -128,7 +129,7 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
 def _print_end(record: SearchRecord) -> None:
     click.echo(f"{record.name}: {_counts(record)}")
     best = record.best()
-    if len(record.objectives) > 1:
+    if best and len(record.objectives) > 1:
         click.echo(f"No other trial is better in every objective than these {len(best)}:")
     for trial in best[:SHOWN]:
         click.echo(f"  {_line(record, trial)}")

@@ -18,7 +18,7 @@ from rdun.results import SearchRecord, SearchState, SearchTrial, Store
 from rdun.search import QUALITIES, Search
 from rdun.tuning.optuna_study import distribution, open_study, sampler
 
-MODEL_TRIES, TRIES = 10, 1000
+MODEL_TRIES, TRIES = 3, 1000
 """Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
 SHOWN = ("parameters", "macs", "stage_evaluations")
 
@@ -91,6 +91,11 @@ class Suggestions:
                 self._complete(number, fingerprint)
             elif died or status == "failed":
                 self.study.tell(number, state=TrialState.FAIL)
+
+    def settle(self) -> None:
+        """Tells Optuna of the trials that were given out and have an end by now, seen or not; for a driver that stops."""
+        for fingerprint in list(self.given):
+            self.ended(fingerprint)
 
     def finished(self) -> bool:
         """Whether everything that was asked for has an end."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from rdun.config import with_values
+from rdun.config import TrialConfig, with_values
 from rdun.results import Folder, SearchRecord, Store
-from rdun.search import SAMPLERS, Choice, Constraint, Int, Objective, Search
+from rdun.search import SAMPLERS, Choice, Constraint, Int, Objective, Search, Values
 from tests.tuning.conftest import Open, leave, worked_off
 
 
@@ -204,3 +204,58 @@ def test_the_record_is_saved_and_read(search: Search, store: Store, opened: Open
     assert record.space["model.layers"] == "1, 2, 3"
     trial = record.best()[0]
     assert trial.values["high"] in (1, 2)
+
+
+def test_a_process_that_died_for_good_is_a_failure_and_a_cut_off_trial_is_not(
+    search: Search, store: Store, opened: Open
+) -> None:
+    suggestions = opened(search, trials=2)
+    for died in (True, False):
+        found = suggestions.next()
+        assert found is not None
+        leave(store, found.fingerprint, status="running")
+        suggestions.ended(found.fingerprint, died=died)
+    states = [trial.state for trial in suggestions.record().trials if trial.state != "infeasible"]
+    assert states == ["failed", "running"]
+    assert not suggestions.finished()
+    assert opened(search, trials=2).next() == found
+
+
+def test_qualities_are_those_of_the_best_epoch(search: Search, store: Store, opened: Open) -> None:
+    wanted = (Objective("validation_ssim", "maximize"), Objective("train_seconds", "minimize"))
+    suggestions = opened(replace(search, objectives=wanted), trials=1)
+    found = suggestions.next()
+    assert found is not None
+    leave(store, found.fingerprint, psnr=20.0)
+    folder = store.trial(found.fingerprint)
+    first = folder.epochs()[0]
+    worse = replace(first, epoch=2, seconds=2.0, validation_psnr=19.0, validation_ssim=0.9)
+    folder.write_epochs([first, worse])
+    suggestions.ended(found.fingerprint)
+    (trial,) = (trial for trial in suggestions.record().trials if trial.state == "complete")
+    assert trial.objectives == [0.5, 2.0]
+
+
+def test_values_that_do_not_fit_together_are_infeasible(search: Search, store: Store, opened: Open) -> None:
+    def build(base: TrialConfig, values: Values) -> TrialConfig:
+        if values["layers"] == values["channels"] == 2:
+            raise ValueError("layers and channels are both 2")
+        return with_values(base, {"model.layers": values["layers"], "model.channels": values["channels"]})
+
+    space: dict[str, Choice | Int] = {"layers": Choice((1, 2, 3)), "channels": Int(1, 3)}
+    suggestions = opened(replace(search, space=space, build=build, constraints=()), trials=20)
+    worked_off(suggestions, store)
+    reasons = {trial.reason for trial in suggestions.record().trials if trial.values == {"layers": 2, "channels": 2}}
+    assert reasons == {"layers and channels are both 2"}
+    assert sum(trial.state != "infeasible" for trial in suggestions.record().trials) == 20
+
+
+def test_a_trial_that_ended_unseen_is_told_when_the_driver_stops(search: Search, store: Store, opened: Open) -> None:
+    suggestions = opened(search, trials=2)
+    found = [suggestions.next(), suggestions.next()]
+    assert found[0] and found[1]
+    leave(store, found[0].fingerprint)
+    leave(store, found[1].fingerprint, status="stopped")
+    suggestions.settle()
+    states = [trial.state for trial in suggestions.record().trials if trial.state != "infeasible"]
+    assert states == ["complete", "running"]
