@@ -68,7 +68,9 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
         assert f"trial {trial.number}: " in shown.stdout
     home = tmp_path / "runs" / "studies" / "tiny-search"
     assert "Answer:  " in more.stdout and (home / "report.html").read_text().count("<svg") == 1
-    answer = next(line for line in more.stdout.splitlines() if line.startswith("Answer:")).removeprefix("Answer:").strip()
+    answer = (
+        next(line for line in more.stdout.splitlines() if line.startswith("Answer:")).removeprefix("Answer:").strip()
+    )
     complete = sum(t.state == "complete" for t in longer.trials)
     assert answer.startswith(f"{len(longer.best())} of {complete} complete settings are Pareto-optimal")
     assert f"**{answer}" in (home / "report.md").read_text()
