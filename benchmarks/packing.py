@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -99,14 +100,18 @@ def _stacked(networks: list[Unfolding]) -> dict[str, Tensor]:
 
 
 def _packed_loss(
-    networks: list[Unfolding], stacked: Mapping[str, Tensor], x: Tensor, config: TrialConfig, device: torch.device
+    network: Unfolding,
+    stacked: Mapping[str, Tensor],
+    x: Tensor,
+    operator: Operator,
+    config: TrialConfig,
+    device: torch.device,
 ) -> Tensor:
-    """The sum of the K losses; its gradient holds each network's own, since they share nothing."""
-    operator, shape = _operator(config, device), networks[0]
+    """The sum of the K losses; its gradient holds each network's own, since they share nothing. `network`: any of them."""
 
     def one(parameters: dict[str, Tensor], blocks: Tensor) -> Tensor:
         def run(*inputs: Any) -> Any:
-            return torch.func.functional_call(shape, parameters, inputs)
+            return torch.func.functional_call(network, parameters, inputs)
 
         return _loss(run, blocks, operator, config, device)
 
@@ -116,12 +121,12 @@ def _packed_loss(
 def _packed(config: TrialConfig, count: int, device: torch.device) -> Step:
     networks = [_network(config, seed, device) for seed in range(count)]
     x = torch.stack([_blocks(config, seed, device) for seed in range(count)])
-    stacked = _stacked(networks)
+    stacked, operator = _stacked(networks), _operator(config, device)
     optimizer = _adam(list(stacked.values()))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=False)
-        _packed_loss(networks, stacked, x, config, device).backward()  # type: ignore[no-untyped-call]
+        _packed_loss(networks[0], stacked, x, operator, config, device).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return _captured(step, device)
@@ -133,7 +138,7 @@ def _difference(config: TrialConfig, count: int, device: torch.device) -> float:
     networks = [_network(exact, seed, device) for seed in range(count)]
     blocks = [_blocks(exact, seed, device) for seed in range(count)]
     stacked, operator, worst = _stacked(networks), _operator(exact, device), 0.0
-    _packed_loss(networks, stacked, torch.stack(blocks), exact, device).backward()  # type: ignore[no-untyped-call]
+    _packed_loss(networks[0], stacked, torch.stack(blocks), operator, exact, device).backward()  # type: ignore[no-untyped-call]
     for k, network in enumerate(networks):
         _loss(network, blocks[k], operator, exact, device).backward()  # type: ignore[no-untyped-call]
         for name, parameter in network.named_parameters():
@@ -156,7 +161,13 @@ def _captured(step: Callable[[], None], device: torch.device) -> Step:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay
+
+    return partial(_replay, graph, step)
+
+
+def _replay(graph: torch.cuda.CUDAGraph, _: Step) -> None:
+    """Runs the graph; the step is kept because the graph reads the memory of its networks."""
+    graph.replay()
 
 
 def _seconds(step: Step, device: torch.device, seconds: float) -> float:
