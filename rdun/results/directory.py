@@ -18,16 +18,20 @@ from typing import Any, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from rdun.results.objects import swap_object
 from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, SystemSample, Timing, Trace
 
 Row = TypeVar("Row")
 
 
 class Folder:
-    """Files below one path; every write is whole or not at all."""
+    """Files below one path; every write is whole or not at all.
+
+    Local and shared disks, and object stores through fsspec, behave the same. Listings are never cached: others write here too.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.fs, self.path = fsspec.core.url_to_fs(os.fspath(path))
+        self.fs, self.path = fsspec.core.url_to_fs(os.fspath(path), use_listings_cache=False)
 
     def _at(self, name: str) -> str:
         return f"{self.path}/{name}"
@@ -41,6 +45,13 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         return bytes(self.fs.cat_file(self._at(name)))
+
+    def read_if_there(self, name: str) -> bytes | None:
+        """The content of a file, None if there is none."""
+        try:
+            return self.read(name)
+        except FileNotFoundError:
+            return None
 
     def write(self, name: str, content: bytes) -> None:
         """Replaces a file atomically. Raises OSError, naming the path, where it cannot be written."""
@@ -61,22 +72,21 @@ class Folder:
                 os.unlink(partial)
             raise
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps other processes out of the same block, by a lock on the folder that ends with the process.
+    def swap(self, name: str, content: bytes | None, expected: bytes | None) -> bool:
+        """Writes a file only if it still holds what the caller has read (None: is not there); whether it was written.
 
-        Object stores have no such lock: there the block runs unguarded.
+        Without `content` the file is removed, or left empty on an object store, which cannot remove on a condition.
+
+        Among all processes that share the folder, only one of several swaps from the same content succeeds. On disks a lock
+        on the folder guards it, which ends with its process; S3 compares the object itself. Other stores compare unguarded.
         """
         if not self.is_local:
-            yield
-            return
-        Path(self.path).mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+            return swap_object(self.fs, self._at(name), content or b"", expected)
+        with _alone(self.path):
+            if self.read_if_there(name) != expected:
+                return False
+            self.remove(name) if content is None else self.write(name, content)
+            return True
 
     def write_text(self, name: str, text: str) -> None:
         self.write(name, text.encode())
@@ -94,10 +104,23 @@ class Folder:
     def names(self, below: str = "") -> list[str]:
         """File and folder names directly below a subfolder, sorted; none if it does not exist."""
         where = self._at(below) if below else self.path
-        if not self.fs.exists(where):
+        try:
+            entries = self.fs.ls(where, detail=False)
+        except FileNotFoundError:
             return []
-        self.fs.invalidate_cache(where)
-        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in self.fs.ls(where, detail=False))
+        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+
+
+@contextlib.contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Keeps other processes out of the same block, by a lock on the folder."""
+    Path(path).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class TrialDirectory(Folder):
@@ -105,9 +128,10 @@ class TrialDirectory(Folder):
 
     def run(self) -> RunInfo | None:
         """Where the trial stands; None if it was never started."""
-        if not self.exists("run.json"):
+        content = self.read_if_there("run.json")
+        if content is None:
             return None
-        values = self.read_json("run.json")
+        values = json.loads(content)
         attempts = tuple(Attempt(**a) for a in values.pop("attempts"))
         return RunInfo(attempts=attempts, **values)
 
@@ -145,7 +169,8 @@ class TrialDirectory(Folder):
         self.write_text("system.csv", to_csv(SystemSample, samples))
 
     def _rows(self, name: str, row: type[Row]) -> list[Row]:
-        return from_csv(row, self.read(name).decode()) if self.exists(name) else []
+        content = self.read_if_there(name)
+        return from_csv(row, content.decode()) if content is not None else []
 
 
 class Store:

@@ -37,14 +37,14 @@ class Lease:
         self._done = threading.Event()
 
     def __enter__(self) -> Lease:
-        with self.folder.alone():
-            holder = self._holder()
-            if holder and _alive(holder):
-                raise Busy(
-                    f"{self.folder.path} is being written by process {holder['pid']} on {holder['host']}; "
-                    f"wait for it, or stop it (its lock expires {STALE_AFTER:.0f} s after its last sign of life)"
-                )
-            self.folder.write(LOCK, self._record())
+        found = self.folder.read_if_there(LOCK)
+        holder = _holder(found)
+        if _alive(holder) or not self.folder.swap(LOCK, self._record(), found):
+            holder = holder if _alive(holder) else _holder(self.folder.read_if_there(LOCK))
+            raise Busy(
+                f"{self.folder.path} is being written by process {holder.get('pid')} on {holder.get('host')}; "
+                f"wait for it, or stop it (its lock expires {STALE_AFTER:.0f} s after its last sign of life)"
+            )
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
         return self
@@ -54,31 +54,32 @@ class Lease:
     ) -> None:
         self._done.set()
         self._thread.join()
-        with self.folder.alone():
-            if self._read_owner() == self.owner:
-                self.folder.remove(LOCK)
+        with contextlib.suppress(OSError):  # else it expires
+            self._replace(None)
 
     def _renew(self) -> None:
         while not self._done.wait(self.beat):
-            with contextlib.suppress(OSError), self.folder.alone():  # a full disk: the next beat tries again
-                if self._read_owner() != self.owner:
+            with contextlib.suppress(OSError):  # a full disk, a lost connection: the next beat tries again
+                if not self._replace(self._record()):
                     return  # taken over after a long silence: the lock is not ours to renew
-                self.folder.write(LOCK, self._record())
+
+    def _replace(self, content: bytes | None) -> bool:
+        """Replaces or frees our own lock; False if it is another's."""
+        found = self.folder.read_if_there(LOCK)
+        return _holder(found).get("owner") == self.owner and self.folder.swap(LOCK, content, found)
 
     def _record(self) -> bytes:
         record = {"owner": self.owner, "host": socket.gethostname(), "pid": os.getpid(), "heartbeat": time.time()}
         return json.dumps(record).encode()
 
-    def _holder(self) -> dict[str, object] | None:
-        try:
-            holder = self.folder.read_json(LOCK)
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
-        return holder if isinstance(holder, dict) else None
 
-    def _read_owner(self) -> object:
-        holder = self._holder()
-        return holder.get("owner") if holder else None
+def _holder(content: bytes | None) -> dict[str, object]:
+    """The record in a lock; empty if it is free, or was left unreadable."""
+    try:
+        holder = json.loads(content or b"{}")
+    except json.JSONDecodeError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
 
 
 def _alive(holder: dict[str, object]) -> bool:

@@ -6,6 +6,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from rdun.results import (
     Store,
     TrialDirectory,
 )
+
+if TYPE_CHECKING:
+    from tests.results.conftest import Bucket
 
 SCORE = Score(
     checkpoint="best",
@@ -53,9 +57,11 @@ EPOCH = EpochRecord(
 )
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> TrialDirectory:
-    """A local directory and an object store behave the same."""
+    """A local directory, the store in memory and S3 behave the same."""
+    if request.param == "s3":
+        return TrialDirectory(f"{request.getfixturevalue('bucket').url}/{tmp_path.name}/trial")
     return TrialDirectory(tmp_path / "trial" if request.param == "local" else f"memory://{tmp_path.name}/trial")
 
 
@@ -170,12 +176,15 @@ def test_a_lease_keeps_others_out_and_is_released(folder: TrialDirectory) -> Non
         pass
     with Lease(folder):
         pass
-    assert not folder.exists("lock.json")
+    assert not folder.read_if_there("lock.json")
+    assert not folder.is_local or not folder.exists("lock.json")
 
 
 @pytest.mark.parametrize("stale", [False, True])
-def test_only_one_of_many_starters_gets_the_lease(tmp_path: Path, stale: bool) -> None:
-    folder, got, gate = Folder(tmp_path), [], threading.Barrier(8)
+@pytest.mark.parametrize("place", ["local", "s3"])
+def test_only_one_of_many_starters_gets_the_lease(tmp_path: Path, bucket: Bucket, place: str, stale: bool) -> None:
+    folder = Folder(tmp_path if place == "local" else f"{bucket.url}/{tmp_path.name}")
+    got, gate = [], threading.Barrier(8)
     if stale:
         folder.write_json("lock.json", {"owner": "x", "host": "another-machine", "pid": 1, "heartbeat": 0.0})
 
@@ -197,10 +206,9 @@ def test_only_one_of_many_starters_gets_the_lease(tmp_path: Path, stale: bool) -
     got[0].__exit__(None, None, None)
 
 
-def test_a_lease_that_was_taken_over_is_not_renewed(tmp_path: Path) -> None:
+def test_a_lease_that_was_taken_over_is_not_renewed(folder: TrialDirectory) -> None:
     import time
 
-    folder = Folder(tmp_path)
     with Lease(folder, beat=0.05):
         folder.write_json("lock.json", {"owner": "another", "host": "x", "pid": 1, "heartbeat": time.time()})
         time.sleep(0.3)
@@ -217,10 +225,9 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
         pass
 
 
-def test_a_silent_owner_elsewhere_expires_and_a_live_one_does_not(tmp_path: Path) -> None:
+def test_a_silent_owner_elsewhere_expires_and_a_live_one_does_not(folder: TrialDirectory) -> None:
     import time
 
-    folder = Folder(tmp_path)
     holder = {"owner": "x", "host": "another-machine", "pid": 1, "heartbeat": time.time()}
     folder.write_json("lock.json", holder)
     with pytest.raises(Busy, match="another-machine"), Lease(folder):
@@ -230,11 +237,55 @@ def test_a_silent_owner_elsewhere_expires_and_a_live_one_does_not(tmp_path: Path
         pass
 
 
-def test_the_heartbeat_is_renewed(tmp_path: Path) -> None:
+def test_the_heartbeat_is_renewed(folder: TrialDirectory) -> None:
     import time
 
-    folder = Folder(tmp_path)
     with Lease(folder, beat=0.05):
         first = folder.read_json("lock.json")["heartbeat"]
         time.sleep(0.3)
         assert folder.read_json("lock.json")["heartbeat"] > first
+
+
+def test_swaps_need_what_was_read(folder: TrialDirectory) -> None:
+    assert not folder.swap("f", b"x", b"never there")
+    assert folder.swap("f", b"1", None)
+    assert not folder.swap("f", b"2", None)
+    assert not folder.swap("f", b"2", b"0")
+    assert folder.swap("f", b"2", b"1")
+    assert folder.read("f") == b"2"
+    assert not folder.swap("f", None, b"1")
+    assert folder.swap("f", None, b"2")
+    assert not folder.read_if_there("f")
+
+
+def test_a_throttled_store_is_asked_again(tmp_path: Path, bucket: Bucket) -> None:
+    folder = TrialDirectory(f"{bucket.url}/{tmp_path.name}")
+    bucket.faults = ["slow down", "slow down", "", "slow down"]
+    folder.write_epochs([EPOCH])
+    assert folder.epochs() == [EPOCH]
+    assert not bucket.faults
+
+
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_swap_whose_answer_is_lost_is_known_to_have_worked(
+    tmp_path: Path, bucket: Bucket, before: bytes | None
+) -> None:
+    folder = Folder(f"{bucket.url}/{tmp_path.name}")
+    if before is not None:
+        folder.write("f", before)
+    looks = 0 if before is None else 2  # tag and content
+    bucket.faults = [*[""] * looks, "answer lost"]
+    assert folder.swap("f", b"new", before)
+    assert folder.read("f") == b"new"
+
+
+def test_work_in_a_trial_directory_lists_no_folder(tmp_path: Path, bucket: Bucket) -> None:
+    folder = TrialDirectory(f"{bucket.url}/{tmp_path.name}")
+    with Lease(folder):
+        assert folder.run() is None
+        folder.write_run(RunInfo(fingerprint="f", status="running"))
+        folder.write_epochs([EPOCH])
+        folder.write_scores([SCORE])
+        assert folder.run() and folder.epochs() and folder.scores()
+    assert bucket.listings() == 0
+    assert len(bucket.requests) < 25
