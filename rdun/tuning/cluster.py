@@ -18,10 +18,11 @@ GPU_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the connected cluster offers: CPU cores and GPUs, and where it is ("local" or its address)."""
+    """What the connected cluster offers: CPU cores, GPUs, machines, and where it is ("local" or its address)."""
 
     cpus: int
     gpus: float
+    nodes: int
     address: str
 
 
@@ -51,14 +52,8 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             logging_level=logging.ERROR,
         )
     try:
-        nodes = sum(bool(node["Alive"]) for node in ray.nodes())
-        if nodes > 1:
-            raise ValueError(
-                f"RAY_ADDRESS={address} is a cluster of {nodes} nodes; studies on several nodes are not supported yet: "
-                "unset RAY_ADDRESS to use this machine"
-            )
-        total = ray.cluster_resources()
-        yield Capacity(int(total.get("CPU", 0)), float(total.get("GPU", 0)), address or "local")
+        total, nodes = ray.cluster_resources(), sum(bool(node["Alive"]) for node in ray.nodes())
+        yield Capacity(int(total.get("CPU", 0)), float(total.get("GPU", 0)), nodes, address or "local")
     finally:
         ray.shutdown()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import tempfile
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +46,17 @@ def check_nodes(configs: Iterable[TrialConfig], store: Store, patience: float = 
         for node, answer in zip(nodes, asked, strict=True):
             address = node["NodeManagerAddress"]
             if answer not in ready:
-                raise ValueError(f"node {address} did not answer within {patience:.0f} s; end it, or wait until it is up")
-            _check(address, _answer_of(address, answer), wanted, store)
+                raise ValueError(
+                    f"node {address} did not answer within {patience:.0f} s; end it, or wait until it is up"
+                )
+            _check(address, _answer_of(address, answer), store)
     finally:
         folder.remove(name)
 
 
 def _one_of_each_data(configs: Iterable[TrialConfig]) -> Sequence[TrialConfig]:
-    return list({(c.data.train, c.data.validation, c.data.test, c.weights): c for c in configs}.values())
+    known = {(c.data.train, c.data.validation, c.data.test, c.weights): c for c in configs}
+    return [replace(c, precision="fp32") for c in known.values()]  # any will do to compare the images
 
 
 def _ask(node: str, store: str, name: str, wanted: str) -> Any:
@@ -81,11 +87,13 @@ def _answer_of(address: str, answer: Any) -> dict[str, Any]:
         found: dict[str, Any] = ray.get(answer)
     except ray.exceptions.RayError as error:
         line = str(error).strip().splitlines()[-1]
-        raise ValueError(f"node {address} cannot run trials ({line}); install this project there as on the driver") from None
+        raise ValueError(
+            f"node {address} cannot run trials ({line}); install this project there as on the driver"
+        ) from None
     return found
 
 
-def _check(address: str, found: Mapping[str, Any], wanted: Mapping[str, Any], store: Store) -> None:
+def _check(address: str, found: Mapping[str, Any], store: Store) -> None:
     from rdun.monitor import versions
 
     if not found["sees"]:
@@ -103,6 +111,21 @@ def _check(address: str, found: Mapping[str, Any], wanted: Mapping[str, Any], st
         raise ValueError(f"node {address} has other code of rdun than the driver; bring both to the same commit")
     for problem in found["problems"]:
         raise ValueError(f"node {address}: {problem}")
+
+
+@contextlib.contextmanager
+def scratch(store: Store, *, shared: bool) -> Iterator[str]:
+    """A folder for Tune's own records, which nobody needs afterwards; with several machines, one that all of them see."""
+    if not shared:
+        with tempfile.TemporaryDirectory(prefix="rdun-tune-") as here:
+            yield here
+        return
+    folder = Folder(f"{store.path}/tune-{uuid.uuid4().hex[:8]}")
+    try:
+        yield folder.path if folder.is_local else folder.fs.unstrip_protocol(folder.path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            folder.fs.rm(folder.path, recursive=True)
 
 
 def code_hash() -> str:

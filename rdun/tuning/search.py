@@ -12,6 +12,7 @@ from ray.tune.search import Searcher
 from rdun.results import EpochRecord, Store
 from rdun.study import Resources
 from rdun.tuning.cluster import Capacity, trial_resources
+from rdun.tuning.nodes import check_nodes
 from rdun.tuning.suggestions import Suggestions
 from rdun.tuning.trials import run_tuner, setting
 
@@ -28,6 +29,7 @@ def run_search(suggestions: Suggestions, store: Store, capacity: Capacity, on_en
     Raises:
         ValueError: a trial asks for more than the cluster has.
     """
+    check_nodes(suggestions.search.baselines.values() or [suggestions.search.base], store)
     slots = _slots(suggestions.search.resources, capacity)
     searcher = _Searcher(suggestions, slots, on_end)
     tuning = tune.TuneConfig(search_alg=searcher, num_samples=sys.maxsize)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -21,6 +20,7 @@ from rdun.plan import Plan
 from rdun.results import STALE_AFTER, Busy, EpochRecord, Lease, Status, Store
 from rdun.study import Resources
 from rdun.tuning.cluster import Capacity, trial_resources
+from rdun.tuning.nodes import check_nodes, scratch
 
 
 class Watcher(Protocol):
@@ -43,10 +43,11 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
     what is missing is all that a second run needs. Crashed trials restart from their checkpoint up to `resources.retries` times.
 
     Raises:
-        ValueError: a trial asks for more than the cluster has.
+        ValueError: a trial asks for more than the cluster has, or a node cannot run it (see `check_nodes`).
     """
     missing = plan.missing()
     if missing:
+        check_nodes((trial.config for trial in missing), store)
         settings = [setting(trial.fingerprint, trial.config) for trial in missing]
         space = {"trial": tune.grid_search(settings)}
         run_tuner(plan.study.name, plan.study.resources, store, watcher, capacity, tune.TuneConfig(), space)
@@ -71,14 +72,14 @@ def run_tuner(
     data = os.environ.get(DATA_VARIABLE)  # the workers of a cluster that already runs have an environment of their own
     train = partial(_train, store=store.path, threads=wanted.threads, data=data)
     tuning.reuse_actors = True
-    with tempfile.TemporaryDirectory(prefix="rdun-tune-") as scratch:
+    with scratch(store, shared=capacity.nodes > 1) as place:
         tune.Tuner(
             tune.with_resources(train, resources),
             param_space=dict(space),
             tune_config=tuning,
             run_config=tune.RunConfig(
                 name=name,
-                storage_path=scratch,
+                storage_path=place,
                 verbose=0,
                 callbacks=[_Relay(watcher)],
                 failure_config=tune.FailureConfig(max_failures=wanted.retries),
