@@ -1,11 +1,11 @@
-# Everything from nothing but Python 3.11+ and make. Targets: study, test, ui, clean.
+# Everything from nothing but Python 3.11+ and make. Targets: study, test, test-cluster, ui, clean.
 PYTHON ?= python3
 PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test ui venv clean
+.PHONY: study test test-cluster ui venv clean
 
 study: $(READY)
 	$(BIN)/python studies/run_ablation.py
@@ -15,6 +15,10 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Three hosts made of network namespaces, Ray's real launcher, a machine that loses power; minutes, needs root.
+test-cluster: $(READY)
+	$(BIN)/python -m pytest tests/cluster -m cluster -s
 
 # The tracker with one worker and no job runner: seconds to start, half a gigabyte. Plain `mlflow ui` works too.
 ui: $(READY)
