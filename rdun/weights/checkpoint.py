@@ -87,12 +87,13 @@ def _state(found: Any, path: Path, size: int) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(
-                f"{path} holds {type(value).__name__} under {str(name)[:80]!r} where a named tensor should be; save model.state_dict()"
+                f"{path} holds {type(value).__name__} under {str(name)[:80]!r} where a named tensor should be; "
+                "save model.state_dict()"
             )
         if not _stored(value, size):
             raise ValueError(
-                f"{path} holds under {name[:80]!r} a tensor whose numbers are not in the file one by one (sparse, nested or expanded); "
-                "save model.state_dict()"
+                f"{path} holds under {name[:80]!r} a tensor whose numbers are not in the file one by one (sparse, nested or "
+                "expanded); save model.state_dict()"
             )
     return dict(state)
 
