@@ -112,7 +112,7 @@ def _renamed(layers: list[dict[str, Tensor]], names: Mapping[str, str]) -> dict[
 
 
 def _shared(layers: list[dict[str, Tensor]], path: Path) -> dict[str, Tensor]:
-    """Takes the modulation unit out of the layers. It is one, written once per residual block: all copies must be there and agree."""
+    """Takes the one modulation unit out of the layers; every residual block must hold a copy of it, and all must be equal."""
     unit: dict[str, Tensor] = {}
     copies = Counter[str]()
     for index, layer in enumerate(layers):
