@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -311,10 +313,29 @@ def test_compressed_archives_are_refused(tmp_path: Path) -> None:
         load_published(path)
 
 
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    state = small_state()
+    path = write(tmp_path / "weights.pkl", {"model": state})
+    content = bytearray(path.read_bytes())
+    content[content.index(state["fcs.1.head_conv.weight"].numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"the checksum of its part '.*' does not fit; download it again"):
+        load_published(path, recursions=3)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.update({"fcs.0.head_conv.weight": torch.zeros(1).expand(10**6, 10**6, 3, 3)}), "has shape"),
+        (lambda s: s.update({"fcs.0.head_conv.weight": torch.zeros(1).expand(10**6, 10**6, 3, 3)}), "one by one"),
+        (lambda s: s.update({"fcs.0.head_conv.weight": s["fcs.0.head_conv.weight"].to_sparse()}), "one by one"),
+        (lambda s: s.update({"fcs.0.head_conv.weight": torch.zeros(4, 1, 3, 3, device="meta")}), "one by one"),
+        (lambda s: s.update({"fcs.0.head_conv.weight": torch.zeros(4, 1, 5, 5)}), "has shape"),
+        (lambda s: s.update({"fcs.1.lambda_step": torch.tensor([1e300], dtype=torch.float64)}), "not finite"),
+        (lambda s: s.update({"module.fcs.1.lambda_step": torch.zeros(1)}), "'lambda_step' of layer 1 twice"),
+        (
+            lambda s: s.pop("fcs.1.ResidualBlocks.2.res_scale.2.bias"),
+            r"5 copies of res_scale\.2\.bias, not one for each of 6",
+        ),
         (lambda s: s.update({"fcs.1.tail_conv.bias": torch.zeros(2)}), r"stages\.1\.tail\.bias has shape \(2,\)"),
         (
             lambda s: s.update({"fcs.1.lambda_step": torch.tensor([torch.inf])}),
@@ -382,6 +403,24 @@ def test_damaged_matrices_are_refused(tmp_path: Path) -> None:
             ValueError, match=rf"bad{index}\.mat \(.* bytes\) is not a usable \.mat file: .*download it again"
         ):
             read_sampling_matrix(path)
+
+
+def test_a_mat_file_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path: Path) -> None:
+    """A variable that says it is 16x64 and holds zeros without end."""
+    element = (
+        struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, 16, 64) + struct.pack("<I4s", 3 << 16 | 1, b"phi")
+    )
+    size = 2**28
+    packer = zlib.compressobj()
+    parts = [packer.compress(struct.pack("<II", 14, len(element) + 8 + size) + element + struct.pack("<II", 9, size))]
+    parts += [packer.compress(bytes(2**20)) for _ in range(size >> 20)] + [packer.flush()]
+    packed = b"".join(parts)
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x100) + b"IM"
+    path = tmp_path / "bomb.mat"
+    path.write_bytes(header + struct.pack("<II", 15, len(packed)) + packed)
+    assert path.stat().st_size < 300_000
+    with pytest.raises(ValueError, match=r"bomb\.mat .* it unpacks to more than"):
+        read_sampling_matrix(path)
 
 
 # --- the command line ------------------------------------------------------------------------------------------------

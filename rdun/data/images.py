@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Luminance = Literal["matlab", "bt601"]
 
@@ -17,8 +17,8 @@ def read_luminance(path: Path, rule: Luminance) -> np.ndarray:
     """The luminance `(H, W)` of an image file as uint8.
 
     "matlab": rgb2gray, 0.298936 R + 0.587043 G + 0.114021 B, halves up (training images). "bt601": the Y of full-range BT.601
-    in 14-bit integers, (4899 R + 9617 G + 1868 B + 8192) >> 14, as OpenCV computes it (test images). Gray files are taken as they
-    are; an alpha channel is ignored.
+    in 14-bit integers, (4899 R + 9617 G + 1868 B + 8192) >> 14, as OpenCV computes it (test images); as there, a photograph is
+    turned the way its EXIF data say. Gray files are taken as they are; an alpha channel is ignored.
 
     Raises:
         ValueError: the file cannot be read as an 8-bit image.
@@ -27,9 +27,10 @@ def read_luminance(path: Path, rule: Luminance) -> np.ndarray:
         with Image.open(path) as image:
             if image.mode not in _EIGHT_BIT:
                 raise ValueError(f"{path} has pixels of mode {image.mode!r}; convert it to 8-bit gray or RGB")
+            upright = ImageOps.exif_transpose(image) if rule == "bt601" else image
             if image.mode in ("1", "L", "LA"):
-                return np.array(image.convert("L"))
-            rgb = np.array(image.convert("RGB"))
+                return np.array(upright.convert("L"))
+            rgb = np.array(upright.convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from None
     return _matlab(rgb) if rule == "matlab" else _bt601(rgb)

@@ -65,7 +65,7 @@ def _folder(name: str) -> ImageSet:
     folder = Path(name)
     if not folder.is_dir():
         raise ValueError(f"data set {name!r} is neither registered nor a folder; {known(name)}")
-    paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES))
+    paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()))
     if not paths:
         raise ValueError(f"folder {name!r} holds no images; put {', '.join(SUFFIXES)} files directly into it")
     return ImageSet(folder.resolve().name, paths, digest({p.name: file_hash(p) for p in paths}))

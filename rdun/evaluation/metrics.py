@@ -7,6 +7,8 @@ import math
 import numpy as np
 from skimage.metrics import structural_similarity
 
+SSIM_WINDOW = 7
+
 
 def psnr(reconstruction: np.ndarray, original: np.ndarray) -> float:
     """20 log10(255 / rmse) in dB, both in [0, 255]; the reconstruction is not rounded. Infinite for equal images."""
@@ -17,4 +19,4 @@ def psnr(reconstruction: np.ndarray, original: np.ndarray) -> float:
 def ssim(reconstruction: np.ndarray, original: np.ndarray) -> float:
     """Structural similarity with scikit-image's defaults: 7x7 uniform window, sample covariance, range 255."""
     pair = original.astype(np.float64), reconstruction.astype(np.float64)
-    return float(structural_similarity(*pair, data_range=255))
+    return float(structural_similarity(*pair, data_range=255, win_size=SSIM_WINDOW))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rdun.data import ImageSet, grid_blocks, read_luminance, unit_range
+from rdun.evaluation.metrics import SSIM_WINDOW
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,19 @@ class Picture:
 
 
 def load_pictures(images: ImageSet) -> list[Picture]:
-    """The test images of a set, with the luminance rule of the protocol."""
-    return [Picture(path.name, read_luminance(path, "bt601")) for path in images.paths]
+    """The test images of a set, with the luminance rule of the protocol.
+
+    Raises:
+        ValueError: an image that cannot be read, or is too small to be scored.
+    """
+    return [Picture(path.name, _scorable(path)) for path in images.paths]
+
+
+def _scorable(path: Path) -> np.ndarray:
+    pixels = read_luminance(path, "bt601")
+    if min(pixels.shape) < SSIM_WINDOW:
+        raise ValueError(f"{path} is smaller than the {SSIM_WINDOW}x{SSIM_WINDOW} window of SSIM; remove or replace it")
+    return pixels
 
 
 def sample_blocks(pictures: Sequence[Picture], side: int, most: int) -> np.ndarray:

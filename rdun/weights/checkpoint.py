@@ -65,27 +65,43 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             f"{path} is not a readable checkpoint: {_reason(error)}; download it again, or convert it to safetensors "
             "where it was made"
         ) from None
-    return _state(found, path)
+    return _state(found, path, size)
 
 
 def _check_archive(content: bytes) -> None:
-    """Refuses archives that unpack to more than they hold (PyTorch never compresses)."""
+    """Refuses archives that unpack to more than they hold (PyTorch never compresses), or whose checksums do not fit."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = archive.infolist()
-    if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > len(content):
-        raise ValueError("its archive is compressed, which PyTorch's never are")
+        if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > len(
+            content
+        ):
+            raise ValueError("its archive is compressed, which PyTorch's never are")
+        if damaged := archive.testzip():
+            raise ValueError(f"the checksum of its part {damaged[:80]!r} does not fit")
 
 
-def _state(found: Any, path: Path) -> dict[str, Tensor]:
+def _state(found: Any, path: Path, size: int) -> dict[str, Tensor]:
     state = found["model"] if isinstance(found, dict) and isinstance(found.get("model"), dict) else found
     if not isinstance(state, dict) or not state:
         raise ValueError(f"{path} holds {type(found).__name__}, not a dictionary of tensors; save model.state_dict()")
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(
-                f"{path} holds {type(value).__name__} under {str(name)[:80]!r} where a tensor should be; save model.state_dict()"
+                f"{path} holds {type(value).__name__} under {str(name)[:80]!r} where a named tensor should be; "
+                "save model.state_dict()"
+            )
+        if not _stored(value, size):
+            raise ValueError(
+                f"{path} holds under {name[:80]!r} a tensor whose numbers are not in the file one by one (sparse, nested or "
+                "expanded); save model.state_dict()"
             )
     return dict(state)
+
+
+def _stored(tensor: Tensor, size: int) -> bool:
+    """Whether every number of a tensor lies in a file of `size` bytes, so that reading the tensor costs no more than the file."""
+    plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_nested
+    return plain and tensor.numel() * tensor.element_size() <= size
 
 
 def _reason(error: Exception) -> str:
@@ -93,5 +109,5 @@ def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if named := re.search(r"GLOBAL ([\w.]+)", text):
         return f"it asks to run {named[1]!r}, which weights never need (the file may be hostile)"
-    text = re.sub(r"^.*WeightsUnpickler error: ", "", text)
+    text = re.sub(r"^.*WeightsUnpickler error: | Check the documentation.*$", "", text)
     return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__

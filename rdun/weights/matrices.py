@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat, whosmat
 
 MOST_NUMBERS = 2**24
+MOST_BYTES = 8 * MOST_NUMBERS + 2**20
+"""Larger files, and smaller ones that unpack to more, are refused; the published ones have 3 MiB."""
 ORTHONORMAL = 1e-5
 """Largest entry of |A A^T - I| and |A Q - I| that is accepted: float32 files pass, the published ones have 1e-12."""
 
@@ -59,16 +64,36 @@ def _variable(path: Path, name: str) -> np.ndarray:
     """One finite real matrix of a .mat file; its declared size is checked before anything is unpacked."""
     size = path.stat().st_size  # OSError where there is no such file
     try:
-        shapes = {found: shape for found, shape, _ in whosmat(path)}
+        if size > MOST_BYTES:
+            raise ValueError(f"it is larger than {MOST_BYTES:,} bytes")
+        content = path.read_bytes()
+        _check_unpacked(content)
+        shapes = {found: shape for found, shape, _ in whosmat(io.BytesIO(content))}
         if name not in shapes:
             raise ValueError(f"it holds {', '.join(sorted(shapes)) or 'nothing'}, not {name!r}")
         if len(shapes[name]) != 2 or not 0 < np.prod(shapes[name], dtype=float) <= MOST_NUMBERS:
             raise ValueError(f"{name} has shape {shapes[name]}, not that of a sampling matrix")
         with warnings.catch_warnings(action="error"):
-            value = np.asarray(loadmat(path, variable_names=[name])[name])
+            value = np.asarray(loadmat(io.BytesIO(content), variable_names=[name])[name])
         if value.dtype.kind not in "fiu" or not np.isfinite(value).all():
             raise ValueError(f"{name} does not hold finite real numbers")
         return value.astype(np.float64)
     except Exception as error:  # scipy raises many types for a damaged file
         text = " ".join(str(error).split())[:160] or type(error).__name__
         raise ValueError(f"{path} ({size:,} bytes) is not a usable .mat file: {text}; download it again") from None
+
+
+def _check_unpacked(content: bytes) -> None:
+    """Refuses compressed variables (version 5 of the format) that unpack to far more than a sampling matrix has."""
+    order, place, room = "<" if content[126:128] == b"IM" else ">", 128, MOST_BYTES
+    while place + 8 <= len(content):
+        kind, size = struct.unpack_from(order + "II", content, place)
+        if kind not in (14, 15):  # neither a variable nor a compressed one: not of this version, or the end of the file
+            return
+        stream, packed = zlib.decompressobj(), content[place + 8 : place + 8 + size] if kind == 15 else b""
+        while packed and not stream.eof:
+            room -= len(stream.decompress(packed, 2**20))
+            packed = stream.unconsumed_tail
+            if room < 0:
+                raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
+        place += 8 + size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -34,7 +35,7 @@ from rdun.weights.checkpoint import read_tensors
 from rdun.weights.names import COAST, ISTA_NET, ISTA_NET_PLUS, SCALARS
 from rdun.weights.store import assemble
 
-_SHARED = re.compile(r"ResidualBlocks\.\d+\.res_scale\.(.+)")
+_SHARED = re.compile(r"ResidualBlocks\.[012]\.res_scale\.(.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,10 @@ def _layers(state: Mapping[str, Tensor], path: Path) -> list[dict[str, Tensor]]:
         match = re.fullmatch(r"(?:module\.)?fcs\.(\d{1,4})\.(.+)", name)
         if not match:
             raise ValueError(f"{path} holds a tensor {name[:80]!r}, which no published COAST or ISTA-Net has")
-        layers.setdefault(int(match[1]), {})[match[2]] = tensor
+        layer = layers.setdefault(int(match[1]), {})
+        if match[2] in layer:
+            raise ValueError(f"{path} holds {match[2]!r} of layer {int(match[1])} twice, under two prefixes")
+        layer[match[2]] = tensor
     if sorted(layers) != list(range(len(layers))) or not any(t.ndim == 4 and len(t) for t in layers[0].values()):
         raise ValueError(f"{path} holds layers {sorted(layers)[:8]}, which no published COAST or ISTA-Net has")
     return [layers[i] for i in range(len(layers))]
@@ -108,15 +112,22 @@ def _renamed(layers: list[dict[str, Tensor]], names: Mapping[str, str]) -> dict[
 
 
 def _shared(layers: list[dict[str, Tensor]], path: Path) -> dict[str, Tensor]:
-    """Takes the modulation unit out of the layers. It is one unit, written once per residual block: all copies must agree."""
+    """Takes the one modulation unit out of the layers; every residual block must hold a copy of it, and all must be equal."""
     unit: dict[str, Tensor] = {}
+    copies = Counter[str]()
     for index, layer in enumerate(layers):
         for name in [name for name in layer if _SHARED.fullmatch(name)]:
             match, tensor = _SHARED.fullmatch(name), layer.pop(name)
             assert match
+            copies[match[1]] += 1
             first = unit.setdefault(match[1], tensor)
             if not torch.equal(first, tensor):
                 raise ValueError(f"{path}: fcs.{index}.{name} differs from its other copies; they are one shared unit")
+    for name, count in copies.items():
+        if count != 3 * len(layers):
+            raise ValueError(
+                f"{path} holds {count} copies of res_scale.{name}, not one for each of {3 * len(layers)} residual blocks"
+            )
     return unit
 
 

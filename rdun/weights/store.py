@@ -83,7 +83,7 @@ def assemble(config: TrialConfig, tensors: Mapping[str, Tensor], name: str) -> U
         found = tensors[key]
         if found.shape != target.shape:
             raise ValueError(f"{name}: {key} has shape {tuple(found.shape)}, the network needs {tuple(target.shape)}")
-        if not found.is_floating_point() or not bool(torch.isfinite(found).all()):
+        if not found.is_floating_point() or not bool(torch.isfinite(found.float()).all()):
             raise ValueError(f"{name}: {key} holds values that are not finite numbers; the file is damaged")
     network = network.to_empty(device="cpu")
     with torch.no_grad():
