@@ -67,10 +67,10 @@ def main(
             if report_only or sync:
                 return from_results(study, folder, sync)
             return run_study(study, folder, cpus, dry_run)
-        _refuse(name, "a search", {"--seeds": seeds, "--sync": sync})
+        _refuse(name, "a search", {"--seeds": seeds})
         search = changed_search(asked, changes, trials)
-        if report_only:
-            return from_record(search, folder)
+        if report_only or sync:
+            return from_record(search, folder, sync)
         return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from studies.session import data_sets, precision, provenance
+from studies.session import ROOT, copy_to_tracker, data_sets, precision, print_tracker, provenance
 
 if TYPE_CHECKING:
+    from analysis.report import Report
     from rdun.config import TrialConfig
     from rdun.results import SearchRecord, SearchTrial, Store
     from rdun.search import Search
@@ -26,6 +27,7 @@ def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool,
     """Continues a search up to its number of trials; exits with 1 if something has no end or no trial is complete."""
     from rdun.data.download import provide
     from rdun.results import Folder, Lease, SearchRecord, Store
+    from rdun.tracking import Mirror, tracking_uri
     from rdun.tuning import Suggestions
 
     provide(data_sets(_configs(search)))
@@ -37,10 +39,15 @@ def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool,
         suggestions = Suggestions(
             search, home / "search.db", store, precision(), search.trials, retry_failed=retry_failed
         )
-        interrupted = _run(suggestions, home, store, cpus)
+        with Mirror(home, store, tracking_uri(ROOT)) as mirror:
+            interrupted = _run(suggestions, home, store, cpus)
+            report = _write_report(home, store)
+            mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
-        _print_end(record)
-        _write_report(home, store)
+    if mirror.problem:
+        click.echo(mirror.problem, err=True)
+    _print_end(record, report)
+    print_tracker(tracking_uri(ROOT))
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
     click.echo(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
@@ -73,7 +80,7 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
     try:
         with tuning.cluster(cpus=cpus) as capacity:
             save()
-            tuning.run_search(suggestions, store, capacity, save)
+            tuning.run_search(suggestions, store, capacity, save, save)
     except KeyboardInterrupt:
         interrupted = True
     suggestions.settle()
@@ -83,22 +90,26 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
     return interrupted
 
 
-def from_record(search: Search, folder: Path) -> None:
-    """The end of a search once more, and its report, from its record."""
+def from_record(search: Search, folder: Path, sync: bool) -> None:
+    """The end of a search once more, its report, and with `sync` the tracker's copy, from its record."""
     from rdun.results import Folder, SearchRecord, Store
 
     home = folder / "studies" / search.name
     if not (home / "search.json").is_file():
-        raise ValueError(f"search {search.name!r} has no results in {home}; run it first, without --report-only")
-    _print_end(SearchRecord.load(Folder(home)))
-    _write_report(home, Store(folder / "trials"))
+        raise ValueError(
+            f"search {search.name!r} has no results in {home}; run it first, without --report-only or --sync"
+        )
+    store = Store(folder / "trials")
+    report = _write_report(home, store)
+    if sync:
+        copy_to_tracker(home, store, report.answer)
+    _print_end(SearchRecord.load(Folder(home)), report)
 
 
-def _write_report(home: Path, store: Store) -> None:
+def _write_report(home: Path, store: Store) -> Report:
     from analysis.search_report import write_search_report
 
-    report = write_search_report(home, store)
-    click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
+    return write_search_report(home, store)
 
 
 def _configs(search: Search) -> Iterable[TrialConfig]:
@@ -126,7 +137,7 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
     click.echo(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
 
 
-def _print_end(record: SearchRecord) -> None:
+def _print_end(record: SearchRecord, report: Report) -> None:
     click.echo(f"{record.name}: {_counts(record)}")
     best = record.best()
     if best and len(record.objectives) > 1:
@@ -135,6 +146,7 @@ def _print_end(record: SearchRecord) -> None:
         click.echo(f"  {_line(record, trial)}")
     if len(best) > SHOWN:
         click.echo(f"  and {len(best) - SHOWN} more")
+    click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 
 def _counts(record: SearchRecord) -> str:

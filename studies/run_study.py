@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rdun.cli import InputError
-from studies.session import ROOT, data_sets, precision, provenance
+from studies.session import ROOT, copy_to_tracker, data_sets, precision, print_tracker, provenance
 
 if TYPE_CHECKING:
     from analysis.report import Report
@@ -54,7 +53,7 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
         train = stack.enter_context(_training(plan, store, cpus)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
-        with Mirror(plan.record, store, uri) as mirror:
+        with Mirror(home, store, uri) as mirror:
             if train:
                 interrupted = train()
                 stack.close()  # the workers are gone before anything is said of their trials
@@ -62,7 +61,7 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
                 plan.record.provenance.update(finished=now(), seconds=round(time.monotonic() - start))
                 plan.record.save(Folder(home))
             report = _write_report(home, store)
-            mirror.publish(home, report.answer)
+            mirror.publish(report.answer)
     after = plan.refreshed(store).counts()
     if mirror.problem:
         click.echo(mirror.problem, err=True)
@@ -101,7 +100,7 @@ def _mark(plan: Plan, store: Store, interrupted: bool) -> None:
 
 def from_results(study: Study, folder: Path, sync: bool) -> None:
     """Rebuilds the report of a study, and with `sync` the tracker's copy, from the trial directories."""
-    from rdun.results import Folder, PlanRecord, Store
+    from rdun.results import Store
 
     store, home = Store(folder / "trials"), folder / "studies" / study.name
     if not (home / "plan.json").is_file():
@@ -110,13 +109,7 @@ def from_results(study: Study, folder: Path, sync: bool) -> None:
         )
     report = _write_report(home, store)
     if sync:
-        from rdun.tracking import TrackerError, tracking_uri
-        from rdun.tracking import sync as copy_to_tracker
-
-        try:
-            copy_to_tracker(PlanRecord.load(Folder(home)), store, tracking_uri(ROOT), home, report.answer)
-        except TrackerError as error:
-            raise InputError(error) from error
+        copy_to_tracker(home, store, report.answer)
     click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 
@@ -151,6 +144,4 @@ def _print_end(plan: Plan, counts: dict[str, int], report: Report, uri: str) -> 
     click.echo(f"{counts['complete']} of {len(plan.trials)} trials complete, {counts['failed']} failed.")
     click.echo(f"Answer:  {report.answer}")
     click.echo(f"Report:  {report.path}")
-    click.echo(
-        f"Tracker: make ui, or in the venv at {ROOT}: mlflow ui" if uri.startswith("sqlite") else f"Tracker: {uri}"
-    )
+    print_tracker(uri)

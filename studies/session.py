@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from rdun.cli import InputError
+
 if TYPE_CHECKING:
     from rdun.config import Precision, TrialConfig
+    from rdun.results import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,7 +47,7 @@ def provenance(before: Mapping[str, Any], configs: Iterable[TrialConfig], thread
         earlier.append(f"{before['started']} ({length}, {before['trials to run']} trials to run)")
     sets = {name: image_set(name) for name in data_sets(configs)}
     return {
-        "command": " ".join(["python", "studies/run_ablation.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "studies/run_ablation.py", *sys.argv[1:]]),
         "started": monitor.now(),
         "trials to run": to_run,
         "earlier runs": earlier,
@@ -65,3 +71,21 @@ def provenance(before: Mapping[str, Any], configs: Iterable[TrialConfig], thread
 def data_sets(configs: Iterable[TrialConfig]) -> list[str]:
     """Names of the image sets, sorted."""
     return sorted({name for c in configs for name in (c.data.train, c.data.validation, *c.data.test)})
+
+
+def copy_to_tracker(home: Path, store: Store, answer: str) -> None:
+    """Copies what the tracker does not hold yet of a study or search. Raises InputError if not all of it arrived."""
+    from rdun.tracking import TrackerError, sync, tracking_uri
+
+    try:
+        sync(home, store, tracking_uri(ROOT), answer)
+    except TrackerError as error:
+        raise InputError(error) from error
+
+
+def print_tracker(uri: str) -> None:
+    """Where to look at the tracker."""
+    from rdun.tracking import without_password
+
+    local = f"make ui, or in the venv at {ROOT}: mlflow ui"
+    click.echo(f"Tracker: {local if uri.startswith('sqlite') else without_password(uri)}")

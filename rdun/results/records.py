@@ -126,7 +126,11 @@ class SystemSample:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One stretch of running a trial: a start or a resume, on one machine."""
+    """One stretch of running a trial: a start or a resume, on one machine.
+
+    Attributes:
+        gpus: share of the machine's GPUs that it held: 0.25 where four trials share one.
+    """
 
     started: str
     host: str
@@ -136,6 +140,7 @@ class Attempt:
     revision: str
     resumed_at_epoch: int
     ended: str | None = None
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,24 @@ class TrialFiles:
         last = [milliseconds(a.ended) for a in self.run.attempts[-1:] if a.ended]
         return max([*last, *(e.timestamp for e in self.epochs), self.started])
 
+    def hours(self) -> dict[str, float]:
+        """Core-hours and GPU-hours of all attempts; one that was cut off counts up to its last sign of life."""
+        spans = [(attempt, self._milliseconds(n)) for n, attempt in enumerate(self.run.attempts)]
+        return {
+            "core": sum(span * attempt.threads for attempt, span in spans) / 3_600_000,
+            "gpu": sum(span * attempt.gpus for attempt, span in spans) / 3_600_000,
+        }
+
+    def _milliseconds(self, number: int) -> int:
+        """Length of an attempt."""
+        attempt, following = self.run.attempts[number], self.run.attempts[number + 1 :]
+        began = milliseconds(attempt.started)
+        if attempt.ended:
+            return milliseconds(attempt.ended) - began
+        until = milliseconds(following[0].started) if following else None
+        moments = [*(e.timestamp for e in self.epochs), *(s.timestamp for s in self.system)]
+        return max((m for m in moments if m >= began and (until is None or m <= until)), default=began) - began
+
 
 def read_trial(folder: TrialDirectory, run: RunInfo) -> TrialFiles:
     """The rest of a trial directory whose run.json has just been read: what is newer than it belongs to it too."""

@@ -1,4 +1,4 @@
-"""Keeps MLflow up to date while a study runs, without ever being waited for; and brings it up to date afterwards."""
+"""Keeps MLflow up to date while a study or search runs, without ever being waited for; and brings it up to date afterwards."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from rdun.results import Folder, PlanRecord, Store
+from rdun.results import Folder, Store
 from rdun.tracking.client import TrackerError, cause, without_password
 from rdun.tracking.copier import Copier
 from rdun.tracking.files import is_held
+from rdun.tracking.search import SearchCopier
+from rdun.tracking.study import StudyCopier
 
 
 class Mirror:
-    """While it is entered, a thread copies what is new in a study's trial directories to MLflow.
+    """While it is entered, a thread copies what is new in the trial directories of a study or search to MLflow.
 
     Training never waits for it: entering returns at once, whatever goes wrong in the thread is kept in `problem` and tried again
     in the next pass, and leaving waits `patience` seconds at most. What did not arrive can be copied later (`sync`).
 
     Args:
-        plan: the study.
+        home: folder of the study or search. As long as it holds neither plan.json nor search.json there is nothing to copy.
         store: its trial directories.
         uri: the tracker, see `tracking_uri`.
         period: seconds between passes.
@@ -30,11 +32,13 @@ class Mirror:
         problem: one line, with the remedy, if the last pass failed; else None.
     """
 
-    def __init__(self, plan: PlanRecord, store: Store, uri: str, period: float = 2.0, patience: float = 60.0) -> None:
-        self.plan, self.store, self.uri = plan, store, uri
+    def __init__(
+        self, home: str | os.PathLike[str], store: Store, uri: str, period: float = 2.0, patience: float = 60.0
+    ) -> None:
+        self.home, self.store, self.uri = Folder(home), store, uri
         self.period, self.patience = period, patience
         self.problem: str | None = None
-        self._copier = Copier(plan, store, uri)
+        self._copier: Copier | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="rdun-mirror")
@@ -49,18 +53,17 @@ class Mirror:
         self._ended.set()
         self._await(self._thread)
 
-    def publish(self, study_folder: str | os.PathLike[str], answer: str = "") -> None:
-        """Copies what is new, and attaches the report to the study's run; inside or after the `with`.
+    def publish(self, answer: str = "") -> None:
+        """Copies what is new, and attaches the report to the run of the study or search; inside or after the `with`.
 
         Args:
-            study_folder: holds report.html, report.md, plan.json, tables/ and figures/, as far as they exist.
-            answer: the study's answer in a sentence, for the run's description.
+            answer: in a sentence, for the run's description.
         """
 
-        def copy_and_publish() -> None:
-            self._copier.answer = answer or self._copier.answer
-            self._copier.copy(last=self._ended.is_set())
-            self._copier.publish(Folder(study_folder))
+        def copy_and_publish(copier: Copier) -> None:
+            copier.answer = answer or copier.answer
+            copier.copy(last=self._ended.is_set())
+            copier.publish()
 
         thread = threading.Thread(target=self._attempt, args=(copy_and_publish,), daemon=True)
         thread.start()
@@ -68,53 +71,72 @@ class Mirror:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            self._attempt(self._copier.copy)
+            self._attempt(lambda copier: copier.copy())
             self._ended.wait(self.period)
-        self._attempt(lambda: self._copier.copy(last=True))
+        self._attempt(lambda copier: copier.copy(last=True))
 
-    def _attempt(self, work: Callable[[], None]) -> None:
+    def _attempt(self, work: Callable[[Copier], None]) -> None:
         with self._lock:
             try:
-                work()
-                self.problem = _remedy(self._copier, _failures(self._copier)) if self._copier.failures else None
+                self._copier = self._copier or _copier(self.home, self.store, self.uri)
+                if self._copier:
+                    work(self._copier)
+                    self.problem = _failed(self._copier)
             except Exception as error:
-                self._copier.reset()
-                self.problem = _remedy(self._copier, cause(error))
+                self.problem = self._remedy(cause(error))
+                if self._copier:
+                    self._copier.reset()
+
+    def _remedy(self, reason: str) -> str:
+        command = self._copier.command if self._copier else "the command that was given"
+        return _remedy(command, self.store, self.uri, reason)
 
     def _await(self, thread: threading.Thread) -> None:
         thread.join(self.patience)
         if thread.is_alive():
-            self.problem = _remedy(self._copier, f"not finished after {self.patience:.0f} s")
+            self.problem = self._remedy(f"not finished after {self.patience:.0f} s")
 
 
-def sync(
-    plan: PlanRecord, store: Store, uri: str, study_folder: str | os.PathLike[str] | None = None, answer: str = ""
-) -> None:
-    """Brings MLflow up to date with a study's trial directories; what it already holds is left alone.
+def sync(home: str | os.PathLike[str], store: Store, uri: str, answer: str = "") -> None:
+    """Brings MLflow up to date with the report and the trial directories of a study or search; what it holds is left alone.
 
     Raises:
+        ValueError: `home` holds neither plan.json nor search.json.
         TrackerError: the tracker cannot be reached, or not everything could be copied.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # somebody waits for it and nothing else does
-    copier = Copier(plan, store, uri)
+    copier = _copier(Folder(home), store, uri)
+    if copier is None:
+        raise ValueError(
+            f"{os.fspath(home)} holds neither plan.json nor search.json; name a study or search that was run"
+        )
     copier.answer = answer
     try:
         copier.copy(last=True, held=is_held)
-        if study_folder is not None:
-            copier.publish(Folder(study_folder))
+        copier.publish()
     except Exception as error:
-        raise TrackerError(_remedy(copier, cause(error))) from error
-    if copier.failures:
-        raise TrackerError(_remedy(copier, _failures(copier)))
+        raise TrackerError(_remedy(copier.command, store, uri, cause(error))) from error
+    failed = _failed(copier)
+    if failed:
+        raise TrackerError(failed)
 
 
-def _failures(copier: Copier) -> str:
-    fingerprint, reason = next(iter(copier.failures.items()))
-    return f"{len(copier.failures)} trial(s) could not be copied, such as {fingerprint}: {reason}"
+def _copier(home: Folder, store: Store, uri: str) -> Copier | None:
+    if home.exists("plan.json"):
+        return StudyCopier(home, store, uri)
+    return SearchCopier(home, store, uri) if home.exists("search.json") else None
 
 
-def _remedy(copier: Copier, reason: str) -> str:
+def _failed(copier: Copier) -> str | None:
+    """The trials that could not be copied, in one line; None if there are none."""
+    for fingerprint, reason in copier.failures.items():
+        gist = f"{len(copier.failures)} trial(s) could not be copied, such as {fingerprint}: {reason}"
+        return _remedy(copier.command, copier.store, copier.uri, gist)
+    return None
+
+
+def _remedy(command: str, store: Store, uri: str, reason: str) -> str:
     return (
-        f"the tracker {without_password(copier.uri)} is not up to date ({reason}); results are complete in "
-        f"{copier.store.path}; run `python studies/run_ablation.py {copier.plan.name} --sync` to copy them later"
+        f"the tracker {without_password(uri)} is not up to date ({reason}); results are complete in "
+        f"{store.path}; run `{command} --sync` to copy them later"
     )

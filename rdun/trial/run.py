@@ -32,7 +32,13 @@ class Stopped(Exception):
 
 
 def run_trial(
-    config: TrialConfig, workdir: str, on_epoch: OnEpoch | None = None, *, device: str = "cpu", threads: int = 1
+    config: TrialConfig,
+    workdir: str,
+    on_epoch: OnEpoch | None = None,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    gpus: float | None = None,
 ) -> RunInfo:
     """Runs a trial, or the rest of it, in its directory; a complete one is returned at once.
 
@@ -45,6 +51,7 @@ def run_trial(
         on_epoch: called after each epoch is saved; may raise `Stopped`.
         device: "cpu" or "cuda".
         threads: threads of PyTorch and of the linear algebra library on the CPU.
+        gpus: share of GPUs, for the record; None: one on a GPU, else none.
 
     Raises:
         Busy: another process runs this trial.
@@ -60,7 +67,8 @@ def run_trial(
         known = _known(folder, config)  # again: the last holder of the lease may have finished it
         if known.status == "complete":
             return known
-        return _Attempt(config, folder, known, torch.device(device), threads).run(on_epoch)
+        held = float(device.startswith("cuda")) if gpus is None else gpus
+        return _Attempt(config, folder, known, torch.device(device), threads, held).run(on_epoch)
 
 
 def _known(folder: TrialDirectory, config: TrialConfig) -> RunInfo:
@@ -75,7 +83,13 @@ class _Attempt:
     """One stretch of running a trial."""
 
     def __init__(
-        self, config: TrialConfig, folder: TrialDirectory, known: RunInfo, device: torch.device, threads: int
+        self,
+        config: TrialConfig,
+        folder: TrialDirectory,
+        known: RunInfo,
+        device: torch.device,
+        threads: int,
+        gpus: float,
     ) -> None:
         self.config, self.folder, self.device, self.threads = config, folder, device, threads
         attempt = Attempt(
@@ -86,6 +100,7 @@ class _Attempt:
             versions=monitor.versions(),
             revision=monitor.revision(),
             resumed_at_epoch=0,
+            gpus=gpus,
         )
         self.info = replace(known, status="running", reason="", attempts=(*known.attempts, attempt))
 

@@ -17,13 +17,20 @@ from rdun.tuning.suggestions import Suggestions
 from rdun.tuning.trials import run_tuner, setting
 
 
-def run_search(suggestions: Suggestions, store: Store, capacity: Capacity, on_end: Callable[[str], None]) -> None:
+def run_search(
+    suggestions: Suggestions,
+    store: Store,
+    capacity: Capacity,
+    on_start: Callable[[], None],
+    on_end: Callable[[str], None],
+) -> None:
     """Runs what the suggestions give out until there is nothing more to start and all of it is over.
 
     Ray's own OptunaSearch is not used: it would tell Optuna by Tune's results, know nothing of trial directories, and lose a
     trial that its driver did not see the end of.
 
     Args:
+        on_start: is told when a suggestion has been given out.
         on_end: is told the fingerprint of each trial that is over, after Optuna.
 
     Raises:
@@ -31,7 +38,7 @@ def run_search(suggestions: Suggestions, store: Store, capacity: Capacity, on_en
     """
     check_nodes(suggestions.search.baselines.values() or [suggestions.search.base], store)
     slots = _slots(suggestions.search.resources, capacity)
-    searcher = _Searcher(suggestions, slots, on_end)
+    searcher = _Searcher(suggestions, slots, on_start, on_end)
     tuning = tune.TuneConfig(search_alg=searcher, num_samples=sys.maxsize)
     run_tuner(suggestions.search.name, suggestions.search.resources, store, _Silent(), capacity, tuning, {})
 
@@ -46,9 +53,16 @@ def _slots(wanted: Resources, capacity: Capacity) -> int:
 class _Searcher(Searcher):
     """Tune's calls to the suggestions."""
 
-    def __init__(self, suggestions: Suggestions, slots: int, on_end: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        suggestions: Suggestions,
+        slots: int,
+        on_start: Callable[[], None],
+        on_end: Callable[[str], None],
+    ) -> None:
         super().__init__()
-        self.suggestions, self.slots, self.on_end = suggestions, slots, on_end
+        self.suggestions, self.slots = suggestions, slots
+        self.on_start, self.on_end = on_start, on_end
         self.running: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -64,6 +78,7 @@ class _Searcher(Searcher):
         if found is None:
             return Searcher.FINISHED
         self.running[trial_id] = found.fingerprint
+        self.on_start()
         return {"trial": setting(found.fingerprint, found.config)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

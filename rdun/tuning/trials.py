@@ -70,7 +70,7 @@ def run_tuner(
     """One Tuner whose trials are settings under the key "trial", given by `space` or by the searcher of `tuning`."""
     resources = trial_resources(wanted, capacity)
     data = os.environ.get(DATA_VARIABLE)  # the workers of a cluster that already runs have an environment of their own
-    train = partial(_train, store=store.path, threads=wanted.threads, data=data)
+    train = partial(_train, store=store.path, threads=wanted.threads, share=resources["gpu"], data=data)
     tuning.reuse_actors = True
     with scratch(store, shared=capacity.nodes > 1) as place:
         tune.Tuner(
@@ -87,7 +87,9 @@ def run_tuner(
         ).fit()
 
 
-def _train(space: Mapping[str, Mapping[str, str]], *, store: str, threads: int, data: str | None) -> dict[str, Any]:
+def _train(
+    space: Mapping[str, Mapping[str, str]], *, store: str, threads: int, share: float, data: str | None
+) -> dict[str, Any]:
     """The trainable: one trial in its directory, in a worker process that other trials use before and after it."""
     if data:
         os.environ[DATA_VARIABLE] = data
@@ -101,10 +103,11 @@ def _train(space: Mapping[str, Mapping[str, str]], *, store: str, threads: int, 
 
     fingerprint, config = space["trial"]["fingerprint"], from_dict(TrialConfig, json.loads(space["trial"]["config"]))
     device = "cuda" if gpus and torch.cuda.is_available() else "cpu"
+    held = share if device == "cuda" else 0.0
     workdir, patience = f"{store}/{fingerprint}", time.monotonic() + STALE_AFTER + 15
     while True:
         try:
-            run_trial(config, workdir, lambda r: tune.report(asdict(r)), device=device, threads=threads)
+            run_trial(config, workdir, lambda r: tune.report(asdict(r)), device=device, threads=threads, gpus=held)
         except (Diverged, ValueError) as error:  # trying again would end the same way
             return {"given_up": str(error)}
         except Busy as error:  # the lock of a lost node expires; a live owner finishes the trial itself

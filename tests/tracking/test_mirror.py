@@ -1,132 +1,26 @@
-"""A study in real MLflow: in its database, and through a server that is killed in the middle."""
+"""A study in real MLflow: in its database."""
 
 from __future__ import annotations
 
-import shutil
-import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rdun.results import Store
 from rdun.tracking import Mirror, TrackerError, sync
-from tests.tracking.tracked_study import BEGAN, Server, free_port, plan_record, write_trial
-
-ODD = "<script>alert('x')</script> / ünï 50 % #1"
-CELLS = {("A", 0): ["aa"], ("B", 0): ["bb"], ("A", 1): ["cc"], ("B", 1): ["dd"]}
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database, made by the product itself."""
-    root = tmp_path_factory.mktemp("migrated")
-    sync(plan_record("other", {("A", 0): ["aa"]}), Store(root / "trials"), f"sqlite:///{root}/whole.db")
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{root}/whole.db")
-    client.delete_experiment(client.get_experiment_by_name("other").experiment_id)
-    with sqlite3.connect(root / "whole.db") as whole, sqlite3.connect(root / "copy.db") as copy:
-        whole.backup(copy)
-    return root / "copy.db"
-
-
-@pytest.fixture
-def root(tmp_path: Path, empty_database: Path) -> Path:
-    """A project folder with an odd name."""
-    folder = tmp_path / "my prøject"
-    folder.mkdir()
-    shutil.copyfile(empty_database, folder / "mlflow.db")
-    return folder
-
-
-@pytest.fixture
-def store(root: Path) -> Store:
-    return Store(root / "runs" / "trials")
-
-
-class Seen:
-    """What MLflow holds of a study, all of it."""
-
-    def __init__(self, uri: str, study: str = "s") -> None:
-        from mlflow import MlflowClient
-
-        self.client = MlflowClient(uri)
-        found = self.client.get_experiment_by_name(study)
-        self.all = list(self.client.search_runs([found.experiment_id])) if found else []
-        self.runs = {run.info.run_name: run for run in self.all}
-
-    def points(self) -> Counter[tuple[Any, ...]]:
-        return Counter(
-            (name, key, point.step, point.timestamp, point.value)
-            for name, run in self.runs.items()
-            for key in run.data.metrics
-            for point in self.client.get_metric_history(run.info.run_id, key)
-        )
-
-    def steps(self, run: str, key: str) -> list[int]:
-        return [point.step for point in self.client.get_metric_history(self.runs[run].info.run_id, key)]
-
-    def whole(self) -> Seen:
-        """Itself; no run appears twice."""
-        assert len(self.runs) == len(self.all)
-        return self
-
-    def ids(self) -> dict[str, str]:
-        return {name: run.info.run_id for name, run in self.runs.items()}
-
-    def artifacts(self, run: str) -> set[str]:
-        def below(path: str | None) -> Iterator[str]:
-            for item in self.client.list_artifacts(self.runs[run].info.run_id, path):
-                yield from below(item.path) if item.is_dir else [item.path]
-
-        return set(below(None))
-
-    def status(self, run: str) -> str:
-        return str(self.runs[run].info.status)
-
-    def parent(self, run: str) -> str:
-        wanted = self.runs[run].data.tags["mlflow.parentRunId"]
-        return {run_id: name for name, run_id in self.ids().items()}[wanted]
-
-
-def uri_of(root: Path) -> str:
-    return f"sqlite:///{root}/mlflow.db"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.1)
-
-
-def report_folder(root: Path) -> Path:
-    folder = root / "runs" / "s"
-    (folder / "tables").mkdir(parents=True)
-    (folder / "report.html").write_text("<h1>Report</h1>")
-    (folder / "tables" / "quality.csv").write_text("arm,psnr\n")
-    (folder / "scratch.bin").write_text("not for the tracker")
-    return folder
-
-
-def write_study(store: Store) -> None:
-    for n, fingerprint in enumerate(("aa", "bb", "cc")):
-        write_trial(store, fingerprint, level=25.0 + n)
-    write_trial(store, "dd", status="failed", reason="Diverged: not finite at <stage> 3", epochs=2)
+from tests.tracking.seen import Seen, uri_of, wait_for
+from tests.tracking.tracked_study import BEGAN, CELLS, ODD, plan_record, saved, write_report, write_study, write_trial
 
 
 def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
-    plan = plan_record("s", CELLS)
-    with Mirror(plan, store, uri_of(root), period=0.1) as mirror:
+    home = saved(root, plan_record("s", CELLS))
+    with Mirror(home, store, uri_of(root), period=0.1) as mirror:
         write_study(store)
-        mirror.publish(report_folder(root), answer="A is better by 1.0 dB.")
+        write_report(home)
+        mirror.publish(answer="A is better by 1.0 dB.")
     assert mirror.problem is None
     seen = Seen(uri_of(root))
     study = "The study s"
@@ -160,7 +54,7 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
         "FAILED",
     )
     assert "A is better by 1.0 dB." in whole.data.tags["mlflow.note.content"]
-    assert seen.artifacts(study) == {"report.html", "tables/quality.csv"}
+    assert seen.artifacts(study) == {"report.html", "plan.json", "tables/quality.csv"}
     pictures = {name for name in seen.artifacts("seed 0: A") if name.endswith(".png")}
     assert len(pictures) == 3
     assert all(name.startswith("reconstructions/photos/cat _1_-") for name in pictures)
@@ -170,22 +64,22 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
 
 
 def test_copying_again_changes_nothing(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", CELLS), uri_of(root)
+    home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
-    sync(plan, store, uri)
+    sync(home, store, uri)
     before = Seen(uri)
-    with Mirror(plan, store, uri, period=0.1):
+    with Mirror(home, store, uri, period=0.1):
         time.sleep(0.5)
-    sync(plan, store, uri)
+    sync(home, store, uri)
     after = Seen(uri)
     assert (after.ids(), after.points()) == (before.ids(), before.points())
     assert set(after.points().values()) == {1}
 
 
 def test_a_trial_grows_stops_and_resumes_in_the_same_run(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", {("A", 0): ["aa"]}), uri_of(root)
+    home, uri = saved(root, plan_record("s", {("A", 0): ["aa"]})), uri_of(root)
     write_trial(store, "aa", status="running", epochs=1)
-    with Mirror(plan, store, uri, period=0.1):
+    with Mirror(home, store, uri, period=0.1):
         wait_for(lambda: bool(Seen(uri).runs.get("seed 0: A")))
         write_trial(store, "aa", status="running", epochs=2)
         wait_for(lambda: Seen(uri).steps("seed 0: A", "epoch/train_loss") == [1, 2])
@@ -193,7 +87,7 @@ def test_a_trial_grows_stops_and_resumes_in_the_same_run(root: Path, store: Stor
         write_trial(store, "aa", status="stopped", reason="interrupted", epochs=3)
     first = Seen(uri)
     assert (first.status("seed 0: A"), first.status("A"), first.status("The study s")) == ("KILLED",) * 3
-    with Mirror(plan, store, uri, period=0.1):
+    with Mirror(home, store, uri, period=0.1):
         write_trial(store, "aa", status="running", epochs=3)
         wait_for(lambda: Seen(uri).status("seed 0: A") == "RUNNING")
         write_trial(store, "aa", status="complete", epochs=5)
@@ -206,37 +100,37 @@ def test_a_trial_grows_stops_and_resumes_in_the_same_run(root: Path, store: Stor
 
 
 def test_training_that_began_again_takes_the_place_of_the_old_curve(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", {("A", 0): ["aa"]}), uri_of(root)
+    home, uri = saved(root, plan_record("s", {("A", 0): ["aa"]})), uri_of(root)
     write_trial(store, "aa", status="failed", reason="disk lost", epochs=3)
-    sync(plan, store, uri)
+    sync(home, store, uri)
     write_trial(store, "aa", epochs=4, began=BEGAN + 3_600_000)
-    sync(plan, store, uri)
+    sync(home, store, uri)
     assert Seen(uri).steps("seed 0: A", "epoch/train_loss") == [1, 2, 3, 4]
     assert len(Seen(uri).runs) == 3
 
 
 def test_a_trial_that_was_cut_off_is_not_left_running(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", CELLS), uri_of(root)
+    home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_trial(store, "aa", status="running", epochs=1)
     held = write_trial(store, "bb", status="running", epochs=1)
     held.write_json("lock.json", {"heartbeat": time.time()})
-    sync(plan, store, uri)
+    sync(home, store, uri)
     seen = Seen(uri)
     assert (seen.status("seed 0: A"), seen.status("seed 0: B"), seen.status("The study s")) == (
         "KILLED",
         "RUNNING",
         "RUNNING",
     )
-    with Mirror(plan, store, uri):
+    with Mirror(home, store, uri):
         pass
     assert Seen(uri).status("seed 0: B") == "KILLED"  # the study has ended, and with it all its trials
 
 
 def test_a_trial_of_two_arms_and_an_arm_of_two_trials(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", {("A", 0): ["aa", "bb"], ("B", 0): ["aa"]}), uri_of(root)
+    home, uri = saved(root, plan_record("s", {("A", 0): ["aa", "bb"], ("B", 0): ["aa"]})), uri_of(root)
     write_trial(store, "aa", level=20.0)
     write_trial(store, "bb", level=30.0)
-    sync(plan, store, uri)
+    sync(home, store, uri)
     seen = Seen(uri)
     assert set(seen.runs) == {"The study s", "A", "B", "seed 0, trial 1: A", "seed 0, trial 2: A", "seed 0: B"}
     assert seen.runs["A"].data.metrics["result/best_test_psnr"] == pytest.approx(27.8)
@@ -247,35 +141,35 @@ def test_a_trial_of_two_arms_and_an_arm_of_two_trials(root: Path, store: Store) 
 def test_a_study_that_is_extended_and_changed(root: Path, store: Store) -> None:
     uri = uri_of(root)
     write_study(store)
-    sync(plan_record("s", {("A", 0): ["aa"]}), store, uri)
+    sync(saved(root, plan_record("s", {("A", 0): ["aa"]})), store, uri)
     first = Seen(uri).ids()
-    sync(plan_record("s", {("A", 0): ["aa"], ("A", 1): ["cc"]}), store, uri)
+    sync(saved(root, plan_record("s", {("A", 0): ["aa"], ("A", 1): ["cc"]})), store, uri)
     second = Seen(uri)
     assert first.items() <= second.ids().items()
     assert second.runs["A"].data.metrics["result/best_test_psnr"] == pytest.approx(28.8)
-    sync(plan_record("s", {("A", 0): ["bb"]}), store, uri)
+    sync(saved(root, plan_record("s", {("A", 0): ["bb"]})), store, uri)
     tags = [run.data.tags for run in Seen(uri).all if "rdun.seed" in run.data.tags]
     assert {t["rdun.fingerprint"]: t["rdun.plan"] for t in tags} == {"aa": "earlier", "bb": "current", "cc": "earlier"}
 
 
 def test_odd_names(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", {(ODD, 0): ["aa"]}, question="", title=ODD), uri_of(root)
+    home, uri = saved(root, plan_record("s", {(ODD, 0): ["aa"]}, question="", title=ODD)), uri_of(root)
     folder = write_trial(store, "aa", dataset=ODD)
     assert folder.scores()[0].dataset == ODD
-    sync(plan, store, uri)
+    sync(home, store, uri)
     seen = Seen(uri)
     assert len([name for name in seen.artifacts(f"seed 0: {ODD}") if name.endswith(".png")]) == 3
     assert seen.runs[f"seed 0: {ODD}"].data.tags["rdun.arm"] == ODD
 
 
 def test_a_directory_that_cannot_be_read_does_not_hide_the_others(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", CELLS), uri_of(root)
+    home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
     store.trial("aa").write_text("epochs.csv", "epoch,step\n1,broken\n")
     with pytest.raises(TrackerError, match=r"1 trial\(s\) could not be copied, such as aa: .*--sync"):
-        sync(plan, store, uri)
+        sync(home, store, uri)
     assert "seed 0: B" in Seen(uri).runs
-    with Mirror(plan, store, uri, period=0.1) as mirror:
+    with Mirror(home, store, uri, period=0.1) as mirror:
         wait_for(lambda: mirror.problem is not None)
         write_trial(store, "aa")
     assert mirror.problem is None
@@ -283,94 +177,27 @@ def test_a_directory_that_cannot_be_read_does_not_hide_the_others(root: Path, st
 
 
 def test_runs_deleted_by_hand_come_back(root: Path, store: Store) -> None:
-    plan, uri = plan_record("s", CELLS), uri_of(root)
+    home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
-    with Mirror(plan, store, uri, period=0.1):
+    with Mirror(home, store, uri, period=0.1):
         wait_for(lambda: "seed 1: B" in Seen(uri).runs)
         seen = Seen(uri)
         seen.client.delete_run(seen.runs["The study s"].info.run_id)
         seen.client.delete_run(seen.runs["seed 1: B"].info.run_id)
         write_trial(store, "dd", epochs=4)
-    sync(plan, store, uri)
+    sync(home, store, uri)
     assert len(Seen(uri).runs) == 7
     assert Seen(uri).status("seed 1: B") == "FINISHED"
 
 
-@pytest.mark.parametrize("kind", ["refused", "silent", "no such store"])
-def test_a_tracker_that_is_lost_costs_nothing(kind: str, tmp_path: Path) -> None:
-    store, plan = Store(tmp_path / "trials"), plan_record("s", CELLS)
-    write_study(store)
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen()
-        port = deaf.getsockname()[1] if kind == "silent" else free_port()
-        uri = f"file://{tmp_path}/mlruns" if kind == "no such store" else f"http://me:secret@127.0.0.1:{port}"
-        begin = time.monotonic()
-        mirror = Mirror(plan, store, uri, period=0.1, patience=2.0)
-        with mirror:
-            assert time.monotonic() - begin < 0.1
-            time.sleep(0.3)
-        mirror.publish(report_folder(tmp_path))
-        assert time.monotonic() - begin < 5.5
-    assert mirror.problem is not None
-    assert "results are complete in" in mirror.problem
-    assert "run_ablation.py s --sync" in mirror.problem
-    assert "secret" not in mirror.problem
-    assert "\n" not in mirror.problem
-    if kind == "refused":
-        assert "connection refused" in mirror.problem
-        with pytest.raises(TrackerError, match="connection refused"):
-            sync(plan, store, uri)
-
-
-def test_a_server_killed_in_the_middle_loses_and_doubles_nothing(root: Path, store: Store) -> None:
-    plan = plan_record("s", {**CELLS, (ODD, 0): ["ee"]})
-    with (
-        Server(root / "mlflow.db", root / "artifacts") as server,
-        Mirror(plan, store, server.uri, period=0.1) as mirror,
-    ):
-        write_trial(store, "aa", status="running", epochs=2)
-        wait_for(lambda: "seed 0: A" in Seen(server.uri).runs)
-        write_trial(store, "bb")
-        time.sleep(0.15)  # in the middle of copying it
-        server.kill()
-        write_trial(store, "aa", epochs=6)
-        write_trial(store, "cc")
-        wait_for(lambda: mirror.problem is not None)
-        server.start()
-        write_trial(store, "dd", status="stopped", reason="by hand")
-        write_trial(store, "ee", dataset=ODD)
-        report = report_folder(root)
-
-        def published() -> bool:
-            mirror.publish(report)
-            return mirror.problem is None
-
-        wait_for(published)
-        mirror.__exit__(None, None, None)
-        seen = Seen(server.uri)
-        assert len(seen.runs) == 9
-        assert seen.steps("seed 0: A", "epoch/train_loss") == [1, 2, 3, 4, 5, 6]
-        assert seen.steps("seed 0: B", "epoch/train_loss") == [1, 2, 3, 4]
-        assert set(seen.points().values()) == {1}
-        assert (seen.status("seed 0: A"), seen.status("seed 1: B"), seen.status("The study s")) == (
-            "FINISHED",
-            "KILLED",
-            "KILLED",
-        )
-        assert len([a for a in seen.artifacts(f"seed 0: {ODD}") if a.endswith(".png")]) == 3
-        assert "report.html" in seen.artifacts("The study s")
-        before = seen.points()
-        sync(plan, store, server.uri)
-        assert Seen(server.uri).points() == before
-
-
 def test_two_studies_at_once_on_a_fresh_database(tmp_path: Path) -> None:
     code = (
-        "import sys; from tests.tracking.tracked_study import plan_record, write_trial; from rdun.results import Store\n"
+        "import sys; from pathlib import Path; from rdun.results import Store\n"
+        "from tests.tracking.tracked_study import plan_record, saved, write_trial\n"
         "from rdun.tracking import Mirror\n"
         "root, name = sys.argv[1:]; store = Store(f'{root}/trials-{name}'); write_trial(store, 'aa')\n"
-        "with Mirror(plan_record(name, {('A', 0): ['aa']}), store, f'sqlite:///{root}/mlflow.db', patience=120) as mirror: pass\n"
+        "home = saved(Path(root), plan_record(name, {('A', 0): ['aa']}))\n"
+        "with Mirror(home, store, f'sqlite:///{root}/mlflow.db', patience=120) as mirror: pass\n"
         "print(mirror.problem)"
     )
     here = {"cwd": Path(__file__).parents[2], "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

@@ -1,20 +1,12 @@
-"""A small study on disk, written through rdun.results as trials write it, and MLflow servers to copy it to."""
+"""A small study and a small search on disk, written through rdun.results as trials write them."""
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import struct
-import subprocess
-import sys
-import time
-import urllib.request
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rdun.config import TrialConfig, to_dict, with_values
@@ -24,9 +16,13 @@ from rdun.results import (
     CellRecord,
     ClaimRecord,
     EpochRecord,
+    Folder,
     PlanRecord,
     RunInfo,
     Score,
+    SearchRecord,
+    SearchState,
+    SearchTrial,
     Status,
     Store,
     SystemSample,
@@ -36,6 +32,8 @@ from rdun.results import (
 
 BEGAN = 1_767_225_600_000  # 2026-01-01, milliseconds
 HOST = "node <1>"
+ODD = "<script>alert('x')</script> / ünï 50 % #1"
+CELLS = {("A", 0): ["aa"], ("B", 0): ["bb"], ("A", 1): ["cc"], ("B", 1): ["dd"]}
 
 
 def arm_record(name: str, **changes: Any) -> ArmRecord:
@@ -72,6 +70,68 @@ def plan_record(name: str, cells: Mapping[tuple[str, int], list[str]], **values:
     return PlanRecord(name=name, arms=records, cells=cell_records, **(fields | values))
 
 
+def saved(root: Path, record: PlanRecord | SearchRecord) -> Path:
+    """The folder of a study or search, with its record."""
+    home = root / "runs" / "studies" / record.name
+    record.save(Folder(home))
+    return home
+
+
+def search_record(name: str, trials: list[SearchTrial], **values: Any) -> SearchRecord:
+    """A search for quality against parameters."""
+    fields: dict[str, Any] = {
+        "title": f"The search {name}",
+        "question": "Which <layers>?",
+        "method": "Random values.",
+        "expectation": "Few.",
+        "scale": "Tiny.",
+        "space": {"layers": "1, 2, 3", "model.channels": "one of 4, 8"},
+        "objectives": [
+            {"quantity": "validation_psnr", "direction": "maximize"},
+            {"quantity": "parameters", "direction": "minimize"},
+        ],
+        "constraints": [{"quantity": "parameters", "at_most": 4000}],
+        "sampler": "tpe",
+        "seed": 1,
+        "wanted": 4,
+        "baselines": {"unrolled": "base"},
+        "provenance": {
+            "command": "python studies/run_ablation.py my/search.py --trials 4",
+            "started": _iso(BEGAN),
+            "versions": {"python": "3.11"},
+            "revision": "abc123+changes",
+            "datasets": {"photos": {"title": "Photos", "hash": "77aa", "files": ["cat.png"]}},
+        },
+    }
+    return SearchRecord(name=name, trials=trials, **(fields | values))
+
+
+def suggestion(number: int, fingerprint: str, state: SearchState, psnr: float = 0.0, size: int = 0) -> SearchTrial:
+    """A suggestion with as many layers as its number tells."""
+    return SearchTrial(
+        number=number,
+        values={"layers": 1 + number % 3, "model.channels": 8},
+        fingerprint=fingerprint,
+        state=state,
+        objectives=[psnr, float(size)] if psnr else [],
+        quantities={"parameters": float(size), "macs": 6.7e6} if size else {},
+        reason="parameters is 5,000, above 4,000" if state == "infeasible" else "",
+    )
+
+
+def write_study(store: Store) -> None:
+    for n, fingerprint in enumerate(("aa", "bb", "cc")):
+        write_trial(store, fingerprint, level=25.0 + n)
+    write_trial(store, "dd", status="failed", reason="Diverged: not finite at <stage> 3", epochs=2)
+
+
+def write_report(home: Path) -> None:
+    (home / "tables").mkdir(parents=True, exist_ok=True)
+    (home / "report.html").write_text("<h1>Report</h1>")
+    (home / "tables" / "quality.csv").write_text("arm,psnr\n")
+    (home / "scratch.bin").write_text("not for the tracker")
+
+
 def write_trial(
     store: Store,
     fingerprint: str,
@@ -82,6 +142,7 @@ def write_trial(
     began: int = BEGAN,
     level: float = 25.0,
     dataset: str = "photos",
+    gpus: float = 0.0,
 ) -> TrialDirectory:
     """A trial directory as `run_trial` leaves it at some moment; the same arguments give the same files."""
     folder = store.trial(fingerprint)
@@ -108,6 +169,7 @@ def write_trial(
         revision="abc123+changes",
         resumed_at_epoch=0,
         ended=ended,
+        gpus=gpus,
     )
     facts = {"subset_hash": "0011", "best_epoch": epochs} if status == "complete" else {}
     folder.write_run(RunInfo(fingerprint=fingerprint, status=status, reason=reason, attempts=(attempt,), facts=facts))
@@ -166,60 +228,3 @@ def gray_png(value: int, side: int = 64) -> bytes:
     rows = b"".join(b"\0" + bytes((value + x + y) % 256 for x in range(side)) for y in range(side))
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Server:
-    """A real `mlflow server` on loopback over a database; may be killed and started again."""
-
-    def __init__(self, database: Path, artifacts: Path) -> None:
-        self.database, self.artifacts, self.port = database, artifacts, free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self.database}", "--artifacts-destination", str(self.artifacts)]
-        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        with Path(f"{self.database}.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                env=os.environ | quiet,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd=self.database.parent,
-            )
-        for _ in range(900):
-            try:
-                with urllib.request.urlopen(f"{self.uri}/health", timeout=1):
-                    return
-            except OSError:
-                assert self._process.poll() is None, Path(f"{self.database}.log").read_text()[-2000:]
-                time.sleep(0.1)
-        raise TimeoutError("mlflow server did not start in 90 s")
-
-    def kill(self) -> None:
-        """kill -9 of all its processes."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def __enter__(self) -> Server:
-        try:
-            self.start()
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()

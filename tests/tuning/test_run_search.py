@@ -24,7 +24,7 @@ def test_failed_trials_are_a_gap_with_a_reason(search: Search, store: Store, ope
     ended: list[str] = []
     suggestions = opened(one)
     with cluster(cpus=2) as capacity:
-        run_search(suggestions, store, capacity, ended.append)
+        run_search(suggestions, store, capacity, lambda: None, ended.append)
     assert suggestions.finished()
     trials = suggestions.record().trials
     assert {trial.state for trial in trials} >= {"complete", "failed"}

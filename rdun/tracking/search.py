@@ -1,0 +1,125 @@
+"""A search in MLflow: search > suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rdun.results import Folder, SearchRecord, SearchTrial, Store
+from rdun.tracking import view
+from rdun.tracking.client import Run
+from rdun.tracking.copier import Copier
+from rdun.tracking.runs import Runs, now
+from rdun.tracking.trials import Place
+from rdun.tracking.view import Identity
+
+RANK = ("complete", "running", "failed")
+"""Of several suggestions of one setting, the first by this order shows its trial directory."""
+STATUS = {"complete": "FINISHED", "duplicate": "FINISHED", "failed": "FAILED", "running": "RUNNING"}
+"""State of a suggestion without a trial directory of its own -> status of its run; others were never trained: KILLED."""
+
+
+class SearchCopier(Copier):
+    """Copies a search, from its search.json, which grows, and its trials."""
+
+    def __init__(self, home: Folder, store: Store, uri: str) -> None:
+        super().__init__(home, store, uri)
+        self._read()
+        self.name = self.record.name
+        self.command = str(self.record.provenance.get("command", f"python studies/run_ablation.py {self.name}"))
+
+    def _read(self) -> None:
+        self.record = SearchRecord.load(self.home)
+        self._shown = _shown(self.record)
+
+    def _root(self) -> tuple[Identity, str, Mapping[str, Any]]:
+        return Identity(search=self.record.name), self.record.title or self.record.name, self.record.provenance
+
+    def _wanted(self) -> set[Identity]:
+        suggestions = {view.suggestion_identity(self.name, trial) for trial in self.record.trials}
+        return suggestions | {self._baseline(name, print_).identity for name, print_ in self.record.baselines.items()}
+
+    def _places(self) -> Mapping[str, Sequence[Place]]:
+        found: dict[str, list[Place]] = {}
+        for name, fingerprint in self.record.baselines.items():
+            found.setdefault(fingerprint, []).append(self._baseline(name, fingerprint))
+        for fingerprint, trial in self._shown.items():
+            found.setdefault(fingerprint, []).append(self._place(trial))
+        return found
+
+    def _place(self, trial: SearchTrial) -> Place:
+        parameters = trial.quantities.get("parameters")
+        size = "" if parameters is None else f", {parameters:,.0f} parameters"
+        return Place(
+            identity=view.suggestion_identity(self.name, trial),
+            name=_name(trial),
+            parent=None,
+            title=f"trial {trial.number}",
+            about=view.values_text(trial.values) + size,
+            params=view.suggestion_params(trial),
+            sizes=view.suggestion_sizes(trial),
+        )
+
+    def _baseline(self, name: str, fingerprint: str) -> Place:
+        identity = Identity(search=self.name, suggestion=f"baseline {name}", fingerprint=fingerprint)
+        return Place(identity, f"baseline: {name}", None, f"baseline {name}", "outside the search", {}, {})
+
+    def _copy_rest(self, runs: Runs, root: Run, last: bool) -> None:
+        best = {trial.number for trial in self.record.best()}
+        for trial in self.record.trials:
+            self._copy_suggestion(runs, root, trial, best, last)
+        self._copy_search(runs, root, last)
+
+    def _copy_suggestion(self, runs: Runs, root: Run, trial: SearchTrial, best: set[int], last: bool) -> None:
+        """State and objectives; all of the run, where it shows no trial directory."""
+        identity = view.suggestion_identity(self.name, trial)
+        run = runs.below(root, identity, _name(trial), root.started)
+        runs.tracker.describe(run, view.suggestion_params(trial), view.suggestion_tags(self.record, trial, best))
+        ended = self.trials.ended.get(trial.fingerprint, run.started)
+        values = view.objectives(self.record, trial)
+        runs.log_changes(run, view.points(values | view.suggestion_sizes(trial), ended, trial.number))
+        if self._shown.get(trial.fingerprint) is trial and trial.fingerprint in self.trials.status:
+            return
+        note = {"mlflow.note.content": view.suggestion_note(self.record, trial)}
+        runs.tracker.describe(run, {}, identity.tags() | note)
+        status = STATUS.get(trial.state, "KILLED")
+        runs.tracker.set_status(run, "KILLED" if last and status == "RUNNING" else status, ended)
+
+    def _copy_search(self, runs: Runs, root: Run, last: bool) -> None:
+        tags = Identity(search=self.name).tags() | view.search_tags(self.record, self.answer)
+        runs.tracker.describe(root, view.search_params(self.record), tags)
+        states = [trial.state for trial in self.record.trials]
+        values = {"trials_planned": self.record.wanted}
+        values |= {f"trials_{state}": states.count(state) for state in dict.fromkeys(("complete", "failed", *states))}
+        costs = view.total_costs(self.trials.summaries.get(fingerprint, {}) for fingerprint in self._places())
+        moment, reached = now(), view.best_values(self.record)
+        runs.log_changes(root, view.points(values | costs, moment, 0))
+        done = states.count("complete")
+        ended = max((self.trials.ended.get(t.fingerprint, 0) for t in self.record.trials), default=0)
+        runs.log_changes(root, view.points(reached, ended or root.started, done))
+        runs.tracker.set_status(root, self._overall(last), moment)
+
+    def _overall(self, last: bool) -> str:
+        """FINISHED when all that was asked for has an end; failed suggestions are part of a search."""
+        states = [trial.state for trial in self.record.trials]
+        running = "running" in states or "RUNNING" in self.trials.status.values()
+        missing = [
+            fingerprint for fingerprint in self.record.baselines.values() if fingerprint not in self.trials.status
+        ]
+        if not running and not missing and len(states) - states.count("infeasible") >= self.record.wanted:
+            return "FINISHED"
+        return "KILLED" if last and "RUNNING" not in self.trials.status.values() else "RUNNING"
+
+
+def _name(trial: SearchTrial) -> str:
+    return f"trial {trial.number}"
+
+
+def _shown(record: SearchRecord) -> dict[str, SearchTrial]:
+    """Fingerprint -> the suggestion whose run shows the trial directory."""
+    found: dict[str, SearchTrial] = {}
+    for state in RANK:
+        for trial in record.trials:
+            if trial.state == state:
+                found.setdefault(trial.fingerprint, trial)
+    return found

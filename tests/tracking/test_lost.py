@@ -1,0 +1,99 @@
+"""A tracker that is down, never answers, or is killed in the middle: nothing waits for it, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rdun.results import Store
+from rdun.tracking import Mirror, TrackerError, sync
+from tests.tracking.seen import Seen, wait_for
+from tests.tracking.servers import Postgres, Server, deaf_server, free_port
+from tests.tracking.tracked_study import CELLS, ODD, plan_record, saved, write_report, write_study, write_trial
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent", "no such store"])
+def test_a_tracker_that_is_lost_costs_nothing(kind: str, tmp_path: Path) -> None:
+    store, home = Store(tmp_path / "trials"), saved(tmp_path, plan_record("s", CELLS))
+    write_study(store)
+    write_report(home)
+    with deaf_server() as silent:
+        uri = {
+            "refused": f"http://me:secret@127.0.0.1:{free_port()}",
+            "silent": silent.replace("://", "://me:secret@"),
+            "no such store": f"file://{tmp_path}/mlruns",
+        }[kind]
+        begin = time.monotonic()
+        mirror = Mirror(home, store, uri, period=0.1, patience=2.0)
+        with mirror:
+            assert time.monotonic() - begin < 0.1
+            time.sleep(0.3)
+        mirror.publish()
+        assert time.monotonic() - begin < 5.5
+    assert mirror.problem is not None
+    assert "results are complete in" in mirror.problem
+    assert "`python studies/run_ablation.py s --sync`" in mirror.problem
+    assert "secret" not in mirror.problem
+    assert "\n" not in mirror.problem
+    if kind == "refused":
+        assert "connection refused" in mirror.problem
+        with pytest.raises(TrackerError, match="connection refused"):
+            sync(home, store, uri)
+
+
+@pytest.fixture(params=["server", "database"])
+def killable(request: pytest.FixtureRequest, root: Path) -> Iterator[tuple[Server, Server | Postgres]]:
+    """An `mlflow server`, and what is killed: itself, over SQLite; or the PostgreSQL behind it."""
+    with contextlib.ExitStack() as stack:
+        if request.param == "server":
+            server = stack.enter_context(Server(f"sqlite:///{root}/mlflow.db", root))
+            yield server, server
+        else:
+            database = stack.enter_context(Postgres())
+            yield stack.enter_context(Server(database.uri, root)), database
+
+
+def test_killed_in_the_middle_loses_and_doubles_nothing(
+    killable: tuple[Server, Server | Postgres], root: Path, store: Store
+) -> None:
+    """kill -9 while trials are being copied, more training while it is away, and a restart."""
+    server, victim = killable
+    home = saved(root, plan_record("s", {**CELLS, (ODD, 0): ["ee"]}))
+    with Mirror(home, store, server.uri, period=0.1) as mirror:
+        write_trial(store, "aa", status="running", epochs=2)
+        wait_for(lambda: "seed 0: A" in Seen(server.uri).runs)
+        write_trial(store, "bb")
+        time.sleep(0.15)  # in the middle of copying it
+        victim.kill()
+        write_trial(store, "aa", epochs=6)
+        write_trial(store, "cc")
+        wait_for(lambda: mirror.problem is not None)
+        victim.start()
+        write_trial(store, "dd", status="stopped", reason="by hand")
+        write_trial(store, "ee", dataset=ODD)
+        write_report(home)
+
+        def published() -> bool:
+            mirror.publish()
+            return mirror.problem is None
+
+        wait_for(published)
+    seen = Seen(server.uri).whole()
+    assert len(seen.runs) == 9
+    assert seen.steps("seed 0: A", "epoch/train_loss") == [1, 2, 3, 4, 5, 6]
+    assert seen.steps("seed 0: B", "epoch/train_loss") == [1, 2, 3, 4]
+    assert set(seen.points().values()) == {1}
+    assert (seen.status("seed 0: A"), seen.status("seed 1: B"), seen.status("The study s")) == (
+        "FINISHED",
+        "KILLED",
+        "KILLED",
+    )
+    assert len([a for a in seen.artifacts(f"seed 0: {ODD}") if a.endswith(".png")]) == 3
+    assert "report.html" in seen.artifacts("The study s")
+    before = seen.points()
+    sync(home, store, server.uri)
+    assert Seen(server.uri).whole().points() == before

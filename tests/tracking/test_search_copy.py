@@ -1,0 +1,126 @@
+"""A search in real MLflow: suggestions as runs, with their state, values and objectives, and the best among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rdun.results import Store
+from rdun.tracking import Mirror, sync
+from tests.tracking.seen import Seen, uri_of, wait_for
+from tests.tracking.tracked_study import BEGAN, saved, search_record, suggestion, write_report, write_trial
+
+TOP = "The search q"
+
+
+def write_search(store: Store) -> None:
+    write_trial(store, "base")
+    write_trial(store, "aa", level=26.0, gpus=0.5)
+    write_trial(store, "bb", level=25.0)
+    write_trial(store, "cc", status="failed", reason="Diverged: not finite", epochs=1)
+
+
+TRIALS = [
+    suggestion(0, "aa", "complete", 26.2, 3000),
+    suggestion(1, "", "infeasible", size=5000),
+    suggestion(2, "bb", "complete", 25.2, 2000),
+    suggestion(3, "aa", "duplicate", 26.2, 3000),
+    suggestion(4, "cc", "failed", size=1000),
+]
+
+
+def test_search_and_suggestions(root: Path, store: Store) -> None:
+    write_search(store)
+    home = saved(root, search_record("q", TRIALS))
+    write_report(home)
+    sync(home, store, uri_of(root), answer="Trial 0 is best.")
+    seen = Seen(uri_of(root), "q").whole()
+    assert set(seen.runs) == {TOP, "baseline: unrolled", *(f"trial {n}" for n in range(5))}
+    assert {seen.parent(name) for name in seen.runs if name != TOP} == {TOP}
+    states = {n: (seen.tag(f"trial {n}", "rdun.state"), seen.status(f"trial {n}")) for n in range(5)}
+    assert states == {
+        0: ("complete", "FINISHED"),
+        1: ("infeasible", "KILLED"),
+        2: ("complete", "FINISHED"),
+        3: ("duplicate", "FINISHED"),
+        4: ("failed", "FAILED"),
+    }
+    assert [seen.tag(f"trial {n}", "rdun.best") for n in range(5)] == ["yes", "no", "yes", "no", "no"]
+    assert seen.tag("trial 3", "rdun.duplicate_of") == "0"
+    assert seen.tag("trial 1", "rdun.reason") == "parameters is 5,000, above 4,000"
+    first = seen.runs["trial 0"]
+    assert (first.data.params["space.layers"], first.data.params["model.kind"]) == ("1", "coast")
+    assert (first.data.metrics["objective/validation_psnr"], first.data.metrics["objective/parameters"]) == (26.2, 3000)
+    assert seen.steps("trial 0", "epoch/validation_psnr") == [1, 2, 3, 4]
+    assert first.data.metrics["cost/gpu_hours"] == pytest.approx(0.5 * 43 / 3600)
+    assert (first.info.start_time, first.info.end_time) == (BEGAN, BEGAN + 43_000)
+    assert "objective/validation_psnr" not in seen.runs["trial 4"].data.metrics
+    assert seen.steps("trial 3", "epoch/validation_psnr") == []
+
+
+def test_the_run_of_the_search(root: Path, store: Store) -> None:
+    write_search(store)
+    home = saved(root, search_record("q", TRIALS))
+    write_report(home)
+    sync(home, store, uri_of(root), answer="Trial 0 is best.")
+    seen = Seen(uri_of(root), "q")
+    top = seen.runs[TOP].data
+    assert (top.metrics["best/validation_psnr"], top.metrics["best/parameters"], top.metrics["best/trials"]) == (
+        26.2,
+        2000,
+        2,
+    )
+    counts = {key: value for key, value in top.metrics.items() if key.startswith("trials_")}
+    assert counts == {
+        "trials_planned": 4,
+        "trials_complete": 2,
+        "trials_failed": 1,
+        "trials_infeasible": 1,
+        "trials_duplicate": 1,
+    }
+    assert top.metrics["cost/core_hours"] == pytest.approx((3 * 43 + 13) / 3600)
+    assert top.params["space.layers"] == "1, 2, 3"
+    assert (top.tags["rdun.data.photos"], top.tags["mlflow.source.git.commit"]) == ("77aa", "abc123")
+    assert top.tags["rdun.objectives"] == "maximize validation_psnr; minimize parameters"
+    assert "Trial 0 is best." in top.tags["mlflow.note.content"]
+    assert "<layers>" not in top.tags["mlflow.note.content"]
+    assert seen.artifacts(TOP) == {"report.html", "search.json", "tables/quality.csv"}
+    assert seen.status(TOP) == "FINISHED"
+
+
+def test_a_search_that_grows_is_cut_off_and_goes_on(root: Path, store: Store) -> None:
+    uri = uri_of(root)
+    running = [suggestion(0, "aa", "running", size=3000)]
+    home = saved(root, search_record("q", running, baselines={}))
+    write_trial(store, "aa", status="running", epochs=2)
+    with Mirror(home, store, uri, period=0.1):
+        wait_for(lambda: "trial 0" in Seen(uri, "q").runs)
+        assert Seen(uri, "q").status("trial 0") == "RUNNING"
+    first = Seen(uri, "q").whole()
+    assert (first.status("trial 0"), first.status(TOP)) == ("KILLED", "KILLED")
+    saved(root, search_record("q", [*running, suggestion(1, "", "infeasible", size=5000)], baselines={}))
+    with Mirror(home, store, uri, period=0.1):
+        wait_for(lambda: "trial 1" in Seen(uri, "q").runs)
+        write_search(store)
+        saved(root, search_record("q", TRIALS, baselines={}))
+    second = Seen(uri, "q").whole()
+    assert first.ids().items() <= second.ids().items()
+    assert second.steps("trial 0", "epoch/train_loss") == [1, 2, 3, 4]
+    assert set(second.points().values()) == {1}
+    assert second.status(TOP) == "FINISHED"
+    before = second.points()
+    sync(home, store, uri)
+    assert Seen(uri, "q").whole().points() == before
+
+
+def test_a_failed_setting_that_was_tried_again(root: Path, store: Store) -> None:
+    """The directory belongs to the suggestion that completed it; the first one stays failed."""
+    write_trial(store, "aa")
+    trials = [suggestion(0, "aa", "failed", size=3000), suggestion(1, "aa", "complete", 25.2, 3000)]
+    home = saved(root, search_record("q", trials, baselines={}, wanted=1))
+    sync(home, store, uri_of(root))
+    seen = Seen(uri_of(root), "q").whole()
+    assert (seen.status("trial 0"), seen.status("trial 1")) == ("FAILED", "FINISHED")
+    assert seen.steps("trial 0", "epoch/train_loss") == []
+    assert seen.steps("trial 1", "epoch/train_loss") == [1, 2, 3, 4]
