@@ -405,12 +405,15 @@ def test_damaged_matrices_are_refused(tmp_path: Path) -> None:
             read_sampling_matrix(path)
 
 
-def test_a_mat_file_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path: Path) -> None:
+def test_a_mat_file_that_unpacks_to_gigabytes_is_refused_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A variable that says it is 16x64 and holds zeros without end."""
     element = (
         struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, 16, 64) + struct.pack("<I4s", 3 << 16 | 1, b"phi")
     )
-    size = 2**28
+    monkeypatch.setattr("rdun.weights.matrices.MOST_BYTES", 2**22)
+    size = 2**24
     packer = zlib.compressobj()
     parts = [packer.compress(struct.pack("<II", 14, len(element) + 8 + size) + element + struct.pack("<II", 9, size))]
     parts += [packer.compress(bytes(2**20)) for _ in range(size >> 20)] + [packer.flush()]
@@ -418,7 +421,7 @@ def test_a_mat_file_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path
     header = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x100) + b"IM"
     path = tmp_path / "bomb.mat"
     path.write_bytes(header + struct.pack("<II", 15, len(packed)) + packed)
-    assert path.stat().st_size < 300_000
+    assert path.stat().st_size < 20_000
     with pytest.raises(ValueError, match=r"bomb\.mat .* it unpacks to more than"):
         read_sampling_matrix(path)
 
@@ -456,6 +459,9 @@ def test_evaluate_and_convert(images: Path, tmp_path: Path) -> None:
     ]
     assert run.output.count("all, sd") == 2
     assert len(table.read_text().splitlines()) == 1 + 2 * 2 * 2 * 2
+    records = json.loads(table.with_suffix(".json").read_text())
+    assert {line.split(",")[-1] for line in table.read_text().splitlines()[1:]} == set(records)
+    assert [list(r["measurement"]["matrices"]) for r in records.values()] == [["gauss-s0", "gauss-s4"]] * 2
     same_as = CliRunner().invoke(main, ["evaluate", str(path), str(images), *options, "--trained-recursions", "3"])
     assert same_as.output.splitlines()[1:] == run.output.splitlines()[1:]
 
@@ -474,7 +480,7 @@ def test_evaluate_with_a_matrix_from_a_file(images: Path, tmp_path: Path) -> Non
     for options, message in [
         (["--matrix", str(phi)], "starts from a linear estimate; give the matrix's own file (--initial)"),
         (["--initial", str(initial)], "give that too (--matrix)"),
-        (["--matrix", str(phi), "--ratio", "0.1"], "leave out --ratio and --matrix-seed"),
+        (["--matrix", str(phi), "--ratio", "0.1"], "leave out --ratio, --rows and --matrix-seed"),
     ]:
         refused = CliRunner().invoke(main, ["evaluate", str(path), str(images), *options])
         assert (refused.exit_code, len(refused.output.splitlines())) == (2, 1)
@@ -513,6 +519,36 @@ def test_bad_input_is_one_line_and_exit_code_2(images: Path, tmp_path: Path) -> 
         [sys.executable, "-m", "rdun.weights", "--help"], capture_output=True, text=True, check=True
     )
     assert "convert" in helped.stdout
+
+
+@pytest.mark.parametrize(("rows", "measurements"), [("r-coast", [11, 44, 544]), ("ista-net", [10, 43, 545])])
+def test_both_published_rules_for_the_rows(rows: str, measurements: list[int], images: Path, tmp_path: Path) -> None:
+    path, table = write(tmp_path / "weights.pkl", {"model": small_state("COAST")}), tmp_path / "scores.csv"
+    ratios = [word for ratio in ("0.01", "0.04", "0.5") for word in ("--ratio", ratio)]
+    words = [
+        "evaluate",
+        str(path),
+        str(images),
+        "--trained-recursions",
+        "1",
+        "--rows",
+        rows,
+        *ratios,
+        "--csv",
+        str(table),
+    ]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 0, run.output
+    records = json.loads(table.with_suffix(".json").read_text()).values()
+    assert [record["measurement"]["measurements"] for record in records] == measurements
+
+
+def test_an_image_that_is_too_small_is_named(images: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((5, 40), dtype=np.uint8)).save(images / "strip.png")
+    path = write(tmp_path / "weights.pkl", {"model": small_state("COAST")})
+    run = CliRunner().invoke(main, ["evaluate", str(path), str(images), "--trained-recursions", "1"])
+    assert (run.exit_code, len(run.output.splitlines())) == (2, 1)
+    assert "strip.png is smaller than the 7x7 window of SSIM; remove or replace it" in run.output
 
 
 def test_recursions_can_be_changed_at_test_time(images: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from rdun.config.schema import (
     UniformRange,
     broadcast,
 )
-from rdun.config.tasks import BlockSensingTask, DenoisingTask, InpaintingTask, TaskConfig
+from rdun.config.tasks import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule, TaskConfig
 
 __all__ = [
     "NUMERICS",
@@ -41,6 +41,7 @@ __all__ = [
     "RatioScale",
     "RecursionConfig",
     "Rfmu",
+    "RowRule",
     "Schedule",
     "TaskConfig",
     "TrialConfig",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from rdun.config.checks import check
@@ -143,6 +144,9 @@ class DataConfig:
         for name in ("train", "validation"):
             check(bool(getattr(self, name)), f"data.{name}", getattr(self, name), "name a data set or a folder")
         check(len(self.test) > 0 and all(self.test), "data.test", self.test, "name at least one data set or folder")
+        names = [Path(name).name for name in self.test]  # what scores and files are called after
+        ok = len(set(names)) == len(names)
+        check(ok, "data.test", self.test, "give every folder a last name of its own, and each set once")
         check(self.stride >= 1, "data.stride", self.stride, "use at least 1 pixel")
         check(0 < self.fraction <= 1, "data.fraction", self.fraction, "a fraction lies in (0, 1]: write 3 % as 0.03")
         check(self.subset_seed >= 0, "data.subset_seed", self.subset_seed, "use 0 or more")

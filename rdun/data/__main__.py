@@ -27,7 +27,10 @@ def list_sets() -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @data_option
 def get(names: tuple[str, ...]) -> None:
-    """Download what the sets NAME... lack, and verify them. A file with other content is replaced."""
+    """Download what the sets NAME... lack, and verify them. A file with other content is replaced.
+
+    The environment variable RDUN_MIRROR may name a server of your own that has FOLDER/FILE of every set (http://host/path).
+    """
     from rdun.data.download import download
 
     for name in names:

@@ -6,6 +6,7 @@ No file is larger than half a megabyte; a cut one is fetched again from its firs
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection
 from functools import partial
@@ -19,6 +20,8 @@ from rich.progress import Progress
 from rdun.data.entry import Entry, file_hash
 from rdun.data.registry import image_set, known, registry
 
+MIRROR_VARIABLE = "RDUN_MIRROR"
+"""Environment variable with the address of a server that has FOLDER/FILE of every set, asked instead of the public ones."""
 RETRIES = 3
 """Further attempts for a file after a cut connection or a busy server, 1, 2 and 3 seconds apart."""
 TIMEOUT = 30.0
@@ -58,8 +61,9 @@ def download(name: str) -> Path:
     if lacking and not entry.url:
         raise ValueError(f"data set {name!r} lacks {lacking[0]} in {folder}; {entry.remedy()}")
     if lacking:
-        print(f"{name}: {len(lacking)} files from {entry.source} to {folder}", file=sys.stderr)
-        _fetch(entry, folder, lacking)
+        mirror = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
+        print(f"{name}: {len(lacking)} files from {mirror or entry.source} to {folder}", file=sys.stderr)
+        _fetch(entry, folder, lacking, f"{mirror}/{entry.folder}/{{file}}" if mirror else entry.url)
     return folder
 
 
@@ -67,10 +71,10 @@ class _FinalError(Exception):
     """The same request would end the same way."""
 
 
-def _fetch(entry: Entry, folder: Path, files: list[str]) -> None:
+def _fetch(entry: Entry, folder: Path, files: list[str], address: str) -> None:
     pooch.get_logger().setLevel("WARNING")
     sums = {file: f"sha256:{entry.files[file]}" for file in files}
-    urls = {file: entry.url.format(file=file) for file in files}
+    urls = {file: address.replace("{file}", file) for file in files}
     store = pooch.Pooch(folder, base_url="", registry=sums, urls=urls, retry_if_failed=RETRIES)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

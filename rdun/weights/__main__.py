@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import numpy as np
 import torch
 
 from rdun.cli import Commands, data_option
+from rdun.config import RowRule
 from rdun.data import image_set
 from rdun.evaluation import load_pictures
 from rdun.results import Score, to_csv
 from rdun.weights import load_any, load_published, save_model
-from rdun.weights.evaluate import Measurement, scores
+from rdun.weights.evaluate import Measurement, protocols, scores
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -28,18 +31,27 @@ def main() -> None:
 @click.argument("file", type=FILE)
 @click.argument("images")
 @click.option("--ratio", "ratios", type=float, multiple=True, help="Sampling ratio, such as 0.1; repeatable.")
+@click.option(
+    "--rows", type=click.Choice(get_args(RowRule)), help="Rule for the measurements per ratio; otherwise as trained."
+)
 @click.option("--matrix-seed", "seeds", type=int, multiple=True, help="Seed of a random test matrix; repeatable.")
 @click.option("--matrix", type=FILE, help="A .mat file with a sampling matrix, instead of ratios and seeds.")
 @click.option("--initial", type=FILE, help="The .mat file with the initial estimate of --matrix.")
 @click.option("--recursions", type=click.IntRange(1), help="Applications of each stage; otherwise as trained.")
 @click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
-@click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write every score here.")
+@click.option(
+    "--csv",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every score here, and beside it (.json) what their protocols are.",
+)
 @data_option
 def evaluate(
     file: Path,
     images: str,
     ratios: tuple[float, ...],
+    rows: RowRule | None,
     seeds: tuple[int, ...],
     matrix: Path | None,
     initial: Path | None,
@@ -55,7 +67,7 @@ def evaluate(
     if threads:
         torch.set_num_threads(threads)
     network, config = load_any(file, trained_recursions)
-    measurement = Measurement(ratios=ratios, seeds=seeds, matrix=matrix, estimator=initial)
+    measurement = Measurement(ratios=ratios, rows=rows, seeds=seeds, matrix=matrix, estimator=initial)
     task = measurement.task(config, torch.device("cpu"))
     image_files = image_set(images)
     pictures = load_pictures(image_files)
@@ -63,14 +75,15 @@ def evaluate(
     click.echo(f"{file.name}: {layout}\n{'image':<24} {'ratio':>6} {'matrix':<12} {'PSNR':>8} {'SSIM':>8}")
     found: list[Score] = []
     for picture in pictures:
-        rows = scores(network, config, task, [picture], dataset=image_files.name, recursions=recursions)
-        found += rows
-        for first, second in zip(rows[::2], rows[1::2], strict=True):
+        own = scores(network, config, task, [picture], dataset=image_files.name, recursions=recursions)
+        found += own
+        for first, second in zip(own[::2], own[1::2], strict=True):
             _line(first.image, first.ratio, first.matrix, first.value, second.value)
     for ratio, name, psnr, ssim in _means(found):
         _line("mean", ratio, name, psnr, ssim)
     if table:
         table.write_text(to_csv(Score, found))
+        table.with_suffix(".json").write_text(json.dumps(protocols(config, task).by_hash(), indent=1) + "\n")
 
 
 @main.command()

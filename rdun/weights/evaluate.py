@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, TaskConfig, TrialConfig
+from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule, TaskConfig, TrialConfig
 from rdun.data import image_set, training_blocks
 from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, score_images
 from rdun.models import Unfolding
@@ -23,12 +23,14 @@ class Measurement:
 
     Attributes:
         ratios: sampling ratios.
+        rows: rule for the number of measurements per ratio.
         seeds: seeds of the test matrices `gauss-sK` (masks, noise).
         matrix: a .mat file with a sampling matrix, instead of both.
         estimator: a .mat file with the matrix of its linear initial estimate.
     """
 
     ratios: tuple[float, ...] = ()
+    rows: RowRule | None = None
     seeds: tuple[int, ...] = ()
     matrix: Path | None = None
     estimator: Path | None = None
@@ -42,13 +44,13 @@ class Measurement:
         if self.matrix is None:
             if self.estimator is not None:
                 raise ValueError("--initial belongs to a matrix from a file; give that too (--matrix)")
-            chosen = _seeded(config.task, self.ratios, self.seeds)
+            chosen = _seeded(config.task, self)
             moment = None
             if chosen.initial == "linear":
                 moment = training_blocks(image_set(config.data.train), config.data, chosen.block).moment
             return make_task(chosen, moment, device)
-        if self.ratios or self.seeds:
-            raise ValueError("--matrix fixes the measurements; leave out --ratio and --matrix-seed")
+        if self.ratios or self.rows or self.seeds:
+            raise ValueError("--matrix fixes the measurements; leave out --ratio, --rows and --matrix-seed")
         if config.task.initial == "linear" and self.estimator is None:
             raise ValueError("this network starts from a linear estimate; give the matrix's own file (--initial)")
         matrix = read_sampling_matrix(self.matrix)
@@ -74,16 +76,23 @@ def scores(
     counts = config.test_counts if recursions is None else (recursions,) * config.model.layers
     reconstruct = Reconstructor(network, counts, config.model.deblock)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on CPUs, same numbers
-    ratios = dict.fromkeys(t.ratio for t in task.test_operators((task.patch, task.patch)))
-    protocols = Protocols.of(task, ratios, deblock=reconstruct.deblock)
-    labels = ScoreLabels("file", "test", dataset, protocols.hashes)
+    labels = ScoreLabels("file", "test", dataset, protocols(config, task).hashes)
     return score_images(reconstruct, task, pictures, labels, device or torch.device("cpu"))
 
 
-def _seeded(task: TaskConfig, ratios: tuple[float, ...], seeds: tuple[int, ...]) -> TaskConfig:
+def protocols(config: TrialConfig, task: Task) -> Protocols:
+    """How `scores` measures: the records behind the hashes."""
+    ratios = dict.fromkeys(t.ratio for t in task.test_operators((task.patch, task.patch)))
+    return Protocols.of(task, ratios, deblock=config.model.deblock)
+
+
+def _seeded(task: TaskConfig, asked: Measurement) -> TaskConfig:
+    ratios, seeds = asked.ratios, asked.seeds
+    if asked.rows and not isinstance(task, BlockSensingTask):
+        raise ValueError("these weights do not measure blocks with matrices; leave out --rows")
     match task:
         case BlockSensingTask():
-            chosen = replace(task, ratios=ratios or task.ratios)
+            chosen = replace(task, ratios=ratios or task.ratios, rows=asked.rows or task.rows)
             return replace(chosen, test_matrices="unseen", test_matrix_seeds=seeds) if seeds else chosen
         case InpaintingTask():
             return replace(task, ratios=ratios or task.ratios, test_mask_seeds=seeds or task.test_mask_seeds)

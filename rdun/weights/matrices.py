@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import warnings
 import zlib
@@ -66,15 +65,14 @@ def _variable(path: Path, name: str) -> np.ndarray:
     try:
         if size > MOST_BYTES:
             raise ValueError(f"it is larger than {MOST_BYTES:,} bytes")
-        content = path.read_bytes()
-        _check_unpacked(content)
-        shapes = {found: shape for found, shape, _ in whosmat(io.BytesIO(content))}
+        _check_unpacked(path.read_bytes())
+        shapes = {found: shape for found, shape, _ in whosmat(path)}
         if name not in shapes:
             raise ValueError(f"it holds {', '.join(sorted(shapes)) or 'nothing'}, not {name!r}")
         if len(shapes[name]) != 2 or not 0 < np.prod(shapes[name], dtype=float) <= MOST_NUMBERS:
             raise ValueError(f"{name} has shape {shapes[name]}, not that of a sampling matrix")
         with warnings.catch_warnings(action="error"):
-            value = np.asarray(loadmat(io.BytesIO(content), variable_names=[name])[name])
+            value = np.asarray(loadmat(path, variable_names=[name])[name])
         if value.dtype.kind not in "fiu" or not np.isfinite(value).all():
             raise ValueError(f"{name} does not hold finite real numbers")
         return value.astype(np.float64)

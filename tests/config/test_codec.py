@@ -70,6 +70,10 @@ def test_changes_are_checked_together_not_one_by_one() -> None:
         ({"task.ratios": (1.5,)}, ["task.ratios=1.5", "0.25"]),
         ({"task.ratios": ()}, ["task.ratios=()", "at least one"]),
         ({"data.fraction": 0.0}, ["data.fraction=0.0", "0.03"]),
+        (
+            {"data.test": ("one/images", "two/images/")},
+            ["data.test=('one/images', 'two/images/')", "a last name of its own"],
+        ),
         ({"precision": "fp17"}, ["precision='fp17'", "did you mean 'fp16'"]),
         ({"model": {"kind": "cost"}}, ["model.kind='cost'", "did you mean 'coast'"]),
         ({"recursion.train.counts": (1, 2)}, ["recursion.train.counts=(1, 2)", "model.layers=20"]),

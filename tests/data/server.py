@@ -74,7 +74,7 @@ class Server:
         return server
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        name = handler.path.removeprefix("/")
+        name = handler.path.removeprefix("/").removeprefix("mirror/tiny-set/")
         self.requests.append(name)
         waiting = self.faults.get(name, [])
         fault = waiting[0] if waiting[:1] == ["always cut"] else waiting.pop(0) if waiting else ""

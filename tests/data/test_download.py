@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from rdun.data import DATA_VARIABLE, image_set, registry
-from rdun.data.download import RETRIES, download, provide
+from rdun.data.download import MIRROR_VARIABLE, RETRIES, download, provide
 from tests.data.server import CONTENT, Server
 
 
@@ -38,6 +38,21 @@ def test_a_set_is_fetched_verified_and_usable_at_once(
     assert {path.stat().st_mode & 0o777 for path in image_set("tiny-set").paths} == {0o644}
     written = capsys.readouterr()
     assert (written.out, written.err) == ("", f"tiny-set: 3 files from a test to {data_folder}/tiny-set\n")
+
+
+def test_a_mirror_is_asked_instead_and_verified_alike(
+    server: Server, data_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = replace(server.entry(), url="http://127.0.0.1:1/{file}")
+    monkeypatch.setitem(registry(), "tiny-set", gone)
+    mirror = f"http://127.0.0.1:{server.port}/mirror"
+    monkeypatch.setenv(MIRROR_VARIABLE, mirror + "/")
+    server.faults["b.png"] = ["wrong"]
+    with pytest.raises(ValueError, match=f"{mirror}/tiny-set/b.png cannot be fetched: its sha256 is"):
+        download("tiny-set")
+    download("tiny-set")
+    assert content(data_folder / "tiny-set") == CONTENT
+    assert f"2 files from {mirror} to" in capsys.readouterr().err
 
 
 def test_a_complete_set_makes_no_request_and_says_nothing(

@@ -61,6 +61,16 @@ def test_sixteen_bit_images_are_refused(tmp_path: Path) -> None:
         read_luminance(path, "bt601")
 
 
+def test_test_images_are_turned_as_their_exif_data_say_and_training_images_are_not(tmp_path: Path) -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
+    exif[0x0112] = 6  # the camera was held upright
+    image.save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_luminance(tmp_path / "a.png", "bt601"), np.rot90(pixels, -1))
+    np.testing.assert_array_equal(read_luminance(tmp_path / "a.png", "matlab"), pixels)
+
+
 def test_unit_range_is_the_float32_quotient() -> None:
     values = unit_range(np.arange(256, dtype=np.uint8))
     assert values.dtype == np.float32
@@ -74,6 +84,7 @@ def test_folder_sets_are_sorted_and_hashed_by_content(tmp_path: Path) -> None:
         for index, name in enumerate(("b.png", "a.PNG", "c.bmp")):
             save(folder / name, np.full((8, 8), index, dtype=np.uint8))
         (folder / "notes.txt").write_text("not an image")
+        (folder / "album.png").mkdir()
     assert [p.name for p in image_set(str(one)).paths] == ["a.PNG", "b.png", "c.bmp"]
     assert image_hash(str(one)) == image_hash(str(two))
     save(two / "a.PNG", np.full((8, 8), 9, dtype=np.uint8))
