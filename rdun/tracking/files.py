@@ -55,11 +55,10 @@ class TrialFiles:
         """Length of an attempt."""
         attempt, following = self.run.attempts[number], self.run.attempts[number + 1 :]
         began = milliseconds(attempt.started)
-        if attempt.ended:
-            return milliseconds(attempt.ended) - began
         until = milliseconds(following[0].started) if following else None
-        moments = [*(e.timestamp for e in self.epochs), *(s.timestamp for s in self.system)]
-        return max((m for m in moments if m >= began and (until is None or m <= until)), default=began) - began
+        signs = [*(e.timestamp for e in self.epochs), *(s.timestamp for s in self.system)]
+        moments = [m for m in signs if m >= began and (until is None or m < until)]
+        return max([*moments, milliseconds(attempt.ended or attempt.started)]) - began
 
 
 def read_trial(folder: TrialDirectory, run: RunInfo) -> TrialFiles:

@@ -71,19 +71,21 @@ class SearchCopier(Copier):
         self._copy_search(runs, root, last)
 
     def _copy_suggestion(self, runs: Runs, root: Run, trial: SearchTrial, best: set[int], last: bool) -> None:
-        """State and objectives; all of the run, where it shows no trial directory."""
-        identity = view.suggestion_identity(self.name, trial)
-        run = runs.below(root, identity, _name(trial), root.started)
+        """State and objectives; all of the run, where it shows no trial directory: these stand in order of their numbers."""
+        identity, known = view.suggestion_identity(self.name, trial), trial.fingerprint in self.trials.status
+        shown = self._shown.get(trial.fingerprint) is trial
+        if shown and not known and trial.state == "running":
+            return  # about to begin
+        run = runs.below(root, identity, _name(trial), root.started + trial.number)
         runs.tracker.describe(run, view.suggestion_params(trial), view.suggestion_tags(self.record, trial, best))
-        ended = self.trials.ended.get(trial.fingerprint, run.started)
-        values = view.objectives(self.record, trial)
-        runs.log_changes(run, view.points(values | view.suggestion_sizes(trial), ended, trial.number))
-        if self._shown.get(trial.fingerprint) is trial and trial.fingerprint in self.trials.status:
+        values, moment = view.objectives(self.record, trial), self.trials.ended.get(trial.fingerprint, run.started)
+        runs.log_changes(run, view.points(values | view.suggestion_sizes(trial), moment, trial.number))
+        if shown and known:
             return
         note = {"mlflow.note.content": view.suggestion_note(self.record, trial)}
         runs.tracker.describe(run, {}, identity.tags() | note)
         status = STATUS.get(trial.state, "KILLED")
-        runs.tracker.set_status(run, "KILLED" if last and status == "RUNNING" else status, ended)
+        runs.tracker.set_status(run, "KILLED" if last and status == "RUNNING" else status, run.started)
 
     def _copy_search(self, runs: Runs, root: Run, last: bool) -> None:
         tags = Identity(search=self.name).tags() | view.search_tags(self.record, self.answer)

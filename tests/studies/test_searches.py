@@ -34,6 +34,18 @@ def record(tmp_path: Path) -> SearchRecord:
     return SearchRecord.load(Folder(tmp_path / "runs" / "studies" / "tiny-search"))
 
 
+def suggestions_tracked(tmp_path: Path) -> list[str]:
+    """Numbers of the suggestions in the tracker, one for each run; none of them is left running."""
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("tiny-search").experiment_id])
+    assert "RUNNING" not in {run.info.status for run in runs}
+    (top,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    assert "report.html" in {file.path for file in client.list_artifacts(top.info.run_id)}
+    return sorted(run.data.tags["rdun.suggestion"] for run in runs if run is not top)
+
+
 def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path: Path) -> None:
     words = (TINY, "--runs", str(tmp_path / "runs"), "--cpus", "1")
     driver = started(*words, images=images, tmp_path=tmp_path)
@@ -61,6 +73,12 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     longer = record(tmp_path)
     assert longer.trials[: len(after.trials)] == after.trials
     assert sum(t.state != "infeasible" for t in longer.trials) == 5
+
+    tracked = suggestions_tracked(tmp_path)
+    assert tracked == sorted([*(str(t.number) for t in longer.trials), "baseline unrolled"])
+    synced = run(*words, "--sync", images=images, tmp_path=tmp_path)
+    assert synced.returncode == 0, synced.stderr
+    assert suggestions_tracked(tmp_path) == tracked
 
     shown = run(*words, "--report-only", images=images, tmp_path=tmp_path)
     assert shown.returncode == 0, shown.stderr

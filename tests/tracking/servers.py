@@ -156,7 +156,9 @@ def postgres_binaries() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     path = shutil.which("initdb")
     if not found and not path:
-        pytest.skip("needs PostgreSQL: apt-get install postgresql, or put initdb and postgres on the PATH")
+        pytest.skip(
+            "needs PostgreSQL: apt-get install postgresql (as root), or put its initdb and postgres on the PATH"
+        )
     return found[-1].parent if found else Path(str(path)).parent
 
 

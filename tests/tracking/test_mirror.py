@@ -46,6 +46,7 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
     assert arm.metrics["result/best_test_psnr"] == pytest.approx(28.8)
     assert arm.metrics["spread/best_test_psnr"] == pytest.approx(2**0.5)
     assert (arm.metrics["size/parameters"], arm.metrics["seeds_complete"]) == (12345, 2)
+    assert arm.metrics["cost/core_hours"] == pytest.approx(2 * 43 / 3600)
     assert "result/best_test_psnr" not in seen.runs["B"].data.metrics  # a gap leaves the mean empty
     whole = seen.runs[study]
     assert (whole.data.metrics["trials_complete"], whole.data.metrics["trials_failed"], whole.info.status) == (
@@ -53,6 +54,7 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
         1,
         "FAILED",
     )
+    assert whole.data.metrics["cost/core_hours"] == pytest.approx((3 * 43 + 23) / 3600)
     assert "A is better by 1.0 dB." in whole.data.tags["mlflow.note.content"]
     assert seen.artifacts(study) == {"report.html", "plan.json", "tables/quality.csv"}
     pictures = {name for name in seen.artifacts("seed 0: A") if name.endswith(".png")}

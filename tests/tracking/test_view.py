@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,10 @@ def test_clean_names_are_legal_and_different() -> None:
 
 
 def test_identity_survives_tags() -> None:
-    for identity in (Identity("s"), Identity("s", "an <arm>", "", "ff"), Identity("s", "a", "0", "aa")):
+    study = [Identity("s"), Identity("s", "an <arm>", "", "ff"), Identity("s", "a", "0", "aa")]
+    search = [Identity(search="q"), Identity(search="q", suggestion="0", fingerprint="aa")]
+    assert [i.level for i in study + search] == ["study", "arm", "trial", "search", "suggestion"]
+    for identity in study + search:
         assert Identity.of(identity.tags()) == identity
     assert Identity.of({"mlflow.runName": "somebody else's"}) is None
 
@@ -79,6 +83,54 @@ def test_summary_means_over_images_and_per_ratio(tmp_path: Path) -> None:
     assert values["result/last_validation_psnr"] == pytest.approx(30.1)
     assert values["result/best_validation_psnr"] == pytest.approx(30.2)
     assert values["time/train_seconds"] == 7.5
+
+
+def test_hours_of_all_attempts(tmp_path: Path) -> None:
+    """43 s on half a GPU with one thread; before that an attempt that was cut off, last seen in its second epoch."""
+    folder = write_trial(Store(tmp_path), "aa", gpus=0.5)
+    run = folder.run()
+    assert run is not None
+    cut = replace(run.attempts[0], started="2025-12-31T23:00:00+00:00", ended=None, threads=2, gpus=1.0)
+    early = [replace(e, timestamp=milliseconds(cut.started) + 10_000 * e.epoch) for e in folder.epochs()[:2]]
+    folder.write_epochs([*early, *folder.epochs()[2:]])
+    hours = read_trial(folder, replace(run, attempts=(cut, *run.attempts))).hours()
+    assert hours == {"core": pytest.approx((2 * 20 + 43) / 3600), "gpu": pytest.approx((20 + 0.5 * 43) / 3600)}
+
+
+def test_costs_are_summed_and_never_averaged() -> None:
+    trials = [{"result/a": 1.0, "cost/gpu_hours": 2.0}, {"result/a": 3.0, "cost/gpu_hours": 4.0}]
+    assert view.cell_means(trials) == {"result/a": 2.0, "cost/gpu_hours": 6.0}
+    assert view.seed_means([{"cost/gpu_hours": 2.0}, {"cost/gpu_hours": 4.0}]) == {}
+    assert view.total_costs([*trials, {}]) == {"cost/gpu_hours": 6.0}
+
+
+def test_what_a_stopped_trial_has_come_to(tmp_path: Path) -> None:
+    folder = write_trial(Store(tmp_path), "aa", status="stopped", epochs=3)
+    run = folder.run()
+    assert run is not None
+    values = view.summary(read_trial(folder, run))
+    assert values["result/best_validation_psnr"] == 25.2
+    assert values["result/last_train_loss"] == pytest.approx(1 / 3)
+    assert "result/best_test_psnr" not in values
+
+
+def test_how_a_trial_and_a_study_were_made(tmp_path: Path) -> None:
+    folder = write_trial(Store(tmp_path), "aa")
+    run = folder.run()
+    assert run is not None
+    facts = {"protocols": {"0123": {"block": 33}, "4567": {"block": 33}}}
+    tags = view.trial_tags(read_trial(folder, replace(run, facts=facts)))
+    assert (tags["rdun.fact.protocols"], tags["rdun.revision"]) == ("0123, 4567", "abc123+changes")
+    made = {"versions": {"torch": "2.13"}, "revision": "abc", "datasets": {"photos": {"hash": "77aa"}}, "machine": "m"}
+    plan = plan_record("s", {("A", 0): ["aa"]}, provenance=made)
+    expected = {
+        "rdun.versions": "torch 2.13",
+        "rdun.revision": "abc",
+        "mlflow.source.git.commit": "abc",
+        "rdun.data.photos": "77aa",
+        "rdun.machine": "m",
+    }
+    assert expected.items() <= view.study_tags(plan, "").items()
 
 
 def test_seed_means_leave_out_what_a_seed_lacks() -> None:
