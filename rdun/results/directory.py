@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import errno
 import fcntl
 import io
 import json
@@ -56,9 +57,14 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, target)
-        except BaseException:
+        except BaseException as error:
             if os.path.exists(partial):
                 os.unlink(partial)
+            if is_full(error):
+                raise OSError(
+                    errno.ENOSPC,
+                    f"no space left to write {target}; make room, then give the same command again: what is finished is kept",
+                ) from None
             raise
 
     @contextlib.contextmanager
@@ -98,6 +104,11 @@ class Folder:
             return []
         self.fs.invalidate_cache(where)
         return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in self.fs.ls(where, detail=False))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk is full, or a quota used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class TrialDirectory(Folder):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Status = Literal["running", "complete", "stopped", "failed"]
+Outcome = Literal["running", "complete", "stopped", "error", "out of memory", "diverged", "preempted", "died"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,13 @@ class SystemSample:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One stretch of running a trial: a start or a resume, on one machine."""
+    """One stretch of running a trial: a start or a resume, on one machine.
+
+    Attributes:
+        run: names the command that started it; empty without Ray.
+        outcome: how it ended. "preempted": told to end (SIGTERM) or lost with its node; "died": its process ended without a
+            word, by kill -9 for instance. Both are known only once somebody looks at the trial again.
+    """
 
     started: str
     host: str
@@ -136,6 +143,8 @@ class Attempt:
     revision: str
     resumed_at_epoch: int
     ended: str | None = None
+    run: str = ""
+    outcome: Outcome = "running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +154,7 @@ class RunInfo:
     Attributes:
         status: only "complete" counts as done.
         reason: why it stopped or failed; empty otherwise.
-        facts: parameters, multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
+        facts: peak memory; of a diverged trial "non_finite", the place; of a complete one parameters, multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
     """
 
     fingerprint: str
