@@ -54,6 +54,7 @@ def main(
     from studies.loading import changed, changed_search, load
     from studies.run_search import from_record, run_search
     from studies.run_study import from_results, run_study
+    from studies.session import INTERRUPTED, stopped
 
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     if list_studies:
@@ -72,6 +73,8 @@ def main(
         if report_only:
             return from_record(search, folder)
         return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed)
+    except KeyboardInterrupt:  # before or after the trials, or for the second time
+        stopped(INTERRUPTED)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
 

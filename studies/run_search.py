@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from studies.session import data_sets, precision, provenance
+from studies.session import INTERRUPTED, data_sets, precision, provenance, stopped
 
 if TYPE_CHECKING:
     from rdun.config import TrialConfig
@@ -37,30 +37,29 @@ def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool,
         suggestions = Suggestions(
             search, home / "search.db", store, precision(), search.trials, retry_failed=retry_failed
         )
-        interrupted = _run(suggestions, home, store, cpus)
+        halted = _run(suggestions, home, store, cpus)
         record = SearchRecord.load(Folder(home))
         _print_end(record)
         _write_report(home, store)
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
     click.echo(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
-    if interrupted:
-        click.echo("Stopped. The same command goes on where this one stopped.", err=True)
-        sys.exit(130)
+    if halted:
+        stopped(halted)
     if not suggestions.finished() or not record.best():
         sys.exit(1)
 
 
-def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -> bool:
-    """Starts a cluster and runs; True if Ctrl-C ended it. search.json is up to date after every trial."""
+def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -> str:
+    """Starts a cluster and runs; what ended it before its end, if anything. search.json is up to date after every trial."""
     from rdun import monitor, tuning
     from rdun.results import Folder, SearchRecord
 
-    start, search, interrupted = time.monotonic(), suggestions.search, False
+    start, search, halted = time.monotonic(), suggestions.search, ""
     before = SearchRecord.load(Folder(home)).provenance if (home / "search.json").is_file() else {}
     if suggestions.finished() and before:
         replace(suggestions.record(), provenance=before).save(Folder(home))
-        return False
+        return ""
     facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
 
     def save(fingerprint: str = "") -> None:
@@ -75,12 +74,14 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
             save()
             tuning.run_search(suggestions, store, capacity, save)
     except KeyboardInterrupt:
-        interrupted = True
+        halted = INTERRUPTED
+    except tuning.Halted as halt:
+        halted = str(halt)
     suggestions.settle()
-    tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=interrupted)
+    tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=bool(halted), reason=halted)
     facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
     save()
-    return interrupted
+    return halted
 
 
 def from_record(search: Search, folder: Path) -> None:

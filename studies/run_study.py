@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rdun.cli import InputError
-from studies.session import ROOT, data_sets, precision, provenance
+from studies.session import INTERRUPTED, ROOT, data_sets, precision, provenance, stopped
 
 if TYPE_CHECKING:
     from analysis.report import Report
@@ -49,16 +49,16 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
     from rdun.results import Folder
     from rdun.tracking import Mirror, tracking_uri
 
-    uri, start, interrupted = tracking_uri(ROOT), time.monotonic(), False
+    uri, start, halted = tracking_uri(ROOT), time.monotonic(), ""
     with ExitStack() as stack:
         train = stack.enter_context(_training(plan, store, cpus)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
         with Mirror(plan.record, store, uri) as mirror:
             if train:
-                interrupted = train()
+                halted = train()
                 stack.close()  # the workers are gone before anything is said of their trials
-                _mark(plan, store, interrupted)
+                _mark(plan, store, halted)
                 plan.record.provenance.update(finished=now(), seconds=round(time.monotonic() - start))
                 plan.record.save(Folder(home))
             report = _write_report(home, store)
@@ -67,36 +67,37 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(plan, after, report, uri)
-    if interrupted:
-        click.echo("Stopped. The same command goes on where this one stopped.", err=True)
-        sys.exit(130)
+    if halted:
+        stopped(halted)
     return after["complete"] < len(plan.trials)
 
 
 @contextmanager
-def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[], bool]]:
-    """A cluster that can hold the trials, and the function that runs them; it tells whether Ctrl-C ended it."""
+def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[], str]]:
+    """A cluster that can hold the trials, and the function that runs them; it tells what ended it before its end, if anything."""
     from rdun.progress import Progress
-    from rdun.tuning import cluster, run_trials, trial_resources
+    from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
     with cluster(cpus=cpus) as capacity:
         trial_resources(plan.study.resources, capacity)
 
-        def train() -> bool:
+        def train() -> str:
             try:
                 with Progress(plan, store) as progress:
                     run_trials(plan, store, progress, capacity)
             except KeyboardInterrupt:
-                return True
-            return False
+                return INTERRUPTED
+            except Halted as halt:
+                return str(halt)
+            return ""
 
         yield train
 
 
-def _mark(plan: Plan, store: Store, interrupted: bool) -> None:
+def _mark(plan: Plan, store: Store, halted: str) -> None:
     from rdun.tuning import mark_unfinished
 
-    mark_unfinished((trial.fingerprint for trial in plan.missing()), store, interrupted=interrupted)
+    mark_unfinished((trial.fingerprint for trial in plan.missing()), store, interrupted=bool(halted), reason=halted)
 
 
 def from_results(study: Study, folder: Path, sync: bool) -> None:

@@ -6,12 +6,24 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
 
 if TYPE_CHECKING:
     from rdun.config import Precision, TrialConfig
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+INTERRUPTED = "interrupted"
+
+
+def stopped(why: str) -> NoReturn:
+    """Says that a run ended before its end, and ends the command: with 130 after an interruption, else with 1."""
+    cause = "" if why == INTERRUPTED else f": {why}"
+    click.echo(f"Stopped{cause}. The same command goes on where this one stopped.", err=True)
+    sys.exit(130 if why == INTERRUPTED else 1)
 
 
 def precision() -> Precision:

@@ -131,6 +131,7 @@ class Attempt:
 
     Attributes:
         run: names the command that started it; empty without Ray.
+        alone: whether no other trial was to use the device.
         outcome: how it ended. "preempted": told to end (SIGTERM) or lost with its node; "died": its process ended without a
             word, by kill -9 for instance. Both are known only once somebody looks at the trial again.
     """
@@ -144,6 +145,7 @@ class Attempt:
     resumed_at_epoch: int
     ended: str | None = None
     run: str = ""
+    alone: bool = True
     outcome: Outcome = "running"
 
 
@@ -154,7 +156,8 @@ class RunInfo:
     Attributes:
         status: only "complete" counts as done.
         reason: why it stopped or failed; empty otherwise.
-        facts: peak memory; of a diverged trial "non_finite", the place; of a complete one parameters, multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
+        facts: peak memory; of a diverged trial "non_finite", its place; of a complete one also parameters,
+            multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
     """
 
     fingerprint: str

@@ -80,7 +80,7 @@ class _Watched:
         if self.forward is None and penalty is not None and not torch.isfinite(penalty):
             self.forward = "penalty", self.done
         if estimate.requires_grad:
-            estimate.register_hook(partial(self._went_back, self.done))
+            estimate.register_hook(partial(self._went_back, self.done))  # type: ignore[no-untyped-call]
 
     def _went_back(self, recursion: int, gradient: Tensor) -> None:
         """Called with the gradient of the estimate after a recursion: what the next one, or the loss, passes on."""

@@ -27,6 +27,7 @@ class Step(NamedTuple):
 
 
 def steps_per_epoch(config: TrialConfig, blocks: TrainingBlocks) -> int:
+    """Optimizer steps of an epoch; the last batch may be smaller."""
     return math.ceil(blocks.epoch_samples / config.optim.batch)
 
 

@@ -31,7 +31,7 @@ class OutOfMemory(MemoryError):
 
 
 class GivenUp(RuntimeError):
-    """A trial whose attempts crashed too often."""
+    """A trial that is not tried again in this run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +55,18 @@ class Circumstances:
         *earlier, last = known.attempts or (None,)
         if last is None or last.outcome != "running":
             return known
-        outcome: Outcome = self.before if last.ended is None else "complete" if known.status == "complete" else "stopped"
+        outcome: Outcome = (
+            self.before if last.ended is None else "complete" if known.status == "complete" else "stopped"
+        )
         return replace(known, attempts=(*(a for a in earlier if a), replace(last, outcome=outcome)))
 
     def exhausted(self, attempts: Sequence[Attempt]) -> bool:
-        """Whether the trial crashed more often in this run than it may."""
-        crashes = sum(a.outcome in ("error", "died") for a in attempts if a.run == self.run)
-        return self.retries is not None and crashes > self.retries
+        """Whether the trial crashed more often in this run than it may, or was killed for memory although it was alone."""
+        if self.retries is None:
+            return False
+        ours = [a for a in attempts if a.run == self.run]
+        crashes = sum(a.outcome in ("error", "died") for a in ours)
+        return crashes > self.retries or any(a.alone and a.outcome == "out of memory" for a in ours)
 
 
 def doublings(run: RunInfo | None) -> int:

@@ -82,7 +82,10 @@ def run_trial(
 
 def _given_up(folder: TrialDirectory, known: RunInfo) -> GivenUp:
     last = known.attempts[-1].outcome
-    reason = known.reason if last == "error" else "the process of this trial died, again and again (killed from outside?)"
+    reason = {
+        "died": "the process of this trial died, again and again (killed from outside?)",
+        "out of memory": f"the process of this trial was killed for memory with {_ALONE}",
+    }.get(last, known.reason)
     folder.write_run(replace(known, status="failed", reason=reason))
     return GivenUp(reason)
 
@@ -108,7 +111,7 @@ class _Attempt:
         circumstances: Circumstances,
     ) -> None:
         self.config, self.folder, self.device, self.threads = config, folder, device, threads
-        self.alone = circumstances.alone
+        self.circumstances = circumstances
         attempt = Attempt(
             started=monitor.now(),
             host=monitor.host(),
@@ -118,6 +121,7 @@ class _Attempt:
             revision=monitor.revision(),
             resumed_at_epoch=0,
             run=circumstances.run,
+            alone=circumstances.alone,
         )
         self.info = replace(known, status="running", reason="", attempts=(*known.attempts, attempt))
 
@@ -154,8 +158,9 @@ class _Attempt:
         if isinstance(error, Diverged):
             outcome = "diverged"
         elif is_out_of_memory(error):
-            status, outcome = "failed" if self.alone else "stopped", "out of memory"
-            reason = f"out of memory with {_ALONE if self.alone else _SHARED} ({reason})"
+            alone = self.circumstances.alone
+            status, outcome = "failed" if alone else "stopped", "out of memory"
+            reason = f"out of memory with {_ALONE if alone else _SHARED} ({reason})"
             error = OutOfMemory(reason)
         elif is_full(error):
             status, outcome = "stopped", "stopped"
@@ -164,7 +169,7 @@ class _Attempt:
             self._end(status, outcome, reason)
             if status == "failed":
                 self.folder.write_text("error.txt", traceback.format_exc())
-        return error
+        return GivenUp(reason) if self.circumstances.exhausted(self.info.attempts) else error
 
     def _prepare(self) -> tuple[Scorer, TrainState]:
         config = self.config

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
@@ -35,10 +38,14 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
     address = os.environ.get("RAY_ADDRESS")
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cpus is not None and cpus > cores:
+        raise ValueError(f"--cpus={cpus}, but this machine has {cores} cores, and more threads only wait; ask for less")
     if address and cpus is not None:
         raise ValueError(
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
         )
+    handler = signal.getsignal(signal.SIGTERM)
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
@@ -51,6 +58,7 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             logging_level=logging.ERROR,
         )
     try:
+        _on_termination(_interrupt)
         nodes = sum(bool(node["Alive"]) for node in ray.nodes())
         if nodes > 1:
             raise ValueError(
@@ -61,10 +69,24 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
         yield Capacity(int(total.get("CPU", 0)), float(total.get("GPU", 0)), address or "local")
     finally:
         ray.shutdown()
+        _on_termination(handler)
 
 
-def trial_resources(wanted: Resources, capacity: Capacity) -> dict[str, float]:
-    """What Tune reserves for one trial.
+def _on_termination(handler: Any) -> None:
+    """Sets what SIGTERM does; Ray would end the process without a word. Only a main thread may."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0) -> dict[str, float]:
+    """What Tune reserves for one trial: as many cores as it has threads, so that all trials together have one thread per core.
+
+    Args:
+        doubled: how often its share of the device is doubled, so that fewer trials use the memory: of one GPU, else of the cores.
 
     Raises:
         ValueError: more than the cluster has.
@@ -73,4 +95,11 @@ def trial_resources(wanted: Resources, capacity: Capacity) -> dict[str, float]:
     for name, asked, there in (("threads", wanted.threads, capacity.cpus), ("gpus", gpus, capacity.gpus)):
         if asked > there:
             raise ValueError(f"resources.{name}={asked:g} per trial, but the cluster has {there:g}; ask for less")
-    return {"cpu": wanted.threads, "gpu": gpus}
+    if gpus:
+        return {"cpu": wanted.threads, "gpu": gpus if gpus >= 1 else min(1.0, gpus * 2**doubled)}
+    return {"cpu": min(capacity.cpus, wanted.threads * 2**doubled), "gpu": 0.0}
+
+
+def is_alone(share: dict[str, float], capacity: Capacity) -> bool:
+    """Whether a trial with these resources has its device to itself: the memory of a GPU, else that of the machine."""
+    return share["gpu"] >= 1 or (not share["gpu"] and share["cpu"] >= capacity.cpus)
