@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from studies.session import INTERRUPTED, data_sets, precision, provenance, stopped
+from studies.session import INTERRUPTED, clear, data_sets, precision, provenance, stopped
 
 if TYPE_CHECKING:
     from rdun.config import TrialConfig
-    from rdun.results import SearchRecord, SearchTrial, Store
+    from rdun.results import Keep, SearchRecord, SearchTrial, Store
     from rdun.search import Search
     from rdun.tuning import Suggestions
 
 SHOWN = 10
 
 
-def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool, retry_failed: bool) -> None:
+def run_search(
+    search: Search, folder: Path, cpus: int | None, *, dry_run: bool, retry_failed: bool, keep: Keep
+) -> None:
     """Continues a search up to its number of trials; exits with 1 if something has no end or no trial is complete."""
     from rdun.data.download import provide
     from rdun.results import Folder, Lease, SearchRecord, Store
@@ -43,11 +45,19 @@ def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool,
         _write_report(home, store)
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
+    _clear(record, store, keep)
     click.echo(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
     if halted:
         stopped(halted)
     if not suggestions.finished() or not record.best():
         sys.exit(1)
+
+
+def _clear(record: SearchRecord, store: Store, keep: Keep) -> None:
+    """Keeps the weights of the trials that no other is better than, and of the baselines."""
+    best = [*(trial.fingerprint for trial in record.best()), *record.baselines.values()]
+    rest = [trial.fingerprint for trial in record.trials if trial.fingerprint and trial.fingerprint not in best]
+    clear([*([fingerprint] for fingerprint in best)], store, keep, rest)
 
 
 def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -> str:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rdun.cli import InputError
-from studies.session import INTERRUPTED, ROOT, data_sets, precision, provenance, stopped
+from studies.session import INTERRUPTED, ROOT, clear, data_sets, precision, provenance, stopped
 
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.plan import Plan
-    from rdun.results import Store
+    from rdun.results import Keep, Store
     from rdun.study import Study
 
 
-def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
+def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool, keep: Keep) -> None:
     """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C."""
     from analysis.reference import check_places
     from rdun.data.download import provide
@@ -38,12 +38,12 @@ def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> No
     check_store(plan, str(folder))
     check_checkpoints(plan, store)
     with Lease(Folder(home)):
-        incomplete = _train_and_report(plan, store, home, cpus)
+        incomplete = _train_and_report(plan, store, home, cpus, keep)
     if incomplete:
         sys.exit(1)
 
 
-def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) -> bool:
+def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None, keep: Keep) -> bool:
     """Runs what is missing, then writes report and tracker; True if a trial is not complete."""
     from rdun.monitor import now
     from rdun.results import Folder
@@ -67,6 +67,7 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(plan, after, report, uri)
+    clear(_rivals(plan), store, keep)
     if halted:
         stopped(halted)
     return after["complete"] < len(plan.trials)
@@ -136,6 +137,12 @@ def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
         return before
     configs = [trial.config for trial in plan.trials]
     return provenance(before, configs, plan.study.resources.threads, len(plan.missing()))
+
+
+def _rivals(plan: Plan) -> list[list[str]]:
+    """Trials that differ in their seed only: of each arm, and each of its configs."""
+    by_arm = {arm.name: [c.fingerprints for c in plan.record.cells if c.arm == arm.name] for arm in plan.record.arms}
+    return [list(same) for cells in by_arm.values() for same in zip(*cells, strict=True)]
 
 
 def _print_plan(plan: Plan, *, table: bool) -> None:

@@ -1,6 +1,7 @@
 """The files that trials and studies leave behind: their schemas, and reading and writing them anywhere fsspec reaches."""
 
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
+from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
@@ -15,6 +16,7 @@ __all__ = [
     "ClaimRecord",
     "EpochRecord",
     "Folder",
+    "Keep",
     "Lease",
     "Outcome",
     "PlanRecord",
@@ -31,5 +33,8 @@ __all__ = [
     "TrialDirectory",
     "from_csv",
     "is_full",
+    "remove_weights",
+    "space_used",
     "to_csv",
+    "winners",
 ]
