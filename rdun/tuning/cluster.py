@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from rdun.study import Resources
 
 GPU_SHARE = 0.25
 """Part of a GPU that a trial takes where the study does not say."""
+
+interruption = threading.Event()
+"""Whether this process was told to end: Python may raise a KeyboardInterrupt where it is lost, in a finalizer for instance."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
         raise ValueError(
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
         )
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
@@ -58,7 +61,8 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             logging_level=logging.ERROR,
         )
     try:
-        _on_termination(_interrupt)
+        interruption.clear()
+        _handle(dict.fromkeys(handlers, _interrupt))
         nodes = sum(bool(node["Alive"]) for node in ray.nodes())
         if nodes > 1:
             raise ValueError(
@@ -69,16 +73,18 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
         yield Capacity(int(total.get("CPU", 0)), float(total.get("GPU", 0)), address or "local")
     finally:
         ray.shutdown()
-        _on_termination(handler)
+        _handle(handlers)
 
 
-def _on_termination(handler: Any) -> None:
-    """Sets what SIGTERM does; Ray would end the process without a word. Only a main thread may."""
+def _handle(handlers: Mapping[signal.Signals, Any]) -> None:
+    """Sets what Ctrl-C and SIGTERM do: Ray would end the process at the second without a word. Only a main thread may."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    interruption.set()
     raise KeyboardInterrupt
 
 

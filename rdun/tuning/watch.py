@@ -8,6 +8,8 @@ from typing import Any
 import ray
 from ray import tune
 
+from rdun.tuning.cluster import interruption
+
 PERIOD = 2.0
 """Seconds between two looks at the cluster."""
 
@@ -30,7 +32,12 @@ class Watch(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Raises Halted where there is no node left: stopping the trials would wait for their processes."""
+        """Raises Halted where there is no node left: stopping the trials would wait for their processes.
+
+        Raises KeyboardInterrupt once more where the first one was lost.
+        """
+        if interruption.is_set():
+            raise KeyboardInterrupt
         if not self.reason and time.monotonic() > self._looked + PERIOD:
             self._looked = time.monotonic()
             if not any(node["Alive"] for node in ray.nodes()):
