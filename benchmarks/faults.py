@@ -326,7 +326,8 @@ def _read(out: Path) -> list[Row]:
     with out.open(newline="") as file:
         lines = list(csv.DictReader(file))
     kinds: dict[str, Any] = {"int": int, "float": float, "str": str}
-    return [Row(**{f.name: kinds[str(f.type)](line[f.name]) for f in fields(Row)}) for line in lines]
+    rows: list[Row] = [Row(**{f.name: kinds[str(f.type)](line[f.name]) for f in fields(Row)}) for line in lines]
+    return rows
 
 
 def _write(out: Path, rows: list[Row]) -> None:

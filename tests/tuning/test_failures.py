@@ -139,7 +139,7 @@ def hindered(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str
             if config.seed == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    rdun.trial.run.fit = watched  # type: ignore[attr-defined]
+    rdun.trial.run.fit = watched  # type: ignore[attr-defined, assignment]
     try:
         return trainable(space, worker=worker)
     finally:
@@ -159,8 +159,17 @@ def test_each_kind_of_failure_has_its_own_end(
     wild = replace(base, optim=replace(base.optim, lr=1e30))
     store, seen = Store(tmp_path / "trials"), Seen()
     arms = (Arm(name="tame", configs=(base,)), Arm(name="wild", configs=(wild,)))
-    words = dict.fromkeys(("title", "question", "method", "expectation", "scale"), "")
-    study = Study(name="s", arms=arms[:1], seeds=(0, 1, 2, 3), resources=Resources(retries=0), **words)
+    study = Study(
+        name="s",
+        title="",
+        question="",
+        method="",
+        expectation="",
+        scale="",
+        arms=arms[:1],
+        seeds=(0, 1, 2, 3),
+        resources=Resources(retries=0),
+    )
     plan = make_plan(study, store, "fp32")
     with cluster(cpus=2) as capacity:
         run_trials(plan, store, seen, capacity)
