@@ -246,7 +246,8 @@ class Fault:
         return True
 
     def _processes(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
 
     def _outcome(self) -> tuple[str, str]:
         """Exit code and seconds to the end of the command, where the fault ends it."""
@@ -326,8 +327,7 @@ def _read(out: Path) -> list[Row]:
     with out.open(newline="") as file:
         lines = list(csv.DictReader(file))
     kinds: dict[str, Any] = {"int": int, "float": float, "str": str}
-    rows: list[Row] = [Row(**{f.name: kinds[str(f.type)](line[f.name]) for f in fields(Row)}) for line in lines]
-    return rows
+    return [Row(**{f.name: kinds[str(f.type)](line[f.name]) for f in fields(Row)}) for line in lines]
 
 
 def _write(out: Path, rows: list[Row]) -> None:

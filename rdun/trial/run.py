@@ -119,7 +119,7 @@ class _Attempt:
             threads=threads,
             versions=monitor.versions(),
             revision=monitor.revision(),
-            resumed_at_epoch=0,
+            resumed_at_epoch=len(folder.epochs()) if folder.exists(CHECKPOINT) else 0,  # until the checkpoint is read
             run=circumstances.run,
             alone=circumstances.alone,
         )
