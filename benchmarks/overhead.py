@@ -35,7 +35,7 @@ from ray import tune
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import make_plan
-from rdun.results import EpochRecord, Store
+from rdun.results import EpochRecord, Outcome, Store
 from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
 from rdun.tuning import cluster, run_trials
@@ -128,6 +128,9 @@ class _Quiet:
         pass
 
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:
+        pass
+
+    def again(self, fingerprint: str, outcome: Outcome) -> None:
         pass
 
     def ended(self, fingerprint: str) -> None:

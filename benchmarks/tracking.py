@@ -36,7 +36,7 @@ from PIL import Image
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig
 from rdun.plan import make_plan
-from rdun.results import EpochRecord, Folder, Store
+from rdun.results import EpochRecord, Folder, Outcome, Store
 from rdun.study import Arm, Resources, Study
 from rdun.tracking import Mirror, sync
 from rdun.tuning import Capacity, cluster, run_trials
@@ -202,6 +202,9 @@ class _Watcher:
         pass
 
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:
+        pass
+
+    def again(self, fingerprint: str, outcome: Outcome) -> None:
         pass
 
     def ended(self, fingerprint: str) -> None:

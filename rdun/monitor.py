@@ -88,6 +88,28 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+class PeakMemory:
+    """The most memory that this process takes from here on, on its device: what is reserved on a GPU, else resident memory."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.known = device, True
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:  # the peak of the process itself, which other trials used before
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            self.known = False
+
+    def facts(self) -> dict[str, int]:
+        """{"peak_memory_bytes": so far}; empty where the system does not tell."""
+        if self.device.type == "cuda":
+            return {"peak_memory_bytes": torch.cuda.max_memory_reserved(self.device)}
+        lines = Path("/proc/self/status").read_text().splitlines() if self.known else []
+        peak = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+        return {} if peak is None else {"peak_memory_bytes": int(peak) * 1024}
+
+
 class SystemMonitor:
     """Writes system.csv while it is entered: one sample of this process every `period` seconds, kept across resumes."""
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rdun.plan import Plan
-from rdun.results import EpochRecord, Store
+from rdun.results import EpochRecord, Outcome, Store
 
 ROWS = 12
 """Running trials shown at most."""
@@ -79,16 +79,27 @@ class Progress:
         if self.best is None or record.validation_psnr > self.best[0]:
             self.best = record.validation_psnr, row.arm
 
+    def again(self, fingerprint: str, outcome: Outcome) -> None:
+        """A trial waits to go on from its checkpoint."""
+        row = self.rows[fingerprint]
+        row.state = "waiting"
+        run = self.store.trial(fingerprint).run()
+        reason = run.reason if run and run.reason else outcome
+        self._say(f"{row.arm}, seed {row.seed}: {reason}; goes on from epoch {row.epoch}")
+
     def ended(self, fingerprint: str) -> None:
         """A trial is over."""
         row = self.rows[fingerprint]
         run = self.store.trial(fingerprint).run()
         row.state = run.status if run and run.status != "running" else "failed"
+        reached = f", validation {row.psnr:.2f} dB" if row.psnr is not None else ""
+        reason = f": {run.reason}" if run and run.reason else ""
         if not self.console.is_terminal:
-            reached = f", validation {row.psnr:.2f} dB" if row.psnr is not None else ""
-            reason = f": {run.reason}" if run and run.reason else ""
-            line = f"{self.summary()} | {row.arm}, seed {row.seed}: {row.state}{reached}{reason}"
-            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._say(f"{row.arm}, seed {row.seed}: {row.state}{reached}{reason}")
+
+    def _say(self, what: str) -> None:
+        """A line of its own; above the live view where there is one."""
+        self.console.print(f"{self.summary()} | {what}", highlight=False, markup=False, soft_wrap=True)
 
     def summary(self) -> str:
         """`12/32 trials done (4 reused), 2 running, 0 failed; best validation 28.31 dB; 1:05 gone, about 3:10 left`."""

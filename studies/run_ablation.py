@@ -9,12 +9,24 @@ from pathlib import Path
 import click
 
 from rdun.cli import InputError, data_option
-from rdun.results import Busy
+from rdun.results import Busy, Keep
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Stoppable(click.Command):
+    """A command that says, after Ctrl-C at any moment, that it can go on."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from studies.session import INTERRUPTED, stopped
+
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before or after the trials, or for the second time
+            stopped(INTERRUPTED)
+
+
+@click.command(cls=Stoppable, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("name", metavar="[NAME]", default="quickstart")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop: arms or space, costs, what is already done.")
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
@@ -25,6 +37,13 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
 @click.option("--runs", type=click.Path(), help="Folder of trials and reports.", show_default="runs/")
+@click.option(
+    "--keep",
+    type=click.Choice(["all", "best", "none"]),
+    default="all",
+    show_default=True,
+    help="Weights that stay in the end: all, those of each arm's best trial (of a search: of its best), or none.",
+)
 @click.option(
     "--trials", type=click.IntRange(min=1), help="Suggestions of a search in all; more extend a finished one."
 )
@@ -41,6 +60,7 @@ def main(
     seeds: str | None,
     cpus: int | None,
     runs: str | None,
+    keep: Keep,
     trials: int | None,
     retry_failed: bool,
 ) -> None:
@@ -66,12 +86,12 @@ def main(
             study = changed(asked, changes, seeds)
             if report_only or sync:
                 return from_results(study, folder, sync)
-            return run_study(study, folder, cpus, dry_run)
+            return run_study(study, folder, cpus, dry_run, keep)
         _refuse(name, "a search", {"--seeds": seeds})
         search = changed_search(asked, changes, trials)
         if report_only or sync:
             return from_record(search, folder, sync)
-        return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed)
+        return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
 

@@ -11,19 +11,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from studies.session import ROOT, copy_to_tracker, data_sets, precision, print_tracker, provenance
+from studies.session import (
+    INTERRUPTED,
+    ROOT,
+    clear,
+    copy_to_tracker,
+    data_sets,
+    precision,
+    print_tracker,
+    provenance,
+    stopped,
+)
 
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.config import TrialConfig
-    from rdun.results import SearchRecord, SearchTrial, Store
+    from rdun.results import Keep, SearchRecord, SearchTrial, Store
     from rdun.search import Search
     from rdun.tuning import Suggestions
 
 SHOWN = 10
 
 
-def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool, retry_failed: bool) -> None:
+def run_search(
+    search: Search, folder: Path, cpus: int | None, *, dry_run: bool, retry_failed: bool, keep: Keep
+) -> None:
     """Continues a search up to its number of trials; exits with 1 if something has no end or no trial is complete."""
     from rdun.data.download import provide
     from rdun.results import Folder, Lease, SearchRecord, Store
@@ -40,7 +52,7 @@ def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool,
             search, home / "search.db", store, precision(), search.trials, retry_failed=retry_failed
         )
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
-            interrupted = _run(suggestions, home, store, cpus)
+            halted = _run(suggestions, home, store, cpus)
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
@@ -50,24 +62,31 @@ def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool,
     print_tracker(tracking_uri(ROOT))
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
+    _clear(record, store, keep)
     click.echo(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
-    if interrupted:
-        click.echo("Stopped. The same command goes on where this one stopped.", err=True)
-        sys.exit(130)
+    if halted:
+        stopped(halted)
     if not suggestions.finished() or not record.best():
         sys.exit(1)
 
 
-def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -> bool:
-    """Starts a cluster and runs; True if Ctrl-C ended it. search.json is up to date after every trial."""
+def _clear(record: SearchRecord, store: Store, keep: Keep) -> None:
+    """Keeps the weights of the trials that no other is better than, and of the baselines."""
+    best = [*(trial.fingerprint for trial in record.best()), *record.baselines.values()]
+    rest = [trial.fingerprint for trial in record.trials if trial.fingerprint and trial.fingerprint not in best]
+    clear([*([fingerprint] for fingerprint in best)], store, keep, rest)
+
+
+def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -> str:
+    """Starts a cluster and runs; what ended it before its end, if anything. search.json is up to date after every trial."""
     from rdun import monitor, tuning
     from rdun.results import Folder, SearchRecord
 
-    start, search, interrupted = time.monotonic(), suggestions.search, False
+    start, search, halted = time.monotonic(), suggestions.search, ""
     before = SearchRecord.load(Folder(home)).provenance if (home / "search.json").is_file() else {}
     if suggestions.finished() and before:
         replace(suggestions.record(), provenance=before).save(Folder(home))
-        return False
+        return ""
     facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
 
     def save(fingerprint: str = "") -> None:
@@ -82,12 +101,14 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
             save()
             tuning.run_search(suggestions, store, capacity, save, save)
     except KeyboardInterrupt:
-        interrupted = True
+        halted = INTERRUPTED
+    except tuning.Halted as halt:
+        halted = str(halt)
     suggestions.settle()
-    tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=interrupted)
+    tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=bool(halted), reason=halted)
     facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
     save()
-    return interrupted
+    return halted
 
 
 def from_record(search: Search, folder: Path, sync: bool) -> None:

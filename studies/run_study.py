@@ -11,16 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.session import ROOT, copy_to_tracker, data_sets, precision, print_tracker, provenance
+from studies.session import (
+    INTERRUPTED,
+    ROOT,
+    clear,
+    copy_to_tracker,
+    data_sets,
+    precision,
+    print_tracker,
+    provenance,
+    stopped,
+)
 
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.plan import Plan
-    from rdun.results import Store
+    from rdun.results import Keep, Store
     from rdun.study import Study
 
 
-def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
+def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool, keep: Keep) -> None:
     """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C."""
     from analysis.reference import check_places
     from rdun.data.download import provide
@@ -37,27 +47,27 @@ def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> No
     check_store(plan, str(folder))
     check_checkpoints(plan, store)
     with Lease(Folder(home)):
-        incomplete = _train_and_report(plan, store, home, cpus)
+        incomplete = _train_and_report(plan, store, home, cpus, keep)
     if incomplete:
         sys.exit(1)
 
 
-def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) -> bool:
+def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None, keep: Keep) -> bool:
     """Runs what is missing, then writes report and tracker; True if a trial is not complete."""
     from rdun.monitor import now
     from rdun.results import Folder
     from rdun.tracking import Mirror, tracking_uri
 
-    uri, start, interrupted = tracking_uri(ROOT), time.monotonic(), False
+    uri, start, halted = tracking_uri(ROOT), time.monotonic(), ""
     with ExitStack() as stack:
         train = stack.enter_context(_training(plan, store, cpus)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
         with Mirror(home, store, uri) as mirror:
             if train:
-                interrupted = train()
+                halted = train()
                 stack.close()  # the workers are gone before anything is said of their trials
-                _mark(plan, store, interrupted)
+                _mark(plan, store, halted)
                 plan.record.provenance.update(finished=now(), seconds=round(time.monotonic() - start))
                 plan.record.save(Folder(home))
             report = _write_report(home, store)
@@ -66,36 +76,38 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None) ->
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(plan, after, report, uri)
-    if interrupted:
-        click.echo("Stopped. The same command goes on where this one stopped.", err=True)
-        sys.exit(130)
+    clear(_rivals(plan), store, keep)
+    if halted:
+        stopped(halted)
     return after["complete"] < len(plan.trials)
 
 
 @contextmanager
-def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[], bool]]:
-    """A cluster that can hold the trials, and the function that runs them; it tells whether Ctrl-C ended it."""
+def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[], str]]:
+    """A cluster that can hold the trials, and the function that runs them; it tells what ended it before its end, if anything."""
     from rdun.progress import Progress
-    from rdun.tuning import cluster, run_trials, trial_resources
+    from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
     with cluster(cpus=cpus) as capacity:
         trial_resources(plan.study.resources, capacity)
 
-        def train() -> bool:
+        def train() -> str:
             try:
                 with Progress(plan, store) as progress:
                     run_trials(plan, store, progress, capacity)
             except KeyboardInterrupt:
-                return True
-            return False
+                return INTERRUPTED
+            except Halted as halt:
+                return str(halt)
+            return ""
 
         yield train
 
 
-def _mark(plan: Plan, store: Store, interrupted: bool) -> None:
+def _mark(plan: Plan, store: Store, halted: str) -> None:
     from rdun.tuning import mark_unfinished
 
-    mark_unfinished((trial.fingerprint for trial in plan.missing()), store, interrupted=interrupted)
+    mark_unfinished((trial.fingerprint for trial in plan.missing()), store, interrupted=bool(halted), reason=halted)
 
 
 def from_results(study: Study, folder: Path, sync: bool) -> None:
@@ -128,6 +140,12 @@ def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
         return before
     configs = [trial.config for trial in plan.trials]
     return provenance(before, configs, plan.study.resources.threads, len(plan.missing()))
+
+
+def _rivals(plan: Plan) -> list[list[str]]:
+    """Trials that differ in their seed only: of each arm, and each of its configs."""
+    by_arm = {arm.name: [c.fingerprints for c in plan.record.cells if c.arm == arm.name] for arm in plan.record.arms}
+    return [list(same) for cells in by_arm.values() for same in zip(*cells, strict=True)]
 
 
 def _print_plan(plan: Plan, *, table: bool) -> None:

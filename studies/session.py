@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -15,9 +15,36 @@ from rdun.cli import InputError
 
 if TYPE_CHECKING:
     from rdun.config import Precision, TrialConfig
-    from rdun.results import Store
+    from rdun.results import Keep, Store
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+INTERRUPTED = "interrupted"
+
+
+def stopped(why: str) -> NoReturn:
+    """Says that a run ended before its end, and ends the command: with 130 after an interruption, else with 1."""
+    cause = "" if why == INTERRUPTED else f": {why}"
+    click.echo(f"Stopped{cause}. The same command goes on where this one stopped.", err=True)
+    sys.exit(130 if why == INTERRUPTED else 1)
+
+
+def clear(groups: Iterable[Sequence[str]], store: Store, keep: Keep, others: Sequence[str] = ()) -> None:
+    """Removes the weights that are not to be kept, and says what the trials take of the disk.
+
+    Args:
+        groups: trials of which the best one keeps its weights with "best".
+        others: trials of which none does.
+    """
+    from rdun.results import remove_weights, space_used, winners
+
+    groups = list(groups)
+    prints = dict.fromkeys([*(fingerprint for group in groups for fingerprint in group), *others])
+    removed = remove_weights(prints, store, keep, winners(groups, store))
+    freed = f", {removed / 1e6:.1f} MB removed" if removed else ""
+    kept = {"all": "all weights", "best": "the best weights", "none": "no weights"}[keep]
+    click.echo(f"Disk:    {space_used(prints, store) / 1e6:.1f} MB in {len(prints)} trials; {kept} kept{freed}")
 
 
 def precision() -> Precision:

@@ -1,9 +1,10 @@
 """The files that trials and studies leave behind: their schemas, and reading and writing them anywhere fsspec reaches."""
 
-from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, to_csv
+from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
+from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
-from rdun.results.records import Attempt, EpochRecord, RunInfo, Score, Status, SystemSample, Timing, Trace
+from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "ClaimRecord",
     "EpochRecord",
     "Folder",
+    "Keep",
     "Lease",
+    "Outcome",
     "PlanRecord",
     "RunInfo",
     "Score",
@@ -29,5 +32,9 @@ __all__ = [
     "Trace",
     "TrialDirectory",
     "from_csv",
+    "is_full",
+    "remove_weights",
+    "space_used",
     "to_csv",
+    "winners",
 ]

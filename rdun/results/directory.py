@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import errno
 import fcntl
 import io
 import json
@@ -67,9 +68,14 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, target)
-        except BaseException:
+        except BaseException as error:
             if os.path.exists(partial):
                 os.unlink(partial)
+            if is_full(error):
+                raise OSError(
+                    errno.ENOSPC,
+                    f"no space left to write {target}; make room, then give the same command again: what is finished is kept",
+                ) from None
             raise
 
     def swap(self, name: str, content: bytes | None, expected: bytes | None) -> bool:
@@ -121,6 +127,11 @@ def _alone(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk is full, or a quota used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class TrialDirectory(Folder):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Status = Literal["running", "complete", "stopped", "failed"]
+Outcome = Literal["running", "complete", "stopped", "error", "out of memory", "diverged", "preempted", "died"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +131,10 @@ class Attempt:
 
     Attributes:
         gpus: share of the machine's GPUs that it held: 0.25 where four trials share one.
+        run: names the command that started it; empty without Ray.
+        alone: whether no other trial was to use the device.
+        outcome: how it ended. "preempted": told to end (SIGTERM) or lost with its node; "died": its process ended without a
+            word, by kill -9 for instance. Both are known only once somebody looks at the trial again.
     """
 
     started: str
@@ -141,6 +146,9 @@ class Attempt:
     resumed_at_epoch: int
     ended: str | None = None
     gpus: float = 0.0
+    run: str = ""
+    alone: bool = True
+    outcome: Outcome = "running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +158,8 @@ class RunInfo:
     Attributes:
         status: only "complete" counts as done.
         reason: why it stopped or failed; empty otherwise.
-        facts: parameters, multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
+        facts: peak memory; of a diverged trial "non_finite", its place; of a complete one also parameters,
+            multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
     """
 
     fingerprint: str

@@ -1,6 +1,16 @@
 """One trial from config to scores, without Ray and without MLflow: `python -m rdun.trial config.json`."""
 
+from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, doublings
 from rdun.trial.precision import resolve_precision
 from rdun.trial.run import OnEpoch, Stopped, run_trial
 
-__all__ = ["OnEpoch", "Stopped", "resolve_precision", "run_trial"]
+__all__ = [
+    "Circumstances",
+    "GivenUp",
+    "OnEpoch",
+    "OutOfMemory",
+    "Stopped",
+    "doublings",
+    "resolve_precision",
+    "run_trial",
+]

@@ -15,6 +15,7 @@ from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.results import Busy, EpochRecord, TrialDirectory
 from rdun.training import Diverged
+from rdun.trial.policy import OutOfMemory
 from rdun.trial.precision import resolve_precision
 from rdun.trial.run import Stopped, run_trial
 
@@ -39,7 +40,7 @@ def main(config: Path, workdir: str | None, device: str | None, threads: int, mi
         folder = workdir or f"runs/trials/{trial_fingerprint(trial)}"
         click.echo(f"trial {trial_fingerprint(trial)} in {folder}, {trial.precision} on {where}")
         info = run_trial(trial, folder, partial(_after_epoch, start, minutes), device=where, threads=threads)
-    except (ValueError, Busy, Diverged, OSError) as error:
+    except (ValueError, Busy, Diverged, OutOfMemory, OSError) as error:
         raise InputError(error) from error
     if info.status == "stopped":
         click.echo(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -16,12 +17,16 @@ from rdun.data import image_set, training_blocks, trial_fingerprint, weights_fil
 from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding, build_model
 from rdun.operators import make_task
-from rdun.results import Attempt, EpochRecord, Lease, RunInfo, Status, TrialDirectory
-from rdun.training import CHECKPOINT, TrainState, fit
+from rdun.results import Attempt, EpochRecord, Lease, Outcome, RunInfo, Status, TrialDirectory, is_full
+from rdun.training import CHECKPOINT, Diverged, TrainState, first_non_finite, fit
+from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, is_out_of_memory
 from rdun.trial.scoring import Scorer
 from rdun.weights import load_any
 
 OnEpoch = Callable[[EpochRecord], None]
+
+_SHARED = "several trials on the device; goes on with fewer of them"
+_ALONE = "the device to itself; use a larger one, or set optim.batch, which makes it another trial"
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ def run_trial(
     *,
     device: str = "cpu",
     threads: int = 1,
-    gpus: float | None = None,
+    circumstances: Circumstances | None = None,
 ) -> RunInfo:
     """Runs a trial, or the rest of it, in its directory; a complete one is returned at once.
 
@@ -51,24 +56,38 @@ def run_trial(
         on_epoch: called after each epoch is saved; may raise `Stopped`.
         device: "cpu" or "cuda".
         threads: threads of PyTorch and of the linear algebra library on the CPU.
-        gpus: share of GPUs, for the record; None: one on a GPU, else none.
+        circumstances: of this attempt, under a scheduler.
 
     Raises:
         Busy: another process runs this trial.
         ValueError: something in config or directory cannot be used.
-        Diverged: the training loss is not finite.
+        Diverged: the training is not finite; the message names where.
+        OutOfMemory: there is not enough memory.
+        GivenUp: the trial crashed too often.
     """
+    circumstances = circumstances or Circumstances()
     folder = TrialDirectory(workdir)
     known = _known(folder, config)
     if known.status == "complete":
         return known
     with Lease(folder), threadpool_limits(limits=threads, user_api="blas"):
         torch.set_num_threads(threads)
-        known = _known(folder, config)  # again: the last holder of the lease may have finished it
+        known = circumstances.settled(_known(folder, config))  # again: the last holder may have finished it
         if known.status == "complete":
             return known
-        held = float(device.startswith("cuda")) if gpus is None else gpus
-        return _Attempt(config, folder, known, torch.device(device), threads, held).run(on_epoch)
+        if circumstances.exhausted(known.attempts):
+            raise _given_up(folder, known)
+        return _Attempt(config, folder, known, torch.device(device), threads, circumstances).run(on_epoch)
+
+
+def _given_up(folder: TrialDirectory, known: RunInfo) -> GivenUp:
+    last = known.attempts[-1].outcome
+    reason = {
+        "died": "the process of this trial died, again and again (killed from outside?)",
+        "out of memory": f"the process of this trial was killed for memory with {_ALONE}",
+    }.get(last, known.reason)
+    folder.write_run(replace(known, status="failed", reason=reason))
+    return GivenUp(reason)
 
 
 def _known(folder: TrialDirectory, config: TrialConfig) -> RunInfo:
@@ -89,9 +108,10 @@ class _Attempt:
         known: RunInfo,
         device: torch.device,
         threads: int,
-        gpus: float,
+        circumstances: Circumstances,
     ) -> None:
         self.config, self.folder, self.device, self.threads = config, folder, device, threads
+        self.circumstances = circumstances
         attempt = Attempt(
             started=monitor.now(),
             host=monitor.host(),
@@ -99,8 +119,10 @@ class _Attempt:
             threads=threads,
             versions=monitor.versions(),
             revision=monitor.revision(),
-            resumed_at_epoch=0,
-            gpus=gpus,
+            resumed_at_epoch=len(folder.epochs()) if folder.exists(CHECKPOINT) else 0,  # until the checkpoint is read
+            gpus=float(device.type == "cuda") if circumstances.gpus is None else circumstances.gpus,
+            run=circumstances.run,
+            alone=circumstances.alone,
         )
         self.info = replace(known, status="running", reason="", attempts=(*known.attempts, attempt))
 
@@ -108,24 +130,47 @@ class _Attempt:
         """Trains and scores; run.json says how it ended, whatever happens."""
         self.folder.write_json("config.json", to_dict(self.config))
         self._mark("running")
+        memory = monitor.PeakMemory(self.device)
         try:
             with monitor.SystemMonitor(self.folder, self.device):
                 scorer, state = self._prepare()
                 self._train(scorer, state, on_epoch)
                 scorer.finish(state, f"{self.info.attempts[-1].device}, {self.threads} threads")
-            self.info = replace(self.info, facts=_facts(scorer, state))
-            self._mark("complete", ended=True)
+            self.info = replace(self.info, facts=_facts(scorer, state) | memory.facts())
+            self._end("complete", "complete")
             self.folder.remove(CHECKPOINT)
         except Stopped as stop:
-            self._mark("stopped", stop.reason, ended=True)
+            self._end("stopped", "stopped", stop.reason)
         except (KeyboardInterrupt, SystemExit):
-            self._mark("stopped", "interrupted", ended=True)
+            self._end("stopped", "stopped", "interrupted")
             raise
         except Exception as error:
-            self._mark("failed", _one_line(error), ended=True)
-            self.folder.write_text("error.txt", traceback.format_exc())
-            raise
+            found = self._failed(error, memory)
+            if found is error:
+                raise
+            raise found from error
         return self.info
+
+    def _failed(self, error: Exception, memory: monitor.PeakMemory) -> Exception:
+        """Says in run.json how an error ended the attempt, as far as the disk has room; the error to be raised."""
+        status: Status = "failed"
+        outcome: Outcome = "error"
+        reason = _one_line(error)
+        if isinstance(error, Diverged):
+            outcome = "diverged"
+        elif is_out_of_memory(error):
+            alone = self.circumstances.alone
+            status, outcome = "failed" if alone else "stopped", "out of memory"
+            reason = f"out of memory with {_ALONE if alone else _SHARED} ({reason})"
+            error = OutOfMemory(reason)
+        elif is_full(error):
+            status, outcome = "stopped", "stopped"
+        self.info = replace(self.info, facts=self.info.facts | memory.facts())
+        with contextlib.suppress(OSError):
+            self._end(status, outcome, reason)
+            if status == "failed":
+                self.folder.write_text("error.txt", traceback.format_exc())
+        return GivenUp(reason) if self.circumstances.exhausted(self.info.attempts) else error
 
     def _prepare(self) -> tuple[Scorer, TrainState]:
         config = self.config
@@ -140,32 +185,51 @@ class _Attempt:
             validation=load_pictures(image_set(config.data.validation)),
             tests={image_set(name).name: load_pictures(image_set(name)) for name in config.data.test},
         )
-        state = TrainState.start(config, _placed(_network(config), self.device), self.device)
-        if self.folder.exists(CHECKPOINT):
-            state.load(self.folder, self.device)
+        state = self._state()
+        if state.epoch:
             self.folder.write_epochs(state.records)
             latest = replace(self.info.attempts[-1], resumed_at_epoch=state.epoch)
             self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
             self._mark("running")
         return scorer, state
 
+    def _state(self) -> TrainState:
+        """The state of the last checkpoint, else that of the start."""
+        state = TrainState.start(self.config, _placed(_network(self.config), self.device), self.device)
+        if self.folder.exists(CHECKPOINT):
+            state.load(self.folder, self.device)
+        return state
+
     def _train(self, scorer: Scorer, state: TrainState, on_epoch: OnEpoch | None) -> None:
         def validate(network: Unfolding) -> tuple[float, float]:
             ratios = self.config.data.validation_ratios
             return mean_quality(scorer.reconstructor(network), scorer.task, scorer.validation, self.device, ratios)
 
-        for record in fit(self.config, scorer.task, scorer.blocks, validate, state, self.device):
-            state.save(self.folder)
-            self.folder.write_epochs(state.records)
-            if on_epoch:
-                on_epoch(record)
+        try:
+            for record in fit(self.config, scorer.task, scorer.blocks, validate, state, self.device):
+                state.save(self.folder)
+                self.folder.write_epochs(state.records)
+                if on_epoch:
+                    on_epoch(record)
+        except Diverged as error:
+            raise self._located(error, scorer) from error
 
-    def _mark(self, status: Status, reason: str = "", *, ended: bool = False) -> None:
-        attempts = self.info.attempts
-        if ended:
-            attempts = (*attempts[:-1], replace(attempts[-1], ended=monitor.now()))
-        self.info = replace(self.info, status=status, reason=reason, attempts=attempts)
+    def _located(self, error: Diverged, scorer: Scorer) -> Diverged:
+        """The error with the first value that is not finite, which also becomes a fact of the trial."""
+        found = first_non_finite(self.config, scorer.task, scorer.blocks, self._state(), self.device)
+        if found is None:
+            return Diverged(f"{error}; repeated step by step, the epoch stays finite; lower optim.lr")
+        self.info = replace(self.info, facts=self.info.facts | {"non_finite": asdict(found)})
+        return Diverged(str(found))
+
+    def _mark(self, status: Status, reason: str = "") -> None:
+        self.info = replace(self.info, status=status, reason=reason)
         self.folder.write_run(self.info)
+
+    def _end(self, status: Status, outcome: Outcome, reason: str = "") -> None:
+        *earlier, last = self.info.attempts
+        self.info = replace(self.info, attempts=(*earlier, replace(last, ended=monitor.now(), outcome=outcome)))
+        self._mark(status, reason)
 
 
 def _network(config: TrialConfig) -> Unfolding:

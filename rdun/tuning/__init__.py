@@ -17,9 +17,11 @@ from rdun.tuning.cluster import Capacity, cluster, trial_resources  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
 from rdun.tuning.suggestions import Suggestions  # noqa: E402
 from rdun.tuning.trials import Watcher, mark_unfinished, run_trials  # noqa: E402
+from rdun.tuning.watch import Halted  # noqa: E402
 
 __all__ = [
     "Capacity",
+    "Halted",
     "Suggestions",
     "Watcher",
     "cluster",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
@@ -15,14 +18,21 @@ from rdun.study import Resources
 GPU_SHARE = 0.25
 """Part of a GPU that a trial takes where the study does not say."""
 
+interruption = threading.Event()
+"""Whether this process was told to end: Python may raise a KeyboardInterrupt where it is lost, in a finalizer for instance."""
+
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the connected cluster offers: CPU cores, GPUs, machines, and where it is ("local" or its address)."""
+    """What the connected cluster offers: CPU cores, GPUs, machines, and where it is ("local" or its address).
+
+    `node_cpus`: cores of the largest machine, which is all that one trial can have.
+    """
 
     cpus: int
     gpus: float
     nodes: int
+    node_cpus: int
     address: str
 
 
@@ -36,10 +46,14 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
     address = os.environ.get("RAY_ADDRESS")
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cpus is not None and cpus > cores:
+        raise ValueError(f"--cpus={cpus}, but this machine has {cores} cores, and more threads only wait; ask for less")
     if address and cpus is not None:
         raise ValueError(
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
         )
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
@@ -52,20 +66,55 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             logging_level=logging.ERROR,
         )
     try:
-        total, nodes = ray.cluster_resources(), sum(bool(node["Alive"]) for node in ray.nodes())
-        yield Capacity(int(total.get("CPU", 0)), float(total.get("GPU", 0)), nodes, address or "local")
+        interruption.clear()
+        _handle(dict.fromkeys(handlers, _interrupt))
+        yield _capacity(address or "local")
     finally:
         ray.shutdown()
+        _handle(handlers)
 
 
-def trial_resources(wanted: Resources, capacity: Capacity) -> dict[str, float]:
-    """What Tune reserves for one trial.
+def _capacity(address: str) -> Capacity:
+    total, nodes = ray.cluster_resources(), [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Capacity(
+        cpus=int(total.get("CPU", 0)),
+        gpus=float(total.get("GPU", 0)),
+        nodes=len(nodes),
+        node_cpus=max((int(node.get("CPU", 0)) for node in nodes), default=0),
+        address=address,
+    )
+
+
+def _handle(handlers: Mapping[signal.Signals, Any]) -> None:
+    """Sets what Ctrl-C and SIGTERM do: Ray would end the process at the second without a word. Only a main thread may."""
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    interruption.set()
+    raise KeyboardInterrupt
+
+
+def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0) -> dict[str, float]:
+    """What Tune reserves for one trial: as many cores as it has threads, so that all trials together have one thread per core.
+
+    Args:
+        doubled: how often its share of the device is doubled, so that fewer trials use the memory: of one GPU, else of the cores.
 
     Raises:
         ValueError: more than the cluster has.
     """
     gpus = wanted.gpus if wanted.gpus is not None else GPU_SHARE if capacity.gpus else 0.0
-    for name, asked, there in (("threads", wanted.threads, capacity.cpus), ("gpus", gpus, capacity.gpus)):
+    for name, asked, there in (("threads", wanted.threads, capacity.node_cpus), ("gpus", gpus, capacity.gpus)):
         if asked > there:
             raise ValueError(f"resources.{name}={asked:g} per trial, but the cluster has {there:g}; ask for less")
-    return {"cpu": wanted.threads, "gpu": gpus}
+    if gpus:
+        return {"cpu": wanted.threads, "gpu": gpus if gpus >= 1 else min(1.0, gpus * 2**doubled)}
+    return {"cpu": min(capacity.node_cpus, wanted.threads * 2**doubled), "gpu": 0.0}
+
+
+def is_alone(share: dict[str, float], capacity: Capacity) -> bool:
+    """Whether a trial with these resources has its device to itself: the memory of a GPU, else that of the machine."""
+    return share["gpu"] >= 1 or (not share["gpu"] and share["cpu"] >= capacity.node_cpus)

@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
-from rdun.results import EpochRecord, Store
+from rdun.results import EpochRecord, Outcome, Store
 from rdun.study import Resources
 from rdun.tuning.cluster import Capacity, trial_resources
 from rdun.tuning.nodes import check_nodes
@@ -96,6 +96,9 @@ class _Silent:
         pass
 
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:
+        pass
+
+    def again(self, fingerprint: str, outcome: Outcome) -> None:
         pass
 
     def ended(self, fingerprint: str) -> None:

@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,10 +18,18 @@ from ray import tune
 from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import DATA_VARIABLE
 from rdun.plan import Plan
-from rdun.results import STALE_AFTER, Busy, EpochRecord, Lease, Status, Store
+from rdun.results import STALE_AFTER, Busy, EpochRecord, Lease, Outcome, Status, Store, is_full
 from rdun.study import Resources
-from rdun.tuning.cluster import Capacity, trial_resources
+from rdun.trial import Circumstances
+from rdun.tuning.cluster import Capacity, is_alone, trial_resources
+from rdun.tuning.failures import Restarts, share_of
 from rdun.tuning.nodes import check_nodes, scratch
+from rdun.tuning.watch import Halted, Watch
+
+HALTS = "halts_the_run"
+"""In the last result of a trial: why no trial can go on."""
+RESTARTS = 100
+"""Tune's own limit for a trial, far above any of ours: it would count preemptions too."""
 
 
 class Watcher(Protocol):
@@ -32,6 +41,13 @@ class Watcher(Protocol):
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:
         """A trial has finished an epoch."""
 
+    def again(self, fingerprint: str, outcome: Outcome) -> None:
+        """A trial waits to go on from its checkpoint.
+
+        Args:
+            outcome: how its attempt ended, unless run.json says so.
+        """
+
     def ended(self, fingerprint: str) -> None:
         """A trial is over; its run.json says how."""
 
@@ -40,10 +56,11 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
     """Runs the plan's missing trials in one Tuner; returns when all of them are over.
 
     Each trial opens its own directory in the store and continues there, so that Tune keeps no checkpoints and a new Tuner over
-    what is missing is all that a second run needs. Crashed trials restart from their checkpoint up to `resources.retries` times.
+    what is missing is all that a second run needs. What becomes of a trial that crashes is decided in rdun/trial/policy.py.
 
     Raises:
         ValueError: a trial asks for more than the cluster has, or a node cannot run it (see `check_nodes`).
+        Halted: nothing can go on.
     """
     missing = plan.missing()
     if missing:
@@ -54,8 +71,8 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
 
 
 def setting(fingerprint: str, config: TrialConfig) -> dict[str, str]:
-    """What a worker is told of a trial."""
-    return {"fingerprint": fingerprint, "config": json.dumps(to_dict(config))}
+    """What a worker is told of a trial: which it is, and how its last attempt ended if that did not say so itself."""
+    return {"fingerprint": fingerprint, "config": json.dumps(to_dict(config)), "before": "died"}
 
 
 def run_tuner(
@@ -67,49 +84,105 @@ def run_tuner(
     tuning: tune.TuneConfig,
     space: Mapping[str, Any],
 ) -> None:
-    """One Tuner whose trials are settings under the key "trial", given by `space` or by the searcher of `tuning`."""
-    resources = trial_resources(wanted, capacity)
-    data = os.environ.get(DATA_VARIABLE)  # the workers of a cluster that already runs have an environment of their own
-    train = partial(_train, store=store.path, threads=wanted.threads, share=resources["gpu"], data=data)
+    """One Tuner whose trials are settings under the key "trial", given by `space` or by the searcher of `tuning`.
+
+    Raises:
+        ValueError: a trial asks for more than the cluster has.
+        Halted: nothing can go on.
+    """
+    trial_resources(wanted, capacity)
+    share, watch = share_of(wanted, capacity, store), Watch()
+    worker = Worker(
+        store=store.path,
+        threads=wanted.threads,
+        retries=wanted.retries,
+        run=uuid.uuid4().hex,
+        capacity=capacity,
+        data=os.environ.get(DATA_VARIABLE),  # workers of a cluster that already runs have an environment of their own
+    )
     tuning.reuse_actors = True
+    tuning.scheduler = tuning.scheduler or Restarts(share)
     with scratch(store, shared=capacity.nodes > 1) as place:
-        tune.Tuner(
-            tune.with_resources(train, resources),
+        tuner = tune.Tuner(
+            tune.with_resources(partial(_train, worker=worker), share),
             param_space=dict(space),
             tune_config=tuning,
             run_config=tune.RunConfig(
                 name=name,
                 storage_path=place,
                 verbose=0,
-                callbacks=[_Relay(watcher)],
-                failure_config=tune.FailureConfig(max_failures=wanted.retries),
+                stop=watch,
+                callbacks=[_Relay(watcher, watch)],
+                failure_config=tune.FailureConfig(max_failures=RESTARTS),
             ),
-        ).fit()
+        )
+        try:
+            tuner.fit()
+        except Exception as error:
+            raise (Halted(watch.reason) if watch.reason else error) from None
+    if watch.reason:
+        raise Halted(watch.reason)
 
 
-def _train(
-    space: Mapping[str, Mapping[str, str]], *, store: str, threads: int, share: float, data: str | None
-) -> dict[str, Any]:
-    """The trainable: one trial in its directory, in a worker process that other trials use before and after it."""
-    if data:
-        os.environ[DATA_VARIABLE] = data
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """What every worker of a run is told.
+
+    Attributes:
+        store: path of the trial directories.
+        threads, retries: of one trial.
+        run: names the run.
+        data: folder of the data sets; None: the worker's own.
+    """
+
+    store: str
+    threads: int
+    retries: int
+    run: str
+    capacity: Capacity
+    data: str | None
+
+
+def _train(space: Mapping[str, Mapping[str, Any]], *, worker: Worker) -> dict[str, Any]:
+    """The trainable: one trial in its directory, in a worker process that other trials use before and after it.
+
+    What it raises makes Tune start it again; what it returns ends the trial.
+    """
+    if worker.data:
+        os.environ[DATA_VARIABLE] = worker.data
     gpus = ray.get_gpu_ids()
     if not gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it unset, and the trial would see every GPU
     import torch
 
     from rdun.training import Diverged
-    from rdun.trial import run_trial
+    from rdun.trial import GivenUp, OutOfMemory, run_trial
 
-    fingerprint, config = space["trial"]["fingerprint"], from_dict(TrialConfig, json.loads(space["trial"]["config"]))
+    trial = space["trial"]
+    config = from_dict(TrialConfig, json.loads(trial["config"]))
     device = "cuda" if gpus and torch.cuda.is_available() else "cpu"
-    held = share if device == "cuda" else 0.0
-    workdir, patience = f"{store}/{fingerprint}", time.monotonic() + STALE_AFTER + 15
+    around = _circumstances(worker, trial["before"])
+    workdir, patience = f"{worker.store}/{trial['fingerprint']}", time.monotonic() + STALE_AFTER + 15
     while True:
         try:
-            run_trial(config, workdir, lambda r: tune.report(asdict(r)), device=device, threads=threads, gpus=held)
-        except (Diverged, ValueError) as error:  # trying again would end the same way
+            run_trial(
+                config,
+                workdir,
+                lambda r: tune.report(asdict(r)),
+                device=device,
+                threads=worker.threads,
+                circumstances=around,
+            )
+        except (Diverged, GivenUp, ValueError) as error:  # trying again would end the same way
             return {"given_up": str(error)}
+        except OutOfMemory as error:
+            if around.alone:
+                return {"given_up": str(error)}
+            raise
+        except OSError as error:
+            if is_full(error):
+                return {"given_up": str(error), HALTS: str(error)}
+            raise
         except Busy as error:  # the lock of a lost node expires; a live owner finishes the trial itself
             if time.monotonic() > patience:
                 return {"given_up": str(error)}
@@ -118,11 +191,18 @@ def _train(
             return {"given_up": ""}
 
 
+def _circumstances(worker: Worker, before: Outcome) -> Circumstances:
+    reserved = tune.get_context().get_trial_resources().required_resources
+    share = {"cpu": reserved.get("CPU", 0.0), "gpu": reserved.get("GPU", 0.0)}
+    alone = is_alone(share, worker.capacity)
+    return Circumstances(run=worker.run, retries=worker.retries, alone=alone, gpus=share["gpu"], before=before)
+
+
 class _Relay(tune.Callback):
     """Tune's events to a Watcher. Tune ends the whole study when a callback raises, so nothing leaves here."""
 
-    def __init__(self, watcher: Watcher) -> None:
-        self.watcher = watcher
+    def __init__(self, watcher: Watcher, watch: Watch) -> None:
+        self.watcher, self.watch = watcher, watch
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks for a restore, which is not used here
@@ -135,10 +215,16 @@ class _Relay(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         with contextlib.suppress(Exception):
+            if HALTS in result:
+                self.watch.reason = result[HALTS]
             if "validation_psnr" in result:
                 names = EpochRecord.__dataclass_fields__
                 values = {name: result[name] for name in names}
                 self.watcher.epoch(trial.config["trial"]["fingerprint"], EpochRecord(**values))
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        with contextlib.suppress(Exception):
+            self.watcher.again(trial.config["trial"]["fingerprint"], trial.config["trial"]["before"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         with contextlib.suppress(Exception):
@@ -148,13 +234,17 @@ class _Relay(tune.Callback):
         self.on_trial_complete(iteration, trials, trial)
 
 
-def mark_unfinished(fingerprints: Iterable[str], store: Store, *, interrupted: bool) -> None:
+def mark_unfinished(
+    fingerprints: Iterable[str], store: Store, *, interrupted: bool, reason: str = "interrupted"
+) -> None:
     """Says of trials whose process died that they stopped, or failed; call it when the cluster is down.
 
     Trials that another live process runs are left alone.
+
+    Args:
+        reason: why the run was interrupted.
     """
     status: Status = "stopped" if interrupted else "failed"
-    reason = "interrupted" if interrupted else "the process of this trial died repeatedly (killed, or out of memory)"
     for fingerprint in fingerprints:
         folder = store.trial(fingerprint)
         if folder.run() is None:
@@ -162,4 +252,6 @@ def mark_unfinished(fingerprints: Iterable[str], store: Store, *, interrupted: b
         with contextlib.suppress(Busy), Lease(folder):
             run = folder.run()
             if run is not None and run.status == "running":
-                folder.write_run(replace(run, status=status, reason=reason))
+                ended = Circumstances(before="stopped" if interrupted else "died").settled(run)
+                why = reason if interrupted else "the process of this trial died repeatedly (killed, or out of memory)"
+                folder.write_run(replace(ended, status=status, reason=why))

@@ -8,7 +8,7 @@ import pytest
 
 from rdun.data import DATA_VARIABLE
 from rdun.plan import make_plan
-from rdun.results import EpochRecord, Store
+from rdun.results import EpochRecord, Outcome, Store
 from rdun.tuning import cluster, run_trials
 from studies.loading import changed, load_study
 
@@ -21,6 +21,8 @@ class Nobody:
     def started(self, fingerprint: str) -> None: ...
 
     def epoch(self, fingerprint: str, record: EpochRecord) -> None: ...
+
+    def again(self, fingerprint: str, outcome: Outcome) -> None: ...
 
     def ended(self, fingerprint: str) -> None: ...
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,10 +44,10 @@ def run(
     )
 
 
-def started(*words: str, images: Path, tmp_path: Path) -> subprocess.Popen[bytes]:
-    """The command in a session of its own, writing to driver.log, once its first trial has scores."""
+def begun(*words: str, images: Path, tmp_path: Path) -> subprocess.Popen[bytes]:
+    """The command in a session of its own, writing to driver.log."""
     with (tmp_path / "driver.log").open("wb") as log:
-        driver = subprocess.Popen(
+        return subprocess.Popen(
             command(*words),
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -53,6 +55,11 @@ def started(*words: str, images: Path, tmp_path: Path) -> subprocess.Popen[bytes
             env=environment(images, tmp_path),
             start_new_session=True,
         )
+
+
+def started(*words: str, images: Path, tmp_path: Path) -> subprocess.Popen[bytes]:
+    """The same, once its first trial has scores."""
+    driver = begun(*words, images=images, tmp_path=tmp_path)
     deadline = time.monotonic() + 120
     while len(scores(tmp_path / "runs")) < 1 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -156,6 +163,57 @@ def test_control_c_stops_cleanly_and_the_next_run_goes_on(
     assert {run.status for run in states.values() if run} <= {"complete", "stopped"}
     assert run(*words, images=images, tmp_path=tmp_path).returncode == 0
     assert scores(tmp_path / "runs") == scores(finished[0] / "runs")
+
+
+def test_control_c_while_ray_starts(images: Path, tmp_path: Path) -> None:
+    words = (str(TINY), "--runs", str(tmp_path / "runs"), "--cpus", "1")
+    driver = begun(*words, images=images, tmp_path=tmp_path)
+    while "4 new trials" not in (tmp_path / "driver.log").read_text() and driver.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=60) == 130, (tmp_path / "driver.log").read_text()
+    assert (tmp_path / "driver.log").read_text().splitlines()[1:] == [
+        "Stopped. The same command goes on where this one stopped."
+    ]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 20 MB, or a skip."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(1000))
+
+
+def test_a_disk_that_fills_up_loses_nothing(
+    finished: tuple[Path, str], images: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    words = (str(TINY), "--runs", str(small_disk / "runs"), "--cpus", "1")
+    driver = begun(*words, images=images, tmp_path=tmp_path)
+    while not scores(small_disk / "runs") and driver.poll() is None:
+        time.sleep(0.05)
+    fill(small_disk / "filler")
+    assert driver.wait(timeout=100) != 0
+    output = (tmp_path / "driver.log").read_text()
+    assert "no space left to write" in output and "make room" in output, output
+    assert "Traceback" not in output
+    assert len(scores(small_disk / "runs")) < 4
+    (small_disk / "filler").unlink()
+    done = run(*words, images=images, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert scores(small_disk / "runs") == scores(finished[0] / "runs")
+    assert not [*small_disk.glob("runs/**/*.part"), *small_disk.glob("runs/**/lock.json")]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""Which weights stay after a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rdun.results import EpochRecord, Keep, RunInfo, Status, Store, remove_weights, space_used, winners
+
+WEIGHTS = ("best.safetensors", "last.safetensors")
+
+
+def left(store: Store, fingerprint: str, psnr: float, status: Status = "complete") -> None:
+    folder = store.trial(fingerprint)
+    record = EpochRecord(
+        epoch=1,
+        step=1,
+        samples=1,
+        seconds=1.0,
+        timestamp=0,
+        lr=1.0,
+        train_loss=1.0,
+        train_psnr=1.0,
+        validation_psnr=psnr,
+        validation_ssim=1.0,
+        stage_evaluations=1.0,
+    )
+    folder.write_epochs([record])
+    folder.write("scores.csv", b"scores")
+    for name in WEIGHTS if status == "complete" else ("checkpoint.pt",):
+        folder.write(name, bytes(1000))
+    folder.write_run(RunInfo(fingerprint=fingerprint, status=status))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path)
+    for fingerprint, psnr in {"a0": 20.0, "a1": 21.0, "b0": 30.0}.items():
+        left(store, fingerprint, psnr)
+    left(store, "failed", 40.0, "failed")
+    left(store, "stopped", 50.0, "stopped")
+    return store
+
+
+GROUPS = [["a0", "a1"], ["b0", "failed"], ["stopped"]]
+EVERY = [name for group in GROUPS for name in group]
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept", "removed"),
+    [
+        ("all", {"a0": WEIGHTS, "a1": WEIGHTS, "b0": WEIGHTS, "failed": ("checkpoint.pt",)}, 0),
+        ("best", {"a0": (), "a1": WEIGHTS[:1], "b0": WEIGHTS[:1], "failed": ()}, 5000),
+        ("none", {"a0": (), "a1": (), "b0": (), "failed": ()}, 7000),
+    ],
+)
+def test_weights_stay_as_named_and_a_second_call_changes_nothing(
+    store: Store, keep: Keep, kept: dict[str, tuple[str, ...]], removed: int
+) -> None:
+    before = space_used(EVERY, store)
+    assert remove_weights(EVERY, store, keep, winners(GROUPS, store)) == removed
+    assert before - space_used(EVERY, store) == removed
+    assert remove_weights(EVERY, store, keep, winners(GROUPS, store)) == 0
+    files = {name: {*store.trial(name).names()} - {"run.json", "epochs.csv", "scores.csv"} for name in EVERY}
+    assert files == {name: set(weights) for name, weights in kept.items()} | {"stopped": {"checkpoint.pt"}}
+    assert all(store.trial(name).exists("scores.csv") for name in EVERY)

@@ -1,0 +1,210 @@
+"""Trials that fail in every way on a real cluster, and what Tune makes of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import torch
+
+import rdun.tuning.trials
+from rdun.config import TrialConfig
+from rdun.plan import make_plan
+from rdun.results import EpochRecord, Outcome, RunInfo, Store
+from rdun.study import Arm, Resources, Study
+from rdun.trial import run_trial
+from rdun.tuning import Capacity, Halted, cluster, run_trials, trial_resources
+from rdun.tuning.failures import how_it_ended
+from rdun.tuning.watch import Watch
+
+DIED = (
+    "The actor died unexpectedly before finishing this task.\nThe actor is dead because its worker process has died. "
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (f"{DIED}Worker exits with an exit code 1. The process receives a SIGTERM.", "preempted"),
+        ("The actor died because its node has died. Node Id: 6b35493877dd0b55", "preempted"),
+        (f"{DIED}Worker unexpectedly exits with a connection error code 2. End of file.", "died"),
+        ("Task was killed due to the node running low on memory.", "out of memory"),
+        ("SIGTERM\nFailure # 2 (occurred at 2026)\nEnd of file.", "died"),
+        ("", "died"),
+    ],
+)
+def test_the_end_of_a_process_is_told_by_its_last_error(error: str, outcome: Outcome) -> None:
+    assert how_it_ended(f"Failure # 1 (occurred at 2026)\n{error}\n") == outcome
+
+
+@pytest.mark.parametrize(
+    ("gpus", "doubled", "gpu", "cpu"),
+    [(None, 0, 0.25, 2), (None, 1, 0.5, 2), (None, 2, 1, 2), (None, 9, 1, 2), (2, 3, 2, 2), (0, 1, 0, 4), (0, 9, 0, 8)],
+)
+def test_a_share_is_doubled_up_to_the_whole_device(gpus: float | None, doubled: int, gpu: float, cpu: int) -> None:
+    capacity = Capacity(cpus=8, gpus=4.0, nodes=1, node_cpus=8, address="local")
+    assert trial_resources(Resources(threads=2, gpus=gpus), capacity, doubled) == {"cpu": cpu, "gpu": gpu}
+
+
+def test_more_cores_than_there_are_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"--cpus=10000, but this machine has \d+ cores"), cluster(cpus=10000):
+        pass
+
+
+def test_a_cluster_without_a_node_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, alive = Watch(), [True]
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": alive[0]}])
+    monkeypatch.setattr(time, "monotonic", lambda: 1e12)
+    assert not watch.stop_all()
+    alive[0] = False
+    monkeypatch.setattr(time, "monotonic", lambda: 2e12)
+    with pytest.raises(Halted, match="lost its node"):
+        watch.stop_all()
+
+
+def seeded(base: TrialConfig, seed: int) -> TrialConfig:
+    return replace(base, seed=seed)
+
+
+class Seen:
+    """A watcher that notes what happens again."""
+
+    def __init__(self) -> None:
+        self.again_: list[tuple[str, Outcome]] = []
+
+    def started(self, fingerprint: str) -> None: ...
+
+    def epoch(self, fingerprint: str, record: EpochRecord) -> None: ...
+
+    def again(self, fingerprint: str, outcome: Outcome) -> None:
+        self.again_.append((fingerprint, outcome))
+
+    def ended(self, fingerprint: str) -> None: ...
+
+
+@contextmanager
+def memory(place: Path, most: int) -> Iterator[None]:
+    """A device of `most` units, of which every trial takes one."""
+    with (place / "device").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        used = int(file.read() or 0)
+        if used >= most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
+        file.truncate(0)
+        file.write(str(used + 1))
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_UN)
+    time.sleep(1)  # long enough for the others to come
+    try:
+        yield
+    finally:
+        with (place / "device").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            used = int(file.read())
+            file.truncate(0)
+            file.write(str(used - 1))
+
+
+def hindered(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str, Any]:
+    """The trainable, in a process in which seeds 0 and 1 share a device for one, seed 2 is told to end twice, and seed 3 is
+    killed each time."""
+    import rdun.trial.run
+    from rdun.training import fit
+
+    place = Path(worker.store).parent
+
+    def watched(config: TrialConfig, *rest: Any) -> Iterator[EpochRecord]:
+        if config.seed < 2:
+            with memory(place, 1):
+                yield from fit(config, *rest)
+            return
+        for record in fit(config, *rest):
+            yield record
+            marks = place / f"{config.seed}-{record.epoch}"
+            if config.seed == 2 and not marks.exists():
+                marks.touch()
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(60)
+            if config.seed == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    rdun.trial.run.fit = watched  # type: ignore[attr-defined, assignment]
+    try:
+        return trainable(space, worker=worker)
+    finally:
+        rdun.trial.run.fit = fit  # type: ignore[attr-defined]
+
+
+trainable = rdun.tuning.trials._train
+
+
+@pytest.mark.usefixtures("clean_environment")
+def test_each_kind_of_failure_has_its_own_end(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No retries: the trials that end well do so because their failures do not count."""
+    monkeypatch.setattr(rdun.tuning.trials, "_train", hindered)
+    base = replace(tiny, optim=replace(tiny.optim, epochs=2))
+    wild = replace(base, optim=replace(base.optim, lr=1e30))
+    store, seen = Store(tmp_path / "trials"), Seen()
+    arms = (Arm(name="tame", configs=(base,)), Arm(name="wild", configs=(wild,)))
+    study = Study(
+        name="s",
+        title="",
+        question="",
+        method="",
+        expectation="",
+        scale="",
+        arms=arms[:1],
+        seeds=(0, 1, 2, 3),
+        resources=Resources(retries=0),
+    )
+    plan = make_plan(study, store, "fp32")
+    with cluster(cpus=2) as capacity:
+        run_trials(plan, store, seen, capacity)
+        alone = replace(study, arms=arms[1:], seeds=(4,))
+        run_trials(make_plan(alone, store, "fp32"), store, seen, capacity)
+    runs = {}
+    for one in (plan, make_plan(alone, store, "fp32")):
+        for trial in one.trials:
+            run = store.trial(trial.fingerprint).run()
+            assert run is not None
+            runs[trial.config.seed] = run
+            if run.status == "complete":
+                run_trial(trial.config, str(tmp_path / "whole"))
+                whole = Store(tmp_path).trial("whole")
+                assert store.trial(trial.fingerprint).read("scores.csv") == whole.read("scores.csv")
+                whole.fs.rm(whole.path, recursive=True)
+    check(runs)
+    assert {outcome for _, outcome in seen.again_} >= {"preempted", "died"}
+
+
+def check(runs: dict[int, RunInfo]) -> None:
+    outcomes = {seed: [attempt.outcome for attempt in run.attempts] for seed, run in runs.items()}
+    assert {seed: run.status for seed, run in runs.items()} == {
+        0: "complete",
+        1: "complete",
+        2: "complete",
+        3: "failed",
+        4: "failed",
+    }
+    assert outcomes[2] == ["preempted", "preempted", "complete"]
+    assert [attempt.resumed_at_epoch for attempt in runs[2].attempts] == [0, 1, 2]
+    assert outcomes[3] == ["died"] and "died, again and again" in runs[3].reason
+    assert outcomes[4] == ["diverged"] and runs[4].facts["non_finite"]["recursions"] == 2
+    short = [seed for seed in (0, 1) if "out of memory" in outcomes[seed]]
+    assert short
+    for seed in short:
+        assert outcomes[seed] == ["out of memory", "complete"]
+        assert [attempt.alone for attempt in runs[seed].attempts] == [False, True]
