@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
+def extended(search: Search, folder: Path, more: int) -> Search:
+    """The search with so many more trials than it has; one that is not finished goes on with those that were asked for."""
+    from rdun.results import Folder, SearchRecord
+
+    home = folder / "studies" / search.name
+    if not (home / "search.json").is_file():
+        raise ValueError(
+            f"--trials +{more}: search {search.name!r} has no trials in {home} yet; run it first, without '+'"
+        )
+    record = SearchRecord.load(Folder(home))
+    finished = not record.untried() and all(trial.state != "running" for trial in record.trials)
+    return replace(search, trials=record.wanted + more if finished else record.wanted)
+
+
 def run_search(search: Search, folder: Path, cpus: int | None, *, dry_run: bool, retry_failed: bool) -> None:
     """Continues a search up to its number of trials; exits with 1 if something has no end or no trial is complete."""
     from rdun.data.download import provide
@@ -58,6 +72,7 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
 
     start, search, interrupted = time.monotonic(), suggestions.search, False
     before = SearchRecord.load(Folder(home)).provenance if (home / "search.json").is_file() else {}
+    _mark_stopped(suggestions, store)  # of a driver that was killed
     if suggestions.finished() and before:
         replace(suggestions.record(), provenance=before).save(Folder(home))
         return False
@@ -77,10 +92,18 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
     except KeyboardInterrupt:
         interrupted = True
     suggestions.settle()
+    _mark_stopped(suggestions, store)
     tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=interrupted)
     facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
     save()
     return interrupted
+
+
+def _mark_stopped(suggestions: Suggestions, store: Store) -> None:
+    from rdun.stopping import name_of
+    from rdun.tuning import mark_stopped
+
+    mark_stopped(suggestions.stopped(), name_of(suggestions.search.stopping), store)
 
 
 def from_record(search: Search, folder: Path) -> None:
@@ -111,6 +134,8 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
     click.echo(search.question)
     for name, parameter in search.space.items():
         click.echo(f"  {name}: {parameter}")
+    if search.stopping:
+        click.echo(f"Early stopping: {search.stopping}")
     size = search.size()
     click.echo(
         f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}"

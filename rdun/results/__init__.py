@@ -1,5 +1,6 @@
 """The files that trials and studies leave behind: their schemas, and reading and writing them anywhere fsspec reaches."""
 
+from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, to_csv
 from rdun.results.lease import STALE_AFTER, Busy, Lease
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
@@ -29,5 +30,6 @@ __all__ = [
     "Trace",
     "TrialDirectory",
     "from_csv",
+    "reached",
     "to_csv",
 ]

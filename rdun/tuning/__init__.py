@@ -15,6 +15,7 @@ os.environ.update({key: os.environ.get(key, value) for key, value in _ENVIRONMEN
 
 from rdun.tuning.cluster import Capacity, cluster, trial_resources  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
+from rdun.tuning.stopping import mark_stopped  # noqa: E402
 from rdun.tuning.suggestions import Suggestions  # noqa: E402
 from rdun.tuning.trials import Watcher, mark_unfinished, run_trials  # noqa: E402
 
@@ -23,6 +24,7 @@ __all__ = [
     "Suggestions",
     "Watcher",
     "cluster",
+    "mark_stopped",
     "mark_unfinished",
     "run_search",
     "run_trials",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -52,9 +53,9 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
         run_tuner(plan.study.name, plan.study.resources, store, watcher, capacity, tune.TuneConfig(), space)
 
 
-def setting(fingerprint: str, config: TrialConfig) -> dict[str, str]:
-    """What a worker is told of a trial."""
-    return {"fingerprint": fingerprint, "config": json.dumps(to_dict(config))}
+def setting(fingerprint: str, config: TrialConfig, rule: str = "") -> dict[str, str]:
+    """What a worker is told of a trial, with the name of the rule that may stop it early."""
+    return {"fingerprint": fingerprint, "config": json.dumps(to_dict(config)), "rule": rule}
 
 
 def run_tuner(
@@ -97,13 +98,15 @@ def _train(space: Mapping[str, Mapping[str, str]], *, store: str, threads: int, 
 
     from rdun.training import Diverged
     from rdun.trial import run_trial
+    from rdun.tuning.stopping import reporter
 
     fingerprint, config = space["trial"]["fingerprint"], from_dict(TrialConfig, json.loads(space["trial"]["config"]))
     device = "cuda" if gpus and torch.cuda.is_available() else "cpu"
     workdir, patience = f"{store}/{fingerprint}", time.monotonic() + STALE_AFTER + 15
+    report = reporter(space["trial"]["rule"], Store(store).trial(fingerprint).epochs())
     while True:
         try:
-            run_trial(config, workdir, lambda r: tune.report(asdict(r)), device=device, threads=threads)
+            run = run_trial(config, workdir, report, device=device, threads=threads)
         except (Diverged, ValueError) as error:  # trying again would end the same way
             return {"given_up": str(error)}
         except Busy as error:  # the lock of a lost node expires; a live owner finishes the trial itself
@@ -111,6 +114,8 @@ def _train(space: Mapping[str, Mapping[str, str]], *, store: str, threads: int, 
                 return {"given_up": str(error)}
             time.sleep(5)
         else:
+            if run.status == "stopped":
+                sys.exit(0)  # stopped by Tune, which waits for the end of this thread and for no more results
             return {"given_up": ""}
 
 
