@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
-from types import SimpleNamespace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,13 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianSt
 from rdun.results import Busy, EpochRecord, Lease, Store, reached
 from rdun.stopping import Asha, HyperBand, Stopping
 from rdun.streams import seed_for
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A trial that is not Tune's, as far as its rules look."""
+
+    trial_id: str
 
 
 class Stopper(FIFOScheduler):
@@ -43,7 +49,7 @@ class Stopper(FIFOScheduler):
 
     def knows(self, fingerprint: str, curve: Iterable[float]) -> None:
         """Takes over what another run, or another search, has reached after epochs 1, 2, ...; nothing is decided."""
-        trial = SimpleNamespace(trial_id=f"known {fingerprint}")
+        trial = _Known(f"known {fingerprint}")
         self._add(fingerprint, trial)
         for epoch, value in enumerate(curve, start=1):
             if isinstance(self.rule, MedianStoppingRule):
@@ -81,7 +87,7 @@ def _rule(stopping: Stopping, epochs: int) -> Any:
     if isinstance(stopping, Asha | HyperBand):
         brackets = stopping.brackets if isinstance(stopping, HyperBand) else 1
         return AsyncHyperBandScheduler(**told, max_t=epochs, reduction_factor=stopping.reduction, brackets=brackets)
-    return MedianStoppingRule(**told, min_samples_required=stopping.others, min_time_slice=sys.maxsize)  # never pauses
+    return MedianStoppingRule(**told, min_samples_required=stopping.others, min_time_slice=math.inf)  # never pauses
 
 
 def _name(trial: Any) -> str:
