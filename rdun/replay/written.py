@@ -16,7 +16,8 @@ FILES = ("config.json", "epochs.csv", "scores.csv", "timing.csv")
 def save_recording(recording: Recording, folder: str) -> None:
     """Writes the record and its complete trials, with those of baselines, to a folder of runs; without names of machines."""
     record = recording.record
-    record.save(Folder(f"{folder}/studies/{record.name}"))
+    nameless = replace(record, provenance=record.provenance | {"machine": ""})
+    nameless.save(Folder(f"{folder}/studies/{record.name}"))
     store = Store(f"{folder}/trials")
     for fingerprint in [*(curve.fingerprint for curve in recording.curves), *_baselines(record)]:
         source, target = recording.store.trial(fingerprint), store.trial(fingerprint)

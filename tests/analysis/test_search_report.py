@@ -104,7 +104,9 @@ def test_an_unfinished_search_says_what_is_missing(tmp_path: Path) -> None:
 def test_a_trial_that_was_stopped_early_is_shown_and_counts_nowhere(tmp_path: Path) -> None:
     goal = [{"quantity": "validation_psnr", "direction": "maximize"}]
     trials = [*points(count=1), unfinished(6, "stopped early", "at epoch 3 by asha"), unfinished(7, "duplicate")]
-    home, store = write_search(tmp_path, trials, objectives=goal, wanted=8, stopping="asha (from epoch 1, 1 of 3 goes on)")
+    home, store = write_search(
+        tmp_path, trials, objectives=goal, wanted=8, stopping="asha (from epoch 1, 1 of 3 goes on)"
+    )
     frames = frames_of((home, store))
     assert frames.complete()["number"].tolist() == list(range(6))
     assert "6 of 8 trials complete; 1 stopped early and 1 duplicate." in search_answer(frames)

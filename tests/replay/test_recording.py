@@ -58,7 +58,7 @@ def test_gaps_are_left_out_and_named(recording: Recording, tmp_path: Path) -> No
 def test_a_copy_is_the_same_record(recording: Recording, tmp_path: Path) -> None:
     save_recording(recording, str(tmp_path))
     again = load_recording(Folder(tmp_path / "studies" / STUDY), Store(tmp_path / "trials"))
-    assert again.record == recording.record
+    assert again.record == replace(recording.record, provenance=recording.record.provenance | {"machine": ""})
     assert again.curves == recording.curves
     assert b'"host": ""' in again.store.trial(again.curves[0].fingerprint).read("run.json")
 
