@@ -38,7 +38,7 @@ def standing(frames: SearchFrames) -> str:
     """How many suggestions are in which state, and how many are still to be made."""
     states = Counter(t.state for t in frames.record.trials)
     words = [f"{count} {state}" for state, count in states.items() if state != "complete"]
-    words += [f"{n} not suggested yet"] if (n := frames.untried()) else []
+    words += [f"{n} not suggested yet"] if (n := frames.record.untried()) else []
     return f"{states['complete']} of {plural(frames.record.wanted, 'trial')} complete" + (
         f"; {listed(words)}." if words else "."
     )

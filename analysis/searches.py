@@ -65,16 +65,6 @@ class SearchFrames:
         rows = [(t.number, *t.objectives, t.number in self.best) for t in trials]
         return pd.DataFrame(rows, columns=["number", *self.quantities, "best"])
 
-    def untried(self) -> int:
-        """Trials asked for and not suggested yet; infeasible suggestions and retried failures do not count."""
-        last = {t.fingerprint: t.number for t in self.record.trials}
-        tried = [
-            t
-            for t in self.record.trials
-            if t.state != "infeasible" and not (t.state == "failed" and last[t.fingerprint] > t.number)
-        ]
-        return max(0, self.record.wanted - len(tried))
-
 
 def load_search(record: SearchRecord, store: Store) -> SearchFrames:
     """Reads the directories of all trials that have an end, and of the baselines."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rdun.config import TrialConfig, with_values
+from rdun.stopping import Stopping
 from rdun.study import Resources
 
 SAMPLERS = ("random", "tpe", "gp", "qmc", "nsga2")
@@ -105,7 +106,9 @@ class Search:
         constraints: bounds on costs.
         baselines: settings to compare with, trained first, outside the search.
         trials: suggestions to try; infeasible ones are not counted.
-        seed: of the suggestions.
+        stopping: ends trials early that are behind the others at equal epochs; baselines are never ended. For one objective
+            only, of validation quality: by quality alone the cheap settings of a Pareto set would be ended.
+        seed: of the suggestions, and of nothing else.
 
     Raises:
         ValueError: a name, a bound, a quantity or a value of the space that is not possible.
@@ -124,6 +127,7 @@ class Search:
     constraints: tuple[Constraint, ...] = ()
     sampler: str = "tpe"
     trials: int = 20
+    stopping: Stopping | None = None
     seed: int = 0
     baselines: Mapping[str, TrialConfig] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
@@ -137,6 +141,8 @@ class Search:
                 self.config(values)
             except ValueError as error:
                 raise ValueError(f"search {self.name!r} has an impossible value in {dict(values)}: {error}") from None
+        if self.stopping:
+            self.stopping.check(self.epochs())
 
     def config(self, values: Values) -> TrialConfig:
         """The setting of some values.
@@ -154,6 +160,10 @@ class Search:
         for name, parameter in self.space.items():
             for value in parameter.bounds()[1:]:
                 yield lowest | {name: value}
+
+    def epochs(self) -> int:
+        """The longest training of the space."""
+        return max(self.config(values).optim.epochs for values in self.corners())
 
     def size(self) -> int | None:
         """Number of settings in the space; None if it is infinite."""
@@ -178,6 +188,10 @@ def _check_numbers(search: Search) -> None:
 def _check_space(space: Mapping[str, Parameter]) -> None:
     if not space:
         raise ValueError("search space={} is empty; name at least one parameter")
+    if "seed" in space:
+        raise ValueError(
+            "space 'seed': the luckiest seed is no finding; leave it out, and repeat the best setting in a study"
+        )
     for name, parameter in space.items():
         if isinstance(parameter, Choice):
             options = parameter.options
@@ -207,6 +221,13 @@ def _check_quantities(search: Search) -> None:
         raise ValueError(
             f"search objectives={names} are not possible; name each once, and one of {', '.join(QUALITIES)}"
         )
+    if search.stopping and names not in (["validation_psnr"], ["validation_ssim"]):
+        raise ValueError(
+            f"search stopping needs validation_psnr or validation_ssim as its only objective, not {names}; "
+            "bound the costs with constraints, or leave stopping out"
+        )
+    if search.stopping and search.objectives[0].direction != "maximize":
+        raise ValueError(f"search stopping: objective {names[0]} is minimized; maximize it, or leave stopping out")
     for constraint in search.constraints:
         if constraint.quantity not in COSTS:
             raise ValueError(

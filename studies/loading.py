@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,9 +15,10 @@ from typing import Any
 
 from rdun.config import TrialConfig, digest, parse_value, with_values
 from rdun.search import Search
+from rdun.stopping import STOPPINGS
 from rdun.study import Study
 
-OTHER = {"__init__", "base", "loading", "run_ablation", "run_search", "run_study", "session"}
+OTHER = {"__init__", "base", "loading", "replay", "run_ablation", "run_search", "run_study", "session"}
 
 
 def names() -> list[str]:
@@ -110,8 +112,28 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
     return study
 
 
-def changed_search(search: Search, changes: Sequence[str], trials: int | None) -> Search:
-    """The search with `FIELD=VALUE` changes in its base and baselines, under a name of its own, and with as many trials.
+def trials_of(text: str | None) -> tuple[int | None, int]:
+    """`--trials 48`: 48 in all, and no more; `--trials +20`: as many as there are, and 20 more.
+
+    Raises:
+        ValueError: neither.
+    """
+    if text is None:
+        return None, 0
+    found = re.fullmatch(r"(\+?)([1-9]\d{0,8})", text)
+    if not found:
+        raise ValueError(
+            f"--trials {text!r} is not possible; write for example --trials 48, or --trials +20 for 20 more"
+        )
+    number = int(found[2])
+    return (None, number) if found[1] else (number, 0)
+
+
+def changed_search(
+    search: Search, changes: Sequence[str], trials: int | None = None, stopping: str | None = None
+) -> Search:
+    """The search with `FIELD=VALUE` changes in its base and baselines and another rule of early stopping, under a name of its
+    own, and with as many trials.
 
     Raises:
         ValueError: as `changed`.
@@ -121,6 +143,8 @@ def changed_search(search: Search, changes: Sequence[str], trials: int | None) -
         search = replace(search, base=_with(search.base, change), baselines=baselines)
     if changes:
         search = replace(search, name=_named(search.name, changes), scale=search.scale + _note(changes))
+    if stopping is not None and STOPPINGS[stopping] != search.stopping:
+        search = replace(search, name=f"{search.name}-{stopping}", stopping=STOPPINGS[stopping])
     return search if trials is None else replace(search, trials=trials)
 
 

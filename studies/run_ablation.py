@@ -10,6 +10,7 @@ import click
 
 from rdun.cli import InputError, data_option
 from rdun.results import Busy, Keep
+from rdun.stopping import STOPPINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,8 +46,9 @@ class Stoppable(click.Command):
     help="Weights that stay in the end: all, those of each arm's best trial (of a search: of its best), or none.",
 )
 @click.option(
-    "--trials", type=click.IntRange(min=1), help="Suggestions of a search in all; more extend a finished one."
+    "--trials", metavar="N|+N", help="Suggestions of a search in all, or +N: so many more once it is finished."
 )
+@click.option("--stopping", type=click.Choice(list(STOPPINGS)), help="Another rule for a search; a search of its own.")
 @click.option("--retry-failed", is_flag=True, help="Suggest the failed trials of a search once more.")
 @data_option
 def main(
@@ -61,7 +63,8 @@ def main(
     cpus: int | None,
     runs: str | None,
     keep: Keep,
-    trials: int | None,
+    trials: str | None,
+    stopping: str | None,
     retry_failed: bool,
 ) -> None:
     """Run a study or a search: a name from --list, or the path of your own file with `def study() -> Study` or
@@ -71,8 +74,8 @@ def main(
     what was interrupted.
     """
     from rdun.study import Study
-    from studies.loading import changed, changed_search, load
-    from studies.run_search import from_record, run_search
+    from studies.loading import changed, changed_search, load, trials_of
+    from studies.run_search import extended, from_record, run_search
     from studies.run_study import from_results, run_study
 
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -82,15 +85,18 @@ def main(
         folder = Path(runs).resolve() if runs else ROOT / "runs"
         asked = load(name, scale)
         if isinstance(asked, Study):
-            _refuse(name, "a study", {"--trials": trials, "--retry-failed": retry_failed})
+            _refuse(name, "a study", {"--trials": trials, "--stopping": stopping, "--retry-failed": retry_failed})
             study = changed(asked, changes, seeds)
             if report_only or sync:
                 return from_results(study, folder, sync)
             return run_study(study, folder, cpus, dry_run, keep)
         _refuse(name, "a search", {"--seeds": seeds})
-        search = changed_search(asked, changes, trials)
+        count, more = trials_of(trials)
+        search = changed_search(asked, changes, count, stopping)
         if report_only or sync:
             return from_record(search, folder, sync)
+        if more:
+            search = extended(search, folder, more)
         return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error

@@ -33,6 +33,20 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
+def extended(search: Search, folder: Path, more: int) -> Search:
+    """The search with so many more trials than it has; one that is not finished goes on with those that were asked for."""
+    from rdun.results import Folder, SearchRecord
+
+    home = folder / "studies" / search.name
+    if not (home / "search.json").is_file():
+        raise ValueError(
+            f"--trials +{more}: search {search.name!r} has no trials in {home} yet; run it first, without '+'"
+        )
+    record = SearchRecord.load(Folder(home))
+    finished = not record.untried() and all(trial.state != "running" for trial in record.trials)
+    return replace(search, trials=record.wanted + more if finished else record.wanted)
+
+
 def run_search(
     search: Search, folder: Path, cpus: int | None, *, dry_run: bool, retry_failed: bool, keep: Keep
 ) -> None:
@@ -84,6 +98,7 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
 
     start, search, halted = time.monotonic(), suggestions.search, ""
     before = SearchRecord.load(Folder(home)).provenance if (home / "search.json").is_file() else {}
+    _mark_stopped(suggestions, store)  # of a driver that was killed
     if suggestions.finished() and before:
         replace(suggestions.record(), provenance=before).save(Folder(home))
         return ""
@@ -105,10 +120,18 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
     except tuning.Halted as halt:
         halted = str(halt)
     suggestions.settle()
+    _mark_stopped(suggestions, store)
     tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=bool(halted), reason=halted)
     facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
     save()
     return halted
+
+
+def _mark_stopped(suggestions: Suggestions, store: Store) -> None:
+    from rdun.stopping import name_of
+    from rdun.tuning import mark_stopped
+
+    mark_stopped(suggestions.stopped(), name_of(suggestions.search.stopping), store)
 
 
 def from_record(search: Search, folder: Path, sync: bool) -> None:
@@ -143,6 +166,8 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
     click.echo(search.question)
     for name, parameter in search.space.items():
         click.echo(f"  {name}: {parameter}")
+    if search.stopping:
+        click.echo(f"Early stopping: {search.stopping}")
     size = search.size()
     click.echo(
         f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}"

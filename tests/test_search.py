@@ -9,6 +9,7 @@ import pytest
 
 from rdun.config import TrialConfig
 from rdun.search import Choice, Constraint, Int, Objective, Real, Search
+from rdun.stopping import Asha, HyperBand, Median
 
 GOOD: dict[str, Any] = {
     "title": "",
@@ -19,6 +20,8 @@ GOOD: dict[str, Any] = {
     "base": TrialConfig(),
     "space": {"model.layers": Int(1, 3)},
 }
+
+TWO = (Objective("validation_psnr", "maximize"), Objective("parameters", "minimize"))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,15 @@ GOOD: dict[str, Any] = {
         ({"objectives": (Objective("parameters", "minimize"),)}, "and one of validation_psnr"),
         ({"objectives": (Objective("test_psnr", "maximize"),)}, "objective 'test_psnr' is not known"),
         ({"objectives": (Objective("validation_psnr", "up"),)}, "direction='up'"),  # type: ignore[arg-type]
+        ({"space": {"seed": Int(0, 3)}}, "the luckiest seed is no finding"),
+        (
+            {"stopping": Asha(), "objectives": TWO},
+            "stopping needs validation_psnr or validation_ssim as its only objective",
+        ),
+        ({"stopping": Asha(grace=400)}, "stopping grace=400 is not possible in 400 epochs; use 1 to 399"),
+        ({"stopping": Asha(reduction=1)}, "stopping reduction=1"),
+        ({"stopping": HyperBand(brackets=9)}, "stopping brackets=9 is not possible in 400 epochs; use 1 to 6"),
+        ({"stopping": Median(others=0)}, "stopping others=0"),
         ({"constraints": (Constraint("validation_psnr", 3),)}, "is not known before training"),
         ({"constraints": (Constraint("macs", float("inf")),)}, "at_most=inf"),
     ],

@@ -57,7 +57,8 @@ def trials_table(frames: SearchFrames) -> Table:
         title="All trials",
         caption=(
             "In the order they were suggested. Infeasible: against a constraint, never trained. Duplicate: the same setting as "
-            "an earlier trial, whose result it has. Running: in work, or cut off and to be continued."
+            "an earlier trial, whose end it has. Running: in work, or cut off and to be continued. Stopped early: not trained to "
+            "the end, by the rule under How it was made; nothing else counts it."
         ),
         frame=pd.DataFrame(rows),
         columns=(

@@ -1,5 +1,6 @@
 """The files that trials and studies leave behind: their schemas, and reading and writing them anywhere fsspec reaches."""
 
+from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
 from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease
@@ -33,6 +34,7 @@ __all__ = [
     "TrialDirectory",
     "from_csv",
     "is_full",
+    "reached",
     "remove_weights",
     "space_used",
     "to_csv",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rdun.results.directory import Folder
 
-SearchState = Literal["complete", "running", "failed", "infeasible", "duplicate"]
+SearchState = Literal["complete", "stopped early", "running", "failed", "infeasible", "duplicate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,10 @@ class SearchTrial:
         values: the chosen values by parameter.
         fingerprint: of its trial directory; empty where it is infeasible.
         state: "duplicate" has the fingerprint of an earlier suggestion, and its result; "running" includes what was cut off
-            and goes on with the next run.
-        objectives: in the order of the search's objectives; empty unless complete or duplicate.
+            and goes on with the next run; "stopped early" was not trained to the end, by the search's own rule.
+        objectives: in the order of the search's objectives; empty unless complete, or a duplicate of a complete one.
         quantities: what the setting costs, known before training: parameters, macs, stage_evaluations.
-        reason: why it failed or is infeasible.
+        reason: why it failed or is infeasible, or where it was stopped.
     """
 
     number: int
@@ -44,6 +44,7 @@ class SearchRecord:
         constraints: such as {"quantity": "parameters", "at_most": 20000}.
         seed: of the suggestions; the trials' own seed is in their configs.
         wanted: number of trials asked for.
+        stopping: the rule that stops trials early, as text, or "none".
         baselines: name -> fingerprint of trials to compare with, outside the search.
         provenance: as in a study's plan.
     """
@@ -61,6 +62,7 @@ class SearchRecord:
     seed: int
     wanted: int
     trials: list[SearchTrial]
+    stopping: str = "none"
     baselines: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -79,6 +81,13 @@ class SearchRecord:
 
         kept = [trial for trial in self.trials if trial.number in points and not dominated(points[trial.number])]
         return sorted(kept, key=lambda trial: (-points[trial.number][0], trial.number))
+
+    def untried(self) -> int:
+        """Trials asked for and not suggested yet; infeasible suggestions and retried failures do not count."""
+        last = {trial.fingerprint: trial.number for trial in self.trials}
+        retried = {t.number for t in self.trials if t.state == "failed" and last[t.fingerprint] > t.number}
+        tried = [t for t in self.trials if t.state != "infeasible" and t.number not in retried]
+        return max(0, self.wanted - len(tried))
 
     def save(self, folder: Folder) -> None:
         folder.write_json("search.json", asdict(self))

@@ -14,7 +14,9 @@ _ENVIRONMENT = {  # before ray is imported: no walls of logs, no telemetry, no w
 os.environ.update({key: os.environ.get(key, value) for key, value in _ENVIRONMENT.items()})
 
 from rdun.tuning.cluster import Capacity, cluster, trial_resources  # noqa: E402
+from rdun.tuning.replay import replay  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
+from rdun.tuning.stopping import mark_stopped  # noqa: E402
 from rdun.tuning.suggestions import Suggestions  # noqa: E402
 from rdun.tuning.trials import Watcher, mark_unfinished, run_trials  # noqa: E402
 from rdun.tuning.watch import Halted  # noqa: E402
@@ -25,7 +27,9 @@ __all__ = [
     "Suggestions",
     "Watcher",
     "cluster",
+    "mark_stopped",
     "mark_unfinished",
+    "replay",
     "run_search",
     "run_trials",
     "trial_resources",

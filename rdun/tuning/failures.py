@@ -43,11 +43,16 @@ class Restarts(FIFOScheduler):
     """Trials in order. One whose process failed is told how, and starts again with the share that it needs by now.
 
     Tune calls a scheduler between the failure and the next start, the only moment at which resources may be changed.
+
+    Attributes:
+        share: what a trial reserves; set before the run.
     """
 
-    def __init__(self, share: Share) -> None:
+    share: Share
+
+    def __init__(self) -> None:
         super().__init__()
-        self.share, self.kills = share, out_of_memory_kills()
+        self.kills = out_of_memory_kills()
 
     def on_trial_error(self, controller: Any, trial: Any) -> None:
         kills = out_of_memory_kills()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import optuna
@@ -33,11 +34,13 @@ def open_study(search: Search, database: Path) -> optuna.Study:
         "seed": search.seed,
         "settings": digest([to_dict(search.config(values)) for values in search.corners()]),
     }
+    if search.stopping:
+        asked["stopping"] = repr(search.stopping)
     known = study.user_attrs.get("asked", asked)
-    for name in asked:
-        if known[name] != asked[name]:
+    for name in {**asked, **known}:
+        if known.get(name) != asked.get(name):
             raise ValueError(
-                f"search {search.name!r} was begun with {name}={known[name]}, now it is {asked[name]}; "
+                f"search {search.name!r} was begun with {name}={known.get(name)}, now it is {asked.get(name)}; "
                 f"give the search another name, or remove {database}"
             )
     study.set_user_attr("asked", asked)
@@ -45,6 +48,20 @@ def open_study(search: Search, database: Path) -> optuna.Study:
         warnings.simplefilter("ignore")  # "experimental": names for optuna-dashboard
         study.set_metric_names([objective.quantity for objective in search.objectives])
     return study
+
+
+def report(study: optuna.Study, number: int, values: Iterable[float]) -> None:
+    """Tells what a running trial of one objective had reached after epochs 1, 2, ...; what was told before stays."""
+    frozen = study.get_trials(deepcopy=False)[number]
+    trial = optuna.Trial(study, frozen._trial_id)
+    for epoch, value in enumerate(values, start=1):
+        if epoch not in frozen.intermediate_values:
+            trial.report(value, epoch)
+
+
+def mark(study: optuna.Study, number: int, name: str, value: object) -> None:
+    """Sets an attribute of a running trial, at once and for good."""
+    optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id).set_user_attr(name, value)
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:

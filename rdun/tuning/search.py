@@ -10,10 +10,12 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from rdun.results import EpochRecord, Outcome, Store
+from rdun.stopping import name_of
 from rdun.study import Resources
 from rdun.tuning.cluster import Capacity, trial_resources
 from rdun.tuning.nodes import check_nodes
-from rdun.tuning.suggestions import Suggestions
+from rdun.tuning.stopping import Stopper
+from rdun.tuning.suggestions import Suggestion, Suggestions
 from rdun.tuning.trials import run_tuner, setting
 
 
@@ -38,8 +40,11 @@ def run_search(
     """
     check_nodes(suggestions.search.baselines.values() or [suggestions.search.base], store)
     slots = _slots(suggestions.search.resources, capacity)
-    searcher = _Searcher(suggestions, slots, on_start, on_end)
-    tuning = tune.TuneConfig(search_alg=searcher, num_samples=sys.maxsize)
+    search, stopper = suggestions.search, None
+    if search.stopping:
+        stopper = Stopper(search.stopping, search.objectives[0].quantity, search.epochs(), search.seed)
+    searcher = _Searcher(suggestions, slots, on_start, on_end, stopper)
+    tuning = tune.TuneConfig(search_alg=searcher, scheduler=stopper, num_samples=sys.maxsize)
     run_tuner(suggestions.search.name, suggestions.search.resources, store, _Silent(), capacity, tuning, {})
 
 
@@ -59,11 +64,13 @@ class _Searcher(Searcher):
         slots: int,
         on_start: Callable[[], None],
         on_end: Callable[[str], None],
+        stopper: Stopper | None,
     ) -> None:
         super().__init__()
         self.suggestions, self.slots = suggestions, slots
-        self.on_start, self.on_end = on_start, on_end
+        self.on_start, self.on_end, self.stopper = on_start, on_end, stopper
         self.running: dict[str, str] = {}
+        self.known: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its searcher for a restore, which is not used here
@@ -79,13 +86,26 @@ class _Searcher(Searcher):
             return Searcher.FINISHED
         self.running[trial_id] = found.fingerprint
         self.on_start()
-        return {"trial": setting(found.fingerprint, found.config)}
+        rule = self._judged(found) if self.stopper and found.number is not None else ""
+        return {"trial": setting(found.fingerprint, found.config, rule)}
+
+    def _judged(self, found: Suggestion) -> str:
+        """Lets the rule know what has ended without it, and the trial that begins; the rule's name."""
+        assert self.stopper is not None
+        self.known.add(found.fingerprint)
+        for fingerprint, curve in self.suggestions.curves().items():
+            if fingerprint not in self.known:
+                self.known.add(fingerprint)
+                self.stopper.knows(fingerprint, curve)
+        self.stopper.may_stop(found.fingerprint, found.config.optim.epochs)
+        return name_of(self.suggestions.search.stopping)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         fingerprint = self.running.pop(trial_id, None)
         if fingerprint is None:
             return
-        self.suggestions.ended(fingerprint, died=error)
+        stopped_at = self.stopper.stopped.get(fingerprint, 0) if self.stopper else 0
+        self.suggestions.ended(fingerprint, died=error, stopped_at=stopped_at)
         self.on_end(fingerprint)
 
 

@@ -14,9 +14,11 @@ from optuna.trial import FrozenTrial, TrialState
 from rdun.config import Precision, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import QUANTITIES, check_data
-from rdun.results import SearchRecord, SearchState, SearchTrial, Store
+from rdun.results import SearchRecord, Store, reached
 from rdun.search import QUALITIES, Search
-from rdun.tuning.optuna_study import distribution, open_study, sampler
+from rdun.stopping import name_of
+from rdun.tuning.optuna_record import STOPPED, examined, rows, whole
+from rdun.tuning.optuna_study import distribution, mark, open_study, report, sampler
 
 MODEL_TRIES, TRIES = 3, 1000
 """Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
@@ -78,19 +80,37 @@ class Suggestions:
             return suggestion
         return self._asked()
 
-    def ended(self, fingerprint: str, *, died: bool = False) -> None:
+    def ended(self, fingerprint: str, *, died: bool = False, stopped_at: int = 0) -> None:
         """Tells Optuna how a trial that was given out has ended, by what its directory says.
 
         Args:
             died: its process ended so often that it is given up. Otherwise a trial that is neither complete nor failed was cut
                 off, and goes on with the next run.
+            stopped_at: the epoch after which the search's rule stopped it early; 0: it did not.
         """
         status = self._status(fingerprint)
         for number in self.given.pop(fingerprint, []):
             if status == "complete":
                 self._complete(number, fingerprint)
+            elif stopped_at:
+                self._stop(number, fingerprint, stopped_at)
             elif died or status == "failed":
                 self.study.tell(number, state=TrialState.FAIL)
+
+    def curves(self) -> dict[str, list[float]]:
+        """What the settings with an end had reached after epochs 1, 2, ...; those stopped early up to there."""
+        stopped = self.stopped()
+        found: dict[str, list[float]] = {}
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+            if whole(trial) and (fingerprint := trial.user_attrs["fingerprint"]) not in found:
+                epoch = None if trial.state == TrialState.COMPLETE else stopped[fingerprint]
+                found[fingerprint] = self._curve(fingerprint)[:epoch]
+        return found
+
+    def stopped(self) -> dict[str, int]:
+        """Settings that this search stopped early, and after which epoch."""
+        trials = self.study.get_trials(deepcopy=False)
+        return {t.user_attrs["fingerprint"]: t.user_attrs[STOPPED][0] for t in trials if STOPPED in t.user_attrs}
 
     def settle(self) -> None:
         """Tells Optuna of the trials that were given out and have an end by now, seen or not; for a driver that stops."""
@@ -119,8 +139,7 @@ class Suggestions:
 
     def record(self) -> SearchRecord:
         """The search as it stands."""
-        search, seen = self.search, dict[str, int]()
-        trials = [self._row(trial, seen) for trial in self.study.get_trials(deepcopy=False)]
+        search = self.search
         return SearchRecord(
             name=search.name,
             title=search.title,
@@ -134,7 +153,8 @@ class Suggestions:
             sampler=search.sampler,
             seed=search.seed,
             wanted=self.trials,
-            trials=[trial for trial in trials if trial is not None],
+            trials=rows(self.study, self.store),
+            stopping=str(search.stopping).lower(),
             baselines={name: fingerprint for name, (fingerprint, _) in self.baselines.items()},
         )
 
@@ -146,8 +166,10 @@ class Suggestions:
                 yield Suggestion(None, fingerprint, config)
         for trial in trials:
             if trial.state == TrialState.RUNNING:
-                if not _whole(trial):
-                    self.study.tell(trial.number, state=TrialState.PRUNED if _examined(trial) else TrialState.FAIL)
+                if STOPPED in trial.user_attrs:
+                    self._stop(trial.number, trial.user_attrs["fingerprint"], trial.user_attrs[STOPPED][0])
+                elif not whole(trial):
+                    self.study.tell(trial.number, state=TrialState.PRUNED if examined(trial) else TrialState.FAIL)
                 elif suggestion := self._given(trial.number, trial.user_attrs):
                     yield suggestion
 
@@ -155,7 +177,7 @@ class Suggestions:
         rejected = 0
         while self._counted() < self.trials:
             model = self.search.sampler if rejected < MODEL_TRIES else "random"
-            number = sum(_examined(trial) for trial in self.study.get_trials(deepcopy=False))
+            number = sum(examined(trial) for trial in self.study.get_trials(deepcopy=False))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.study.sampler = sampler(model, self.search.seed, number)
@@ -210,6 +232,8 @@ class Suggestions:
             self._complete(number, fingerprint)
         elif status == "failed" and "retry_of" not in attributes:
             self.study.tell(number, state=TrialState.FAIL)
+        elif epoch := self.stopped().get(fingerprint):
+            self._stop(number, fingerprint, epoch)
         else:
             self.given[fingerprint] = [number]
             return Suggestion(number, fingerprint, from_dict(TrialConfig, attributes["config"]))
@@ -220,14 +244,22 @@ class Suggestions:
         values = [self._measured(o.quantity, fingerprint, config) for o in self.search.objectives]
         self.study.tell(number, values)
 
+    def _stop(self, number: int, fingerprint: str, epoch: int) -> None:
+        """Tells that a trial was stopped early. The mark comes first, so that a driver that dies in between can go on here."""
+        mark(self.study, number, STOPPED, [epoch, name_of(self.search.stopping)])
+        report(self.study, number, self._curve(fingerprint)[:epoch])
+        self.study.tell(number, state=TrialState.PRUNED)
+
+    def _curve(self, fingerprint: str) -> list[float]:
+        return reached(self.store.trial(fingerprint).epochs(), self.search.objectives[0].quantity)
+
     def _measured(self, quantity: str, fingerprint: str, config: Mapping[str, Any]) -> float:
         if quantity not in QUALITIES:
             return QUANTITIES[quantity](from_dict(TrialConfig, config))
         epochs = self.store.trial(fingerprint).epochs()
         if quantity == "train_seconds":
             return epochs[-1].seconds
-        best = max(epochs, key=lambda epoch: epoch.validation_psnr)
-        return float(getattr(best, quantity))
+        return reached(epochs, quantity)[-1]
 
     def _status(self, fingerprint: str) -> str:
         run = self.store.trial(fingerprint).run()
@@ -236,7 +268,7 @@ class Suggestions:
     def _enqueue_failed(self, trials: list[FrozenTrial]) -> None:
         retried = self._retried()
         for trial in trials:
-            if trial.state == TrialState.FAIL and _whole(trial) and trial.number not in retried:
+            if trial.state == TrialState.FAIL and whole(trial) and trial.number not in retried:
                 self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
 
     def _retried(self) -> set[int]:
@@ -245,47 +277,5 @@ class Suggestions:
         return {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs}
 
     def _counted(self) -> int:
-        states = (TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING)
-        found = {trial.number for trial in self.study.get_trials(deepcopy=False, states=states) if _whole(trial)}
+        found = {trial.number for trial in self.study.get_trials(deepcopy=False) if whole(trial)}
         return len(found - self._retried())
-
-    def _row(self, trial: FrozenTrial, seen: dict[str, int]) -> SearchTrial | None:
-        if not _examined(trial):
-            return None
-        fingerprint = trial.user_attrs.get("fingerprint", "")
-        states: dict[TrialState, SearchState] = {
-            TrialState.COMPLETE: "complete",
-            TrialState.FAIL: "failed",
-            TrialState.PRUNED: "infeasible",
-        }
-        state = states.get(trial.state, "running")
-        if state == "complete" and seen.setdefault(fingerprint, trial.number) != trial.number:
-            state = "duplicate"
-        return SearchTrial(
-            number=trial.number,
-            values=trial.params,
-            fingerprint=fingerprint,
-            state=state,
-            objectives=list(trial.values) if trial.state == TrialState.COMPLETE else [],
-            quantities=trial.user_attrs.get("quantities", {}),
-            reason=self._reason(trial, fingerprint),
-        )
-
-    def _reason(self, trial: FrozenTrial, fingerprint: str) -> str:
-        if trial.state != TrialState.FAIL:
-            return str(trial.user_attrs.get("reason", ""))
-        again = [
-            t.number for t in self.study.get_trials(deepcopy=False) if t.user_attrs.get("retry_of") == trial.number
-        ]
-        run = self.store.trial(fingerprint).run()
-        return f"tried again as trial {again[0]}" if again else run.reason if run else ""
-
-
-def _examined(trial: FrozenTrial) -> bool:
-    """Whether all its values were chosen and checked; a driver may be cut off before."""
-    return _whole(trial) or "reason" in trial.user_attrs
-
-
-def _whole(trial: FrozenTrial) -> bool:
-    """Whether the suggestion came as far as having a setting that may be trained."""
-    return "fingerprint" in trial.user_attrs

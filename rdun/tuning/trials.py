@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -70,9 +71,11 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
         run_tuner(plan.study.name, plan.study.resources, store, watcher, capacity, tune.TuneConfig(), space)
 
 
-def setting(fingerprint: str, config: TrialConfig) -> dict[str, str]:
-    """What a worker is told of a trial: which it is, and how its last attempt ended if that did not say so itself."""
-    return {"fingerprint": fingerprint, "config": json.dumps(to_dict(config)), "before": "died"}
+def setting(fingerprint: str, config: TrialConfig, rule: str = "") -> dict[str, str]:
+    """What a worker is told of a trial: which it is, how its last attempt ended if that did not say so itself, and the rule that
+    may stop it early.
+    """
+    return {"fingerprint": fingerprint, "config": json.dumps(to_dict(config)), "before": "died", "rule": rule}
 
 
 def run_tuner(
@@ -101,7 +104,8 @@ def run_tuner(
         data=os.environ.get(DATA_VARIABLE),  # workers of a cluster that already runs have an environment of their own
     )
     tuning.reuse_actors = True
-    tuning.scheduler = tuning.scheduler or Restarts(share)
+    tuning.scheduler = tuning.scheduler or Restarts()
+    tuning.scheduler.share = share
     with scratch(store, shared=capacity.nodes > 1) as place:
         tuner = tune.Tuner(
             tune.with_resources(partial(_train, worker=worker), share),
@@ -157,22 +161,17 @@ def _train(space: Mapping[str, Mapping[str, Any]], *, worker: Worker) -> dict[st
 
     from rdun.training import Diverged
     from rdun.trial import GivenUp, OutOfMemory, run_trial
+    from rdun.tuning.stopping import reporter
 
     trial = space["trial"]
     config = from_dict(TrialConfig, json.loads(trial["config"]))
     device = "cuda" if gpus and torch.cuda.is_available() else "cpu"
     around = _circumstances(worker, trial["before"])
     workdir, patience = f"{worker.store}/{trial['fingerprint']}", time.monotonic() + STALE_AFTER + 15
+    report = reporter(trial["rule"], Store(worker.store).trial(trial["fingerprint"]).epochs())
     while True:
         try:
-            run_trial(
-                config,
-                workdir,
-                lambda r: tune.report(asdict(r)),
-                device=device,
-                threads=worker.threads,
-                circumstances=around,
-            )
+            run = run_trial(config, workdir, report, device=device, threads=worker.threads, circumstances=around)
         except (Diverged, GivenUp, ValueError) as error:  # trying again would end the same way
             return {"given_up": str(error)}
         except OutOfMemory as error:
@@ -188,6 +187,8 @@ def _train(space: Mapping[str, Mapping[str, Any]], *, worker: Worker) -> dict[st
                 return {"given_up": str(error)}
             time.sleep(5)
         else:
+            if run.status == "stopped":
+                sys.exit(0)  # stopped by Tune, which waits for the end of this thread and for no more results
             return {"given_up": ""}
 
 

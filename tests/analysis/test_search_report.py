@@ -101,6 +101,23 @@ def test_an_unfinished_search_says_what_is_missing(tmp_path: Path) -> None:
     assert "from 10 complete trials on; there are 3" in page and "above 8,000" in page
 
 
+def test_a_trial_that_was_stopped_early_is_shown_and_counts_nowhere(tmp_path: Path) -> None:
+    goal = [{"quantity": "validation_psnr", "direction": "maximize"}]
+    trials = [*points(count=1), unfinished(6, "stopped early", "at epoch 3 by asha"), unfinished(7, "duplicate")]
+    home, store = write_search(
+        tmp_path, trials, objectives=goal, wanted=8, stopping="asha (from epoch 1, 1 of 3 goes on)"
+    )
+    frames = frames_of((home, store))
+    assert frames.complete()["number"].tolist() == list(range(6))
+    assert "6 of 8 trials complete; 1 stopped early and 1 duplicate." in search_answer(frames)
+    assert {"6", "7"}.isdisjoint(best_table(frames).frame["trial"])
+    table = trials_table(frames).frame.set_index("trial")
+    assert (table.loc["6", "state"], table.loc["6", "reason"]) == ("stopped early", "at epoch 3 by asha")
+    write_search_report(home, store)
+    for page in ("report.html", "report.md"):
+        assert "asha (from epoch 1, 1 of 3 goes on)" in (home / page).read_text()
+
+
 def test_nothing_complete_still_makes_a_report(tmp_path: Path) -> None:
     for name, trials in (("empty", []), ("running", [unfinished(0, "running")])):
         home, store = write_search(tmp_path / name, trials, wanted=4)

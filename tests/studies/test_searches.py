@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rdun.results import Folder, SearchRecord
+from rdun.results import Folder, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search
-from studies.loading import load, names
+from studies.loading import changed_search, load, names
+from studies.run_search import extended
 from tests.studies.test_command_line import run, scores, started
 
 TINY = str(Path(__file__).with_name("tiny_search.py"))
@@ -68,7 +71,7 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     assert {name: now[name] for name in early} == early
     assert set(now) == {t.fingerprint for t in kept} | set(after.baselines.values())
 
-    more = run(*words, "--trials", "5", images=images, tmp_path=tmp_path)
+    more = run(*words, "--trials", "+1", images=images, tmp_path=tmp_path)
     assert more.returncode == 0, more.stdout + more.stderr
     longer = record(tmp_path)
     assert longer.trials[: len(after.trials)] == after.trials
@@ -101,6 +104,9 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
         (("--report-only",), "has no results in"),
         (("--set", "optim.lrr=1"), "unknown field 'optim.lrr'"),
         (("--scale", "full"), "has one scale only"),
+        (("--trials", "0"), "--trials '0' is not possible; write for example --trials 48, or --trials +20 for 20 more"),
+        (("--trials", "+3"), "has no trials in"),
+        (("--stopping", "asha"), "search stopping needs validation_psnr or validation_ssim as its only objective"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
@@ -111,6 +117,34 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_more_trials_are_added_to_a_finished_search_only(tmp_path: Path) -> None:
+    search = load("search_budget")
+    assert isinstance(search, Search)
+    with pytest.raises(ValueError, match=r"--trials \+20: search .* has no trials in"):
+        extended(search, tmp_path, 20)
+    values: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale", "sampler"), "")
+    values |= {"name": search.name, "space": {}, "objectives": [], "constraints": [], "seed": 0, "wanted": 2}
+    states: list[SearchState] = ["complete", "infeasible", "stopped early"]
+    trials = [
+        SearchTrial(number=n, values={}, fingerprint=f"f{n}", state=state, objectives=[], quantities={})
+        for n, state in enumerate(states)
+    ]
+    home = Folder(tmp_path / "studies" / search.name)
+    SearchRecord(trials=trials, **values).save(home)
+    assert extended(search, tmp_path, 20).trials == 22
+    for unfinished in (trials[:2], [*trials[:2], replace(trials[2], state="running")]):
+        SearchRecord(trials=unfinished, **values).save(home)
+        assert extended(search, tmp_path, 20).trials == 2
+
+
+def test_another_rule_has_a_name_of_its_own() -> None:
+    search = load("search_budget")
+    assert isinstance(search, Search)
+    assert changed_search(search, (), stopping="asha") == search
+    other = changed_search(search, (), stopping="none")
+    assert (other.name, other.stopping) == ("search-budget-pocket-none", None)
 
 
 def test_dry_run_shows_the_space(images: Path, tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""An Optuna study as rows of search.json."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from rdun.results import SearchState, SearchTrial, Store
+
+STATES: dict[TrialState, SearchState] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.FAIL: "failed",
+    TrialState.PRUNED: "infeasible",
+}
+STOPPED = "stopped"
+"""Attribute of a trial that was stopped early: the epoch, and the rule by name. It is set before anything else is told."""
+
+
+def rows(study: optuna.Study, store: Store) -> list[SearchTrial]:
+    """The suggestions that were examined, in order; the second of equal settings with equal ends is a duplicate."""
+    trials = study.get_trials(deepcopy=False)
+    again = {t.user_attrs["retry_of"]: t.number for t in trials if "retry_of" in t.user_attrs}
+    seen: dict[tuple[str, SearchState], int] = {}
+    return [_row(trial, again, seen, store) for trial in trials if examined(trial)]
+
+
+def examined(trial: FrozenTrial) -> bool:
+    """Whether all its values were chosen and checked; a driver may be cut off before."""
+    return whole(trial) or "reason" in trial.user_attrs
+
+
+def whole(trial: FrozenTrial) -> bool:
+    """Whether the suggestion came as far as having a setting that may be trained."""
+    return "fingerprint" in trial.user_attrs
+
+
+def _row(
+    trial: FrozenTrial, again: dict[int, int], seen: dict[tuple[str, SearchState], int], store: Store
+) -> SearchTrial:
+    fingerprint = trial.user_attrs.get("fingerprint", "")
+    state = "stopped early" if STOPPED in trial.user_attrs else STATES.get(trial.state, "running")
+    if state in ("complete", "stopped early") and seen.setdefault((fingerprint, state), trial.number) != trial.number:
+        state = "duplicate"
+    return SearchTrial(
+        number=trial.number,
+        values=trial.params,
+        fingerprint=fingerprint,
+        state=state,
+        objectives=list(trial.values) if trial.state == TrialState.COMPLETE else [],
+        quantities=trial.user_attrs.get("quantities", {}),
+        reason=_reason(trial, again, store),
+    )
+
+
+def _reason(trial: FrozenTrial, again: dict[int, int], store: Store) -> str:
+    if STOPPED in trial.user_attrs:
+        epoch, rule = trial.user_attrs[STOPPED]
+        return f"at epoch {epoch} by {rule}"
+    if trial.state != TrialState.FAIL:
+        return str(trial.user_attrs.get("reason", ""))
+    if trial.number in again:
+        return f"tried again as trial {again[trial.number]}"
+    run = store.trial(trial.user_attrs["fingerprint"]).run() if whole(trial) else None
+    return run.reason if run else ""

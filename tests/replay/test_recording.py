@@ -1,0 +1,105 @@
+"""Recordings are read with their gaps, and replays are summed up and written; no Ray here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdun.replay import Event, Recording, load_recording, orders, outcome, save_recording, write_replayed
+from rdun.results import Folder, SearchRecord, Store
+from tests.replay.conftest import RECORD, STUDY
+
+
+def ends_of(recording: Recording) -> dict[str, int]:
+    return {curve.fingerprint: len(curve.epochs) for curve in recording.curves}
+
+
+def test_the_record_is_whole(recording: Recording) -> None:
+    assert isinstance(recording.record, SearchRecord)
+    complete = {trial.fingerprint for trial in recording.record.trials if trial.state == "complete"}
+    assert {curve.fingerprint for curve in recording.curves} == complete
+    assert not recording.gaps
+    for trial in recording.record.trials:
+        if trial.state == "complete":
+            epochs = next(c.epochs for c in recording.curves if c.fingerprint == trial.fingerprint)
+            assert max(epoch.validation_psnr for epoch in epochs) == trial.objectives[0]
+
+
+def test_gaps_are_left_out_and_named(recording: Recording, tmp_path: Path) -> None:
+    save_recording(recording, str(tmp_path))
+    store = Store(tmp_path / "trials")
+    lost, failed, torn, cut, back = (store.trial(curve.fingerprint) for curve in recording.curves[:5])
+    for folder, change in ((failed, {"status": "failed", "reason": "diverged"}), (cut, {"status": "stopped"})):
+        run = folder.run()
+        assert run is not None
+        folder.write_run(replace(run, **change))
+    lost.remove("run.json")
+    epochs = torn.epochs()
+    torn.write_epochs([*epochs[:2], *epochs[3:]])
+    epochs = back.epochs()
+    back.write_epochs([*epochs[:-1], replace(epochs[-1], seconds=0.0)])
+    found = load_recording(Folder(tmp_path / "studies" / STUDY), store)
+    assert len(found.curves) == len(recording.curves) - 5
+    assert list(found.gaps.values()) == [
+        "not recorded",
+        "failed: diverged",
+        f"its epochs are {[1, 2, *range(4, len(epochs) + 1)]}, not 1, 2, ...",
+        "stopped",
+        "its seconds do not increase",
+    ]
+    with pytest.raises(ValueError, match="name a study or search that was run"):
+        load_recording(Folder(tmp_path / "studies" / "other"), store)
+    with pytest.raises(ValueError, match="has no complete trial to replay"):
+        load_recording(Folder(tmp_path / "studies" / STUDY), Store(tmp_path / "nowhere"))
+
+
+def test_a_copy_is_the_same_record(recording: Recording, tmp_path: Path) -> None:
+    save_recording(recording, str(tmp_path))
+    again = load_recording(Folder(tmp_path / "studies" / STUDY), Store(tmp_path / "trials"))
+    assert again.record == replace(recording.record, provenance=recording.record.provenance | {"machine": ""})
+    assert again.curves == recording.curves
+    assert b'"host": ""' in again.store.trial(again.curves[0].fingerprint).read("run.json")
+
+
+def test_orders_are_the_record_s_and_then_by_seed() -> None:
+    first, second, third = orders(9, 3)
+    assert first == tuple(range(9))
+    assert sorted(second) == sorted(third) == list(first)
+    assert len({first, second, third}) == 3
+    assert list(orders(9, 3)) == [first, second, third]
+
+
+def test_an_outcome_counts_what_was_trained(recording: Recording) -> None:
+    curves = recording.curves[:3]
+    last = [Event(c.fingerprint, len(c.epochs), 100.0 * n) for n, c in enumerate(curves, start=1)]
+    short = outcome("asha", 0, curves, [Event(curves[0].fingerprint, 1, 7200.0), *last[1:]], recording.quantity)
+    assert (short.complete, short.stopped, short.epochs) == (2, 1, 1 + 2 * len(curves[1].epochs))
+    assert short.hours == 2.0
+    seconds = curves[0].seconds[0] + curves[1].epochs[-1].seconds + curves[2].epochs[-1].seconds
+    assert short.core_hours == pytest.approx(seconds / 3600)
+    best = [max(e.validation_psnr for e in c.epochs) for c in curves]
+    assert short.best == max(best[1:])
+    assert short.regret == max(best) - max(best[1:])
+
+
+def test_what_a_replay_leaves_is_a_search(recording: Recording, tmp_path: Path) -> None:
+    first = recording.curves[0].fingerprint
+    ends = ends_of(recording) | {first: 2}
+    home = write_replayed(recording, ends, "asha", str(tmp_path), {"replayed": "by asha"})
+    record = SearchRecord.load(home)
+    assert isinstance(recording.record, SearchRecord)
+    for before, after in zip(recording.record.trials, record.trials, strict=True):
+        if before.fingerprint == first:
+            assert after == replace(before, state="stopped early", objectives=[], reason="at epoch 2 by asha")
+        else:
+            assert after == before
+    folder = Store(tmp_path / "trials").trial(first)
+    assert folder.epochs() == list(recording.curves[0].epochs[:2])
+    assert not folder.exists("scores.csv")
+    run = folder.run()
+    assert run is not None
+    assert run.status == "stopped"
+    assert record.provenance["replayed"] == "by asha"
+    assert (RECORD / "studies" / STUDY / "search.json").is_file()

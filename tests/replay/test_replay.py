@@ -1,0 +1,72 @@
+"""Replays of recorded trials through real Tune."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from rdun.replay import Curve, Recording, outcome
+from rdun.stopping import Asha, HyperBand, Median
+from rdun.tuning import cluster, replay
+
+SLOTS = 2
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("RAY_ADDRESS", raising=False)
+        with cluster(cpus=SLOTS):
+            yield
+
+
+def packed(curves: Sequence[Curve]) -> float:
+    """Seconds until all are over, each beginning when a place is free."""
+    free = [0.0] * SLOTS
+    for curve in curves:
+        heapq.heappush(free, heapq.heappop(free) + curve.epochs[-1].seconds)
+    return max(free)
+
+
+@pytest.mark.usefixtures("running")
+def test_without_a_rule_a_replay_is_the_record(recording: Recording) -> None:
+    curves = recording.curves[:7]
+    events = replay(curves, None, recording.quantity, SLOTS)
+    assert len(events) == sum(len(curve.epochs) for curve in curves)
+    assert [e.seconds for e in events] == sorted(e.seconds for e in events)
+    found = outcome("none", 0, curves, events, recording.quantity)
+    assert (found.complete, found.regret) == (7, 0.0)
+    assert found.core_hours == pytest.approx(sum(c.epochs[-1].seconds for c in curves) / 3600, rel=1e-12)
+    assert found.hours == pytest.approx(packed(curves) / 3600, rel=1e-12)
+    assert found.best == max(e.validation_psnr for c in curves for e in c.epochs)
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("rule", [Asha(1, 2), HyperBand(1, 2, 2), Median(2, 2)])
+def test_a_rule_stops_some_and_the_same_ones_each_time(rule: Asha | HyperBand | Median, recording: Recording) -> None:
+    curves = recording.curves[:8]
+    events = replay(curves, rule, recording.quantity, SLOTS, seed=1)
+    found = outcome("rule", 0, curves, events, recording.quantity)
+    assert 0 < found.stopped < 8
+    assert found.core_hours < sum(c.epochs[-1].seconds for c in curves) / 3600
+    assert replay(curves, rule, recording.quantity, SLOTS, seed=1) == events
+
+
+@pytest.mark.usefixtures("running")
+def test_asha_decides_as_its_definition_says(recording: Recording) -> None:
+    """At each rung a trial goes on if it is at least at the quantile of those that were there before it."""
+    import numpy as np
+
+    curves = {curve.fingerprint: curve for curve in recording.curves[:8]}
+    events = replay(list(curves.values()), Asha(1, 3), recording.quantity, SLOTS)
+    rungs: dict[int, list[float]] = {1: [], 3: []}
+    last = {event.fingerprint: event.epoch for event in events}
+    for event in events:
+        epochs = curves[event.fingerprint].epochs[: event.epoch]
+        if event.epoch in rungs:
+            value, rung = max(e.validation_psnr for e in epochs), rungs[event.epoch]
+            goes_on = not rung or value >= np.percentile(rung, 100 * (1 - 1 / 3))
+            assert goes_on == (last[event.fingerprint] > event.epoch)
+            rung.append(value)

@@ -1,0 +1,254 @@
+"""Early stopping on a real cluster, and what it leaves in the directories, in Optuna and in the record."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+from rdun.config import TrialConfig, from_dict, with_values
+from rdun.results import EpochRecord, Lease, Status, Store
+from rdun.search import Choice, Int, Objective, Real, Search
+from rdun.stopping import Asha, HyperBand, Median, Stopping
+from rdun.trial import run_trial
+from rdun.tuning import Suggestions, cluster, mark_stopped, run_search
+from rdun.tuning.stopping import Stopper
+from rdun.tuning.suggestions import Suggestion
+from tests.tuning.conftest import Open, leave
+
+
+@pytest.fixture
+def rates(search: Search) -> Search:
+    """Six settings of three epochs, half of which learn next to nothing."""
+    return replace(
+        search,
+        base=with_values(search.base, {"optim.epochs": 3}),
+        space={"optim.lr": Choice((3e-3, 1e-9)), "high": Int(1, 3)},
+        objectives=(Objective("validation_psnr", "maximize"),),
+        constraints=(),
+        stopping=Asha(grace=1, reduction=2),
+        baselines={"still": with_values(search.base, {"optim.epochs": 3, "optim.lr": 1e-12})},
+        trials=8,
+    )
+
+
+def run(suggestions: Suggestions, store: Store) -> None:
+    with cluster(cpus=1) as capacity:
+        run_search(suggestions, store, capacity, _look_away, _look_away)
+    suggestions.settle()
+    mark_stopped(suggestions.stopped(), "asha", store)
+
+
+def _look_away(*_: str) -> None:
+    pass
+
+
+@pytest.mark.usefixtures("clean_environment")
+def test_a_trial_that_is_behind_is_stopped_and_says_so(
+    rates: Search, store: Store, opened: Open, tmp_path: Path
+) -> None:
+    suggestions = opened(rates)
+    run(suggestions, store)
+    assert suggestions.finished()
+    record = suggestions.record()
+    stopped = [trial for trial in record.trials if trial.state == "stopped early"]
+    complete = [trial for trial in record.trials if trial.state == "complete"]
+    assert stopped
+    assert complete
+    assert len(record.trials) == 8
+    assert record.stopping.startswith("asha")
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{tmp_path}/search.db")
+    for trial in stopped:
+        folder, frozen = store.trial(trial.fingerprint), study.trials[trial.number]
+        info, epochs = folder.run(), folder.epochs()
+        assert info is not None
+        assert (info.status, info.reason) == ("stopped", f"stopped early {trial.reason}")
+        assert trial.reason == f"at epoch {len(epochs)} by asha"
+        assert folder.exists("checkpoint.pt")
+        assert 1 <= len(epochs) < 3
+        assert not trial.objectives
+        assert frozen.state == optuna.trial.TrialState.PRUNED
+        assert list(frozen.intermediate_values.values())[-1] == max(e.validation_psnr for e in epochs)
+        with Lease(folder):
+            pass  # nobody holds it
+    assert {trial.number for trial in record.best()} <= {trial.number for trial in complete}
+    still = store.trial(record.baselines["still"]).run()
+    assert still is not None
+    assert still.status == "complete"
+    assert suggestions.next() is None
+    assert opened(rates).next() is None
+    other = Suggestions(replace(rates, stopping=None), tmp_path / "other.db", store, "fp32", 8)
+    assert {found.fingerprint for found in iter(other.next, None)} == {trial.fingerprint for trial in stopped}
+    behind = store.trial(stopped[0].fingerprint)
+    reached = len(behind.epochs())
+    config = from_dict(TrialConfig, behind.read_json("config.json"))
+    whole = run_trial(config, behind.path)
+    assert whole.status == "complete"
+    assert whole.attempts[-1].resumed_at_epoch == reached
+    assert suggestions.record().trials == record.trials
+
+
+def curve(store: Store, fingerprint: str, values: list[float], status: Status = "running") -> None:
+    """A trial that has reached some epochs."""
+    leave(store, fingerprint, values[0], status)
+    first = store.trial(fingerprint).epochs()[0]
+    rest = [replace(first, epoch=e, validation_psnr=v) for e, v in enumerate(values, start=1)]
+    store.trial(fingerprint).write_epochs(rest)
+
+
+def given(suggestions: Suggestions) -> Suggestion:
+    found = suggestions.next()
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_a_driver_may_die_while_it_tells_of_a_stop(
+    told: int, rates: Search, store: Store, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies before it tells, after the mark, and after the values."""
+    one = replace(rates, baselines={}, trials=1)
+    suggestions = opened(one)
+    found = given(suggestions)
+    curve(store, found.fingerprint, [20.0, 19.0])
+
+    def die(*told: object, **names: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in (["mark"], ["report"], [])[told]:
+        monkeypatch.setattr(f"rdun.tuning.suggestions.{name}", die)
+    if told == 2:
+        monkeypatch.setattr(suggestions.study, "tell", die)
+    with pytest.raises(KeyboardInterrupt):
+        suggestions.ended(found.fingerprint, stopped_at=2)
+    monkeypatch.undo()
+    again = opened(one)
+    if told == 0:  # nothing is known: the trial goes on, and the rule decides again
+        assert again.next() == found
+        again.ended(found.fingerprint, stopped_at=2)
+    assert again.next() is None
+    assert again.finished()
+    (trial,) = again.record().trials
+    assert (trial.state, trial.reason) == ("stopped early", "at epoch 2 by asha")
+    assert again.study.trials[0].intermediate_values == {1: 20.0, 2: 20.0}
+    mark_stopped(again.stopped(), "asha", store)
+    run = store.trial(found.fingerprint).run()
+    assert run is not None
+    assert (run.status, run.reason) == ("stopped", "stopped early at epoch 2 by asha")
+
+
+def test_a_setting_that_was_stopped_is_a_duplicate_and_one_that_was_finished_elsewhere_is_complete(
+    rates: Search, store: Store, opened: Open
+) -> None:
+    one = replace(rates, baselines={}, space={"optim.lr": Choice((3e-3,)), "high": Int(1, 1)}, trials=3)
+    suggestions = opened(one, trials=2)
+    found = given(suggestions)
+    curve(store, found.fingerprint, [20.0])
+    suggestions.ended(found.fingerprint, stopped_at=1)
+    assert suggestions.next() is None
+    assert suggestions.finished()
+    assert not suggestions.record().best()
+    curve(store, found.fingerprint, [20.0, 21.0, 22.0], "complete")
+    longer = opened(one)
+    assert longer.next() is None
+    trials = longer.record().trials
+    assert [trial.state for trial in trials] == ["stopped early", "duplicate", "complete"]
+    assert [trial.objectives for trial in trials] == [[], [], [22.0]]
+    assert longer.curves() == {found.fingerprint: [20.0]}
+
+
+def test_a_stopped_trial_teaches_tpe(rates: Search, store: Store, opened: Open) -> None:
+    """After settings above 1e-3 were all stopped at low values, TPE looks below."""
+    wide = replace(
+        rates, baselines={}, build=None, sampler="tpe", space={"optim.lr": Real(1e-5, 1e-1, log=True)}, trials=30
+    )
+    suggestions = opened(wide)
+    rate = {True: 0, False: 0}
+    for number in range(30):
+        found = given(suggestions)
+        high = found.config.optim.lr > 1e-3
+        rate[high] += number >= 15
+        curve(store, found.fingerprint, [10.0] if high else [20.0, 21.0, 22.0], "running" if high else "complete")
+        suggestions.ended(found.fingerprint, stopped_at=1 if high else 0)
+    assert rate[False] > 2 * rate[True]
+
+
+def test_another_rule_is_another_search(rates: Search, opened: Open) -> None:
+    opened(rates)
+    for rule in (Asha(grace=1, reduction=3), Median(), None):
+        with pytest.raises(ValueError, match=r"was begun with stopping=Asha\(.*; give the search another name"):
+            opened(replace(rates, stopping=rule))
+
+
+@dataclass(frozen=True)
+class TuneTrial:
+    trial_id: str
+
+    @property
+    def config(self) -> dict[str, dict[str, str]]:
+        return {"trial": {"fingerprint": self.trial_id}}
+
+
+def tell(stopper: Stopper, fingerprint: str, epoch: int, psnr: float) -> str:
+    record = EpochRecord(
+        epoch=epoch, step=1, samples=1, seconds=1, timestamp=0, lr=1, train_loss=1, train_psnr=1, validation_psnr=psnr,
+        validation_ssim=0.5, stage_evaluations=1,
+    )  # fmt: skip
+    if epoch == 1:
+        stopper.on_trial_add(None, TuneTrial(fingerprint))
+    return stopper.on_trial_result(None, TuneTrial(fingerprint), asdict(record))
+
+
+@pytest.mark.parametrize("rule", [Asha(1, 2), HyperBand(1, 2, 2), Median(1, 1)])
+def test_a_rule_that_was_told_decides_like_one_that_has_seen(rule: Stopping) -> None:
+    curves = {f"t{n}": [20.0 + n + e for e in range(4)] for n in range(8)}
+    seen, told = (Stopper(rule, "validation_psnr", 4, seed=3) for _ in range(2))
+    chance = str(np.random.get_state())  # noqa: NPY002
+    for fingerprint, values in curves.items():
+        for epoch, psnr in enumerate(values, start=1):
+            seen.may_stop(fingerprint, 5)  # its last epoch is not reached
+            tell(seen, fingerprint, epoch, psnr)
+        told.knows(fingerprint, values)
+    for stopper in (seen, told):
+        stopper.may_stop("low", 4)
+        stopper.may_stop("high", 4)
+    low, high = (
+        [tell(stopper, name, 1, psnr) for stopper in (seen, told)] for name, psnr in (("low", 1.0), ("high", 30.0))
+    )
+    assert low[0] == low[1]
+    assert high == ["CONTINUE"] * 2
+    assert isinstance(rule, HyperBand) or low[0] == "STOP"
+    assert str(np.random.get_state()) == chance  # noqa: NPY002
+
+
+def test_the_last_epoch_and_baselines_are_never_stopped() -> None:
+    stopper = Stopper(Asha(1, 2), "validation_psnr", 2, seed=0)
+    for name in ("good", "bad", "late"):
+        stopper.may_stop(name, 2 if name != "late" else 1)
+    assert tell(stopper, "good", 1, 30.0) == "CONTINUE"
+    assert tell(stopper, "baseline", 1, 1.0) == "CONTINUE"
+    assert tell(stopper, "late", 1, 1.0) == "CONTINUE"
+    assert tell(stopper, "bad", 1, 1.0) == "STOP"
+    assert stopper.stopped == {"bad": 1}
+
+
+def test_seeds_are_separate(rates: Search, store: Store, opened: Open, tmp_path: Path) -> None:
+    """The search's seed chooses values and is in no trial; the base's seed is in all trials and chooses none."""
+
+    def settings(search: Search, name: str) -> list[tuple[dict[str, object], str, int]]:
+        found = Suggestions(replace(search, baselines={}), tmp_path / name, store, "fp32", 6)
+        given = list(iter(found.next, None))
+        return [(t.values, t.fingerprint, s.config.seed) for t, s in zip(found.record().trials, given, strict=False)]
+
+    wide = replace(rates, build=None, space={"optim.lr": Real(1e-4, 1e-2, log=True)})
+    usual = settings(wide, "a.db")
+    other_trials = settings(replace(wide, base=with_values(wide.base, {"seed": 7})), "b.db")
+    other_values = settings(replace(wide, seed=7), "c.db")
+    assert [values for values, _, _ in usual] == [values for values, _, _ in other_trials]
+    assert {seed for _, _, seed in other_trials} == {7}
+    assert not {f for _, f, _ in usual} & {f for _, f, _ in other_trials}
+    assert [values for values, _, _ in usual] != [values for values, _, _ in other_values]
+    assert {seed for _, _, seed in other_values} == {wide.base.seed}
