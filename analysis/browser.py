@@ -1,4 +1,4 @@
-"""A Chromium that is installed, run without a window: prints the report, and lets tests and benchmarks open it as a reader does."""
+"""A Chromium that is installed, run without a window: it prints the report, and opens it in tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -31,15 +31,18 @@ class BrowserError(Exception):
     """No browser, or one that did not do its work; the message is one line with the remedy."""
 
 
+def wanted() -> bool:
+    """Whether a browser may be used: an empty RDUN_BROWSER says no."""
+    return os.environ.get("RDUN_BROWSER") != ""
+
+
 def browser() -> str:
     """Path of a Chromium: that of the environment variable RDUN_BROWSER, else the first known name on the PATH.
 
     Raises:
-        BrowserError: there is none, or RDUN_BROWSER is empty: that turns browsers off.
+        BrowserError: there is none.
     """
     named = os.environ.get("RDUN_BROWSER")
-    if named == "":
-        raise BrowserError("RDUN_BROWSER is empty: no browser is wanted")
     if found := shutil.which(named) if named is not None else next(filter(None, map(shutil.which, NAMES)), None):
         return found
     if named is not None:

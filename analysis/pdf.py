@@ -5,16 +5,19 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from analysis.browser import BrowserError, browse
+from analysis.browser import BrowserError, browse, wanted
 from rdun.results import Folder
 
 
 def write_pdf(folder: Folder) -> str:
     """Prints report.html of a folder to report.pdf; returns why there is none, else an empty string.
 
-    A PDF of an earlier report is removed first: none is better than one that says something else than the page.
+    Where RDUN_BROWSER is empty no PDF is wanted, and nothing is to be said. A PDF of an earlier report is removed first: none
+    is better than one that says something else than the page.
     """
     folder.remove("report.pdf")
+    if not wanted():
+        return ""
     with tempfile.TemporaryDirectory() as place:
         page, printed = Path(place) / "report.html", Path(place) / "report.pdf"
         page.write_bytes(folder.read("report.html"))

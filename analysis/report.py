@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.answer import answer
-from analysis.document import FigureItem, TableItem, figures_of, tables_of
+from analysis.document import FigureItem, TableItem, tables_of
+from analysis.drawings import figures_of
 from analysis.figures import save_figure, themed_svg
 from analysis.figures.pictures import png, shrunk
 from analysis.figures.reconstructions import Panel, ReconstructionsInfo, error_palette
@@ -32,7 +33,8 @@ SECTIONS = {
     "differences": "Differences to the base arms",
     "overfitting": "Overfitting",
     "time": "Time",
-    "recursions": "Recursions at test time",
+    "recursions": "Recursions",
+    "learned": "Step sizes and thresholds",
     "learning": "Learning curves",
     "pictures": "Reconstructions",
     "claims": "Claims",

@@ -30,7 +30,7 @@ TRIAL_COLUMNS = (
 
 
 class TrialRow(NamedTuple):
-    """One line of the trials table; `anchor` is its id in the page, empty where the trial has a line already, or no fingerprint."""
+    """One line of the trials table; `anchor` is its id in the page, empty where the trial is already there."""
 
     anchor: str
     cells: list[dict[str, Any]]

@@ -4,7 +4,7 @@
 
 A synthetic study (2 systems x 5 training sizes x arms, 5 seeds) is written as a real one leaves it, and reported with all tables
 and figures. The page is then opened in Chromium without a window, a new profile each time: `open_seconds` runs from the start of
-the navigation until the page is loaded, its script has run and all of it is laid out (Navigation Timing); `closed` rows are left
+the navigation until the page is loaded, its script has run and all of it is laid out (Navigation Timing); the columns stay
 empty where no Chromium is installed. Seconds of a shared machine depend on its load, which is noted; CPU seconds hardly do.
 """
 
@@ -35,7 +35,7 @@ PROBE = """<script>addEventListener("load", () => {
 
 @dataclass(frozen=True)
 class Row:
-    """One study. `render_cpu` is user time of all threads; `open_*` are median and fastest of several; loads are 1-minute means."""
+    """One study. `render_cpu` is user time of all threads; `open_*`: median and fastest; loads: 1-minute means."""
 
     trials: int
     images: int
@@ -59,7 +59,9 @@ class Row:
 @click.option("--images", default=68, show_default=True, type=click.IntRange(min=1))
 @click.option("--ratios", default=5, show_default=True, type=click.IntRange(min=1, max=9))
 @click.option("--times", default=5, show_default=True, type=click.IntRange(min=1), help="How often the page is opened.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Write the study there, and leave it; reuse it if it is there.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Write the study there, and leave it; reuse it if it is there."
+)
 def main(out: Path, trials: tuple[int, ...], images: int, ratios: int, times: int, keep: Path | None) -> None:
     """Writes one row per number of trials to OUT."""
     rows = []
