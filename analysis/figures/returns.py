@@ -116,7 +116,6 @@ def _draw_line(ax: Axes, line: tuple[ReturnsPoint, ...], table: dict[str, Look])
     means = [float(np.mean(p.per_seed)) for p in line]
     ax.plot([p.recursions for p in line], means, color=MUTED, linewidth=1.0, zorder=1)
     for point, mean in zip(line, means, strict=True):
-        look = table[point.treatment]
-        at = [point.recursions] * len(point.per_seed)
-        ax.plot(at, point.per_seed, "_", color=look.colour, markersize=7, alpha=0.75, zorder=2)
-        ax.plot(at[:1], [mean], look.marker, color=look.colour, markersize=6.5, markeredgecolor="white", markeredgewidth=0.6, zorder=3)
+        look, x = table[point.treatment], point.recursions
+        ax.plot([x] * len(point.per_seed), point.per_seed, "_", color=look.colour, markersize=7, alpha=0.75, zorder=2)
+        ax.plot([x], [mean], look.marker, color=look.colour, markersize=6.5, markeredgecolor="white", zorder=3)
