@@ -24,7 +24,7 @@ def study(scale: Scale = "pocket") -> Study:
         question="DPDNN shares one denoiser over all its iterations: would several do better?",
         method="Block compressive sensing with DPDNN's six iterations, as L denoisers applied R times each, L x R = 6. "
         "Step sizes are separate in every iteration.",
-        expectation="Not published for compressive sensing by its authors. Two later papers trained the shared one, and disagree: "
+        expectation="Not published for compressive sensing by its authors. Two later papers trained the shared one and disagree: "
         "24.26 and 24.81 dB on BSD68 at 10 % (the tables of COAST and of ISTA-Net++). More denoisers can only fit the training "
         "blocks better.",
         scale=pocket_note(STEPS)

@@ -18,7 +18,18 @@ from rdun.search import Search
 from rdun.stopping import STOPPINGS
 from rdun.study import Study
 
-OTHER = {"__init__", "base", "loading", "replay", "run_ablation", "run_search", "run_study", "session"}
+OTHER = {
+    "__init__",
+    "base",
+    "loading",
+    "planning",
+    "replay",
+    "run_ablation",
+    "run_compare",
+    "run_search",
+    "run_study",
+    "session",
+}
 
 
 def names() -> list[str]:

@@ -31,6 +31,9 @@ class Stoppable(click.Command):
 @click.argument("name", metavar="[NAME]", default="quickstart")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop: arms or space, costs, what is already done.")
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
+@click.option(
+    "--compare", multiple=True, metavar="OTHER", help="Report beside another study or plan.json; no training."
+)
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
 @click.option("--list", "list_studies", is_flag=True, help="List studies and searches with their questions.")
 @click.option("--scale", type=click.Choice(["pocket", "full"]), help="Size of the paper's studies; default: pocket.")
@@ -55,6 +58,7 @@ def main(
     name: str,
     dry_run: bool,
     report_only: bool,
+    compare: Sequence[str],
     sync: bool,
     list_studies: bool,
     scale: str | None,
@@ -75,6 +79,7 @@ def main(
     """
     from rdun.study import Study
     from studies.loading import changed, changed_search, load, trials_of
+    from studies.run_compare import compare_studies
     from studies.run_search import extended, from_record, run_search
     from studies.run_study import from_results, run_study
 
@@ -87,10 +92,12 @@ def main(
         if isinstance(asked, Study):
             _refuse(name, "a study", {"--trials": trials, "--stopping": stopping, "--retry-failed": retry_failed})
             study = changed(asked, changes, seeds)
+            if compare:
+                return compare_studies(study, folder, compare)
             if report_only or sync:
                 return from_results(study, folder, sync)
             return run_study(study, folder, cpus, dry_run, keep)
-        _refuse(name, "a search", {"--seeds": seeds})
+        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare)})
         count, more = trials_of(trials)
         search = changed_search(asked, changes, count, stopping)
         if report_only or sync:

@@ -151,9 +151,14 @@ def from_record(search: Search, folder: Path, sync: bool) -> None:
 
 
 def _write_report(home: Path, store: Store) -> Report:
+    from analysis.pdf import write_pdf
     from analysis.search_report import write_search_report
+    from rdun.results import Folder
 
-    return write_search_report(home, store)
+    report = write_search_report(home, store)
+    if problem := write_pdf(Folder(str(home))):
+        click.echo(problem, err=True)
+    return report
 
 
 def _configs(search: Search) -> Iterable[TrialConfig]:

@@ -21,7 +21,7 @@ FAINT = "#dde1e6"
 PAPER = "#ffffff"
 HUES = ("#0072b2", "#d55e00", "#009e73", "#b5609a", "#a66f00", "#2a96d4", "#7a5cc7")
 """Okabe and Ito's order, the last ones darkened so that they keep a contrast of 3:1 on white; the first arm is drawn in ink."""
-SEQUENCE = ("#471365", "#46327e", "#3d4d8a", "#31668e", "#287c8e", "#20928c", "#22a884")
+SEQUENCE = ("#471365", "#46327e", "#3d4d8a", "#31668e", "#287c8e", "#20928c", "#22a782")
 """Ordered colours for counts, dark to light: the part of viridis with a contrast of 3:1 on white."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))

@@ -13,7 +13,7 @@ from rdun.tracking.runs import Runs, now
 from rdun.tracking.trials import Held, Place, Trials
 from rdun.tracking.view import Identity
 
-REPORT = ("report.html", "report.md", "plan.json", "search.json", "tables", "figures")
+REPORT = ("report.html", "report.md", "report.pdf", "plan.json", "search.json", "tables", "figures")
 """What is published of the folder of a study or search."""
 
 
