@@ -12,6 +12,13 @@ from analysis.numbers import plural
 from analysis.statistics import Comparison, Effect, smallest_exact_p
 from analysis.tables.table import Interval, Number, Table, Text
 
+KINDS = {
+    "main": "Mean over settings",
+    "factor": "Main effects of factors",
+    "interaction": "Difference between settings",
+}
+"""Heads of the groups of effects, in order."""
+
 
 def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], dataset: str) -> Table:
     """PSNR differences to the base arm with both intervals, Holm's p and the verdict."""
@@ -82,10 +89,10 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
 
 def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) -> Table:
     """Main effects over settings and their interactions."""
-    found = [e for e in effects if e.dataset == dataset]
+    found = sorted((e for e in effects if e.dataset == dataset), key=lambda e: list(KINDS).index(e.kind))
     rows = [
         {
-            "kind": "Mean over settings" if e.kind == "main" else "Difference between settings",
+            "kind": KINDS[e.kind],
             "name": e.name,
             "settings": float(e.settings),
             "seeds": f"{e.estimate.n} of {len(frames.plan.seeds)}",
@@ -99,7 +106,6 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
         }
         for e in found
     ]
-    frame = pd.DataFrame(rows).sort_values("kind", ascending=False, kind="stable") if rows else pd.DataFrame()
     return Table(
         name=f"effects-{dataset}",
         title=f"Effects over all settings on {dataset}",
@@ -107,9 +113,11 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             "Each effect is computed per seed from the paired PSNR differences of all settings and then averaged "
             "over seeds; 95\u00a0% t-interval "
             f"over seeds, bootstrap over seeds and images, p corrected by Holm over these {len(found)} effects. A "
-            "difference between settings asks whether the change does more in one than in the other."
+            "difference between settings asks whether the change does more in one than in the other. Main effects of factors, and "
+            "interactions with ×, are those of a full grid within a family: a level minus the base's one, averaged over the other "
+            "factors' combinations."
         ),
-        frame=frame.reset_index(drop=True),
+        frame=pd.DataFrame(rows),
         columns=(
             Text(key="name", header="Effect"),
             Number(key="settings", header="Settings", digits=0),
@@ -121,4 +129,5 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             Text(key="verdict", header="Verdict"),
         ),
         group="kind",
+        gaps={(line, "seeds"): e.reason for line, e in enumerate(found) if e.reason},
     )

@@ -86,7 +86,7 @@ BOUND = 3.5 * np.sqrt(0.95 * 0.05 / RUNS)
 
 @pytest.mark.parametrize("seeds", [2, 5])
 def test_intervals_cover_what_they_are_about(seeds: int) -> None:
-    """t over seeds: these images. Crossed t: all images, never clearly below 95 %. The bootstrap with 2 seeds: known too narrow."""
+    """t over seeds: these images. Crossed t: all images, never clearly below 95 %. The bootstrap of 2 seeds is too narrow."""
     shares = _shares(_drawn(SCENARIOS["seeds and images alike"], seeds, 11))
     for estimand in ("comparison", "main effect", "interaction"):
         assert abs(shares[estimand, "t over seeds", "these images"] - 0.95) <= BOUND
