@@ -11,7 +11,14 @@ import numpy as np
 from analysis.frames import StudyFrames
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.factorial import contrasts, grids
-from analysis.statistics.intervals import Estimate, Floats, bootstrap_interval, t_estimate
+from analysis.statistics.intervals import (
+    Estimate,
+    Floats,
+    bootstrap_interval,
+    cautious_p,
+    crossed_interval,
+    t_estimate,
+)
 from analysis.statistics.paired import Comparison
 
 
@@ -21,11 +28,12 @@ class Effect:
 
     Attributes:
         name: e.g. "recursive minus unrolled", or "recursive minus unrolled: 10 % minus 100 %" for an interaction.
-        kind: "main" (a treatment, mean over families), "factor" (a level of a factor, mean over the levels of the other factors of
-            the same family), or "interaction" (how much more one change does at one level of a factor than at another).
+        kind: "main" (a treatment, mean over families), "factor" (a level of a factor, mean over the other factors of the
+            same family), or "interaction" (how much more one change does at one level of a factor than at another).
         settings: number of comparisons or, of factorial effects, of combinations that enter.
         estimate: Student's t over the seeds for which all of them are complete.
-        boot_low, boot_high: bootstrap over these seeds and the images; p_holm: corrected over all effects on the dataset.
+        boot_low, boot_high: bootstrap over these seeds and the images; all_low, all_high: crossed t over both.
+        p_all: as in `Comparison`; p_holm: corrected over all effects on the dataset.
         reason: why there is no estimate.
     """
 
@@ -36,6 +44,9 @@ class Effect:
     estimate: Estimate
     boot_low: float
     boot_high: float
+    all_low: float = float("nan")
+    all_high: float = float("nan")
+    p_all: float = float("nan")
     p_holm: float = float("nan")
     reason: str = ""
 
@@ -61,7 +72,7 @@ def main_effects(frames: StudyFrames, comparisons: Sequence[Comparison]) -> list
                 effects.append(_effect(name, "main", dataset, found, np.full(len(found), 1 / len(found))))
                 effects += _interactions(frames, name, dataset, found)
         effects += factorial_effects(frames, dataset, [c for c in comparisons if c.dataset == dataset])
-        corrected = holm([e.estimate.p for e in effects])
+        corrected = holm([e.p_all for e in effects])
         results += [replace(e, p_holm=p) for e, p in zip(effects, corrected, strict=True)]
     return results
 
@@ -74,7 +85,7 @@ def _by_treatment(frames: StudyFrames, found: Sequence[Comparison]) -> dict[tupl
 
 
 def _interactions(frames: StudyFrames, name: str, dataset: str, found: list[Comparison]) -> list[Effect]:
-    """Effect at each further level of a factor minus that at its first one, averaged over the rest; for equally frequent levels."""
+    """Effect at each further level of a factor minus that at its first one, averaged over the rest; for balanced levels."""
     effects = []
     factors = [frames.arms[c.arm].factors for c in found]
     for factor in dict.fromkeys(n for f in factors for n in f):
@@ -92,7 +103,7 @@ def _interactions(frames: StudyFrames, name: str, dataset: str, found: list[Comp
 def factorial_effects(frames: StudyFrames, dataset: str, found: Sequence[Comparison]) -> list[Effect]:
     """Main effects and two-way interactions of the factors that form a full grid within a family.
 
-    The base arm itself has weight, but no difference to itself: a contrast of arms is the same contrast of their differences to it.
+    The base arm has weight, but no difference to itself: a contrast of arms is that of their differences to it.
     """
     known = {c.arm: c for c in found}
     effects = []
@@ -116,6 +127,7 @@ def _effect(name: str, kind: str, dataset: str, found: list[Comparison], weights
         table += weight * own.reindex(index=seeds, columns=images).to_numpy(dtype=float)
     estimate = t_estimate(table.mean(axis=1) if table.size else np.array([]))
     low, high = bootstrap_interval(table)
+    all_low, all_high = crossed_interval(table)
     lacking = [c.missing[0][1] if c.missing else c.reason for c in found if not c.seeds]
     reason = "" if estimate.n else (lacking or ["no seed or image is common to all"])[0]
     return Effect(
@@ -126,5 +138,8 @@ def _effect(name: str, kind: str, dataset: str, found: list[Comparison], weights
         estimate=estimate,
         boot_low=low,
         boot_high=high,
+        all_low=float(all_low),
+        all_high=float(all_high),
+        p_all=cautious_p(table),
         reason=reason,
     )

@@ -50,7 +50,7 @@ def t_estimate(values: Floats, *, confidence: float = CONFIDENCE, against: float
 
 
 def bootstrap_means(differences: Floats, replicates: int = 2000, seed: int = 0) -> Floats:
-    """Bootstrap distribution of the mean of a (seeds, images) table, shape (replicates,); of a stack of tables, (..., replicates).
+    """Bootstrap distribution of the mean of a (seeds, images) table, shape (replicates,); of a stack, (..., replicates).
 
     Seeds and images are crossed (every seed sees the same images), so both are drawn anew in each replicate, independently, and
     the table's rows and columns follow (Owen, "The pigeonhole bootstrap", 2007). Of n levels n - 1 are drawn, which makes the
@@ -94,6 +94,15 @@ def crossed_p(differences: Floats, against: float = 0.0) -> Floats:
     return np.asarray(np.where((error == 0) & (mean == against), 1.0, 2 * stats.t.sf(t, df)))
 
 
+def cautious_p(differences: Floats, against: float = 0.0) -> float:
+    """The larger of Student's p over seeds and the crossed p over seeds and images; the known one where only one is.
+
+    A difference on these images is not one on all images. Held against both, a verdict is seldom wrong about either.
+    """
+    over_seeds = t_estimate(differences.mean(axis=1) if differences.size else np.array([]), against=against).p
+    return float(np.fmax(over_seeds, crossed_p(differences, against)))
+
+
 def _crossed(differences: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean, its standard error and degrees of freedom."""
     n, m = differences.shape[-2:]
@@ -117,7 +126,7 @@ def bootstrap_interval(
     """Percentile interval over seeds and images, (low, high); unknown (nan) for fewer than two seeds.
 
     It covers less than it says with few seeds (with 2 seeds, it ends at the smaller and the larger of them); the
-    report states by how much.
+    report states by how much (benchmarks/coverage.py measures it).
     """
     if differences.shape[0] < 2 or differences.shape[1] < 1:
         return float("nan"), float("nan")
