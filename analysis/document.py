@@ -14,10 +14,13 @@ from analysis.statistics.paired import Images
 from analysis.tables import (
     Table,
     claims_table,
+    designs_table,
     differences_table,
     effects_table,
+    linked,
     matrices_table,
     overfitting_table,
+    paper_table,
     published_checkpoints_table,
     published_cost_table,
     published_table,
@@ -59,13 +62,15 @@ def tables_of(
     items += [TableItem("published", t) for t in published if len(t.frame)]
     items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
     items.append(TableItem("time", timing_table(frames)))
-    return items + ([TableItem("claims", claims_table(claims))] if claims else [])
+    items += [TableItem("claims", claims_table(claims))] if claims else []
+    return [item._replace(table=linked(item.table, frames)) for item in items]
 
 
 def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Sequence[Effect]) -> list[TableItem]:
     frames = images.frames
     datasets = images.datasets() or test_sets(frames)
     items = [TableItem("quality", quality_table(images, comparisons, d)) for d in datasets]
+    items += [TableItem("quality", paper_table(images, d)) for d in datasets]
     items += [TableItem("quality", t) for d in datasets if len((t := matrices_table(frames, d)).frame)]
     if comparisons:
         items += [TableItem("differences", differences_table(frames, comparisons, d)) for d in datasets]
@@ -74,6 +79,7 @@ def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Se
         for d in datasets
         if any(e.dataset == d for e in effects)
     ]
+    items += [TableItem("recursions", t) for d in datasets if len((t := designs_table(images, comparisons, d)).frame)]
     items += [TableItem("recursions", t) for d in datasets if len((t := recursions_table(frames, d)).frame)]
     return items
 

@@ -3,7 +3,14 @@
 from analysis.statistics.claims import ClaimResult, check_claims
 from analysis.statistics.corrections import holm
 from analysis.statistics.effects import Effect, main_effects
-from analysis.statistics.intervals import Estimate, bootstrap_interval, smallest_exact_p, t_estimate
+from analysis.statistics.intervals import (
+    Estimate,
+    bootstrap_interval,
+    crossed_interval,
+    crossed_p,
+    smallest_exact_p,
+    t_estimate,
+)
 from analysis.statistics.paired import Comparison, compare, compare_arms, paired_differences
 
 __all__ = [
@@ -15,6 +22,8 @@ __all__ = [
     "check_claims",
     "compare",
     "compare_arms",
+    "crossed_interval",
+    "crossed_p",
     "holm",
     "main_effects",
     "paired_differences",

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from analysis.measures import AVERAGE
 from analysis.statistics.corrections import LEVEL, decided, holm
-from analysis.statistics.intervals import t_estimate
+from analysis.statistics.intervals import cautious_p
 from analysis.statistics.paired import Comparison, Images, compare
 from rdun.results import ClaimRecord
 
@@ -23,7 +21,8 @@ class ClaimResult:
 
     Attributes:
         comparison: the difference itself.
-        p: Student's two-sided p-value of "the difference is exactly `at_least`"; p_holm: corrected over the study's claims.
+        p: two-sided p-value of "the difference is exactly `at_least`", the larger of those by Student's t over seeds and by the
+            crossed t over seeds and images; p_holm: corrected over the study's claims.
         verdict: "held" or "refuted" only if p_holm < 5 % and the bootstrap interval lies on one side of `at_least`.
         reason: why it is undecided.
     """
@@ -40,7 +39,7 @@ def check_claims(images: Images, claims: Sequence[ClaimRecord]) -> list[ClaimRes
     """All claims of a study, on each test dataset, corrected together."""
     places = [(c, d) for c in claims for d in images.datasets_of(c.arm) or ["test"]]
     pairs = [(c, compare(images, c.arm, c.versus, d, AVERAGE, c.metric)) for c, d in places]
-    p_values = [t_estimate(np.array(found.per_seed), against=c.at_least).p for c, found in pairs]
+    p_values = [cautious_p(found.differences.to_numpy(dtype=float), c.at_least) for c, found in pairs]
     return [_judge(c, f, p, q) for (c, f), p, q in zip(pairs, p_values, holm(p_values), strict=True)]
 
 

@@ -20,8 +20,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def decided(p_holm: float, boot_low: float, boot_high: float, against: float = 0.0) -> bool:
-    """Whether a difference can be told from `against`: by Student's t over seeds after Holm's correction, and by the
-    bootstrap too.
+    """Whether a difference can be told from `against`: after Holm's correction of `cautious_p`, and by the bootstrap too.
 
     With two seeds the t-interval is sometimes very narrow by chance; asking both keeps such a coincidence undecided where single
     images disagree.

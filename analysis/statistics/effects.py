@@ -10,7 +10,15 @@ import numpy as np
 
 from analysis.frames import StudyFrames
 from analysis.statistics.corrections import decided, holm
-from analysis.statistics.intervals import Estimate, Floats, bootstrap_interval, t_estimate
+from analysis.statistics.factorial import contrasts, grids
+from analysis.statistics.intervals import (
+    Estimate,
+    Floats,
+    bootstrap_interval,
+    cautious_p,
+    crossed_interval,
+    t_estimate,
+)
 from analysis.statistics.paired import Comparison
 
 
@@ -20,10 +28,13 @@ class Effect:
 
     Attributes:
         name: e.g. "recursive minus unrolled", or "recursive minus unrolled: 10 % minus 100 %" for an interaction.
-        kind: "main" (mean over settings) or "interaction" (difference of two levels of a factor).
-        settings: number of families that enter.
+        kind: "main" (a treatment, mean over families), "factor" (a level of a factor, mean over the other factors of the
+            same family), or "interaction" (how much more one change does at one level of a factor than at another).
+        settings: number of comparisons or, of factorial effects, of combinations that enter.
         estimate: Student's t over the seeds for which all of them are complete.
-        boot_low, boot_high: bootstrap over these seeds and the images; p_holm: corrected over all effects on the dataset.
+        boot_low, boot_high: bootstrap over these seeds and the images; all_low, all_high: crossed t over both.
+        p_all: as in `Comparison`; p_holm: corrected over all effects on the dataset.
+        reason: why there is no estimate.
     """
 
     name: str
@@ -33,7 +44,11 @@ class Effect:
     estimate: Estimate
     boot_low: float
     boot_high: float
+    all_low: float = float("nan")
+    all_high: float = float("nan")
+    p_all: float = float("nan")
     p_holm: float = float("nan")
+    reason: str = ""
 
     @property
     def verdict(self) -> str:
@@ -45,7 +60,8 @@ class Effect:
 
 
 def main_effects(frames: StudyFrames, comparisons: Sequence[Comparison]) -> list[Effect]:
-    """Main effect of every treatment pair that occurs in two or more families, and its interaction with two-level factors."""
+    """Main effect of every treatment pair that occurs in two or more families, its interaction with the factors between families,
+    and the factorial effects within families; p-values corrected together on each dataset."""
     results: list[Effect] = []
     for dataset in dict.fromkeys(c.dataset for c in comparisons):
         effects: list[Effect] = []
@@ -55,7 +71,8 @@ def main_effects(frames: StudyFrames, comparisons: Sequence[Comparison]) -> list
                 name = f"“{treatment}” minus “{versus}”"
                 effects.append(_effect(name, "main", dataset, found, np.full(len(found), 1 / len(found))))
                 effects += _interactions(frames, name, dataset, found)
-        corrected = holm([e.estimate.p for e in effects])
+        effects += factorial_effects(frames, dataset, [c for c in comparisons if c.dataset == dataset])
+        corrected = holm([e.p_all for e in effects])
         results += [replace(e, p_holm=p) for e, p in zip(effects, corrected, strict=True)]
     return results
 
@@ -68,16 +85,35 @@ def _by_treatment(frames: StudyFrames, found: Sequence[Comparison]) -> dict[tupl
 
 
 def _interactions(frames: StudyFrames, name: str, dataset: str, found: list[Comparison]) -> list[Effect]:
-    """Effect at one level minus effect at the other, averaged over the rest, for factors with two levels."""
+    """Effect at each further level of a factor minus that at its first one, averaged over the rest; for balanced levels."""
     effects = []
     factors = [frames.arms[c.arm].factors for c in found]
     for factor in dict.fromkeys(n for f in factors for n in f):
         levels = [f.get(factor, "") for f in factors]
-        one, *others = dict.fromkeys(levels)
-        if len(others) != 1 or levels.count(one) != levels.count(others[0]):
+        first, *others = dict.fromkeys(levels)
+        if len({levels.count(level) for level in levels}) > 1:
             continue
-        weights = np.array([1 if level == one else -1 for level in levels]) / levels.count(one)
-        effects.append(_effect(f"{name}: {one} minus {others[0]}", "interaction", dataset, found, weights))
+        pairs = [(first, others[0])] if len(others) == 1 else [(level, first) for level in others]
+        for one, other in pairs:
+            weights = np.array([(level == one) - (level == other) for level in levels]) / levels.count(one)
+            effects.append(_effect(f"{name}: {one} minus {other}", "interaction", dataset, found, weights))
+    return effects
+
+
+def factorial_effects(frames: StudyFrames, dataset: str, found: Sequence[Comparison]) -> list[Effect]:
+    """Main effects and two-way interactions of the factors that form a full grid within a family.
+
+    The base arm has weight, but no difference to itself: a contrast of arms is that of their differences to it.
+    """
+    known = {c.arm: c for c in found}
+    effects = []
+    for grid in grids(frames.arms.values()):
+        for contrast in contrasts(grid):
+            weights = {arm: w for arm, w in contrast.weights.items() if arm in known}
+            comparisons = [known[arm] for arm in weights]
+            if comparisons:
+                effect = _effect(contrast.name, contrast.kind, dataset, comparisons, np.array(list(weights.values())))
+                effects.append(replace(effect, settings=contrast.settings))
     return effects
 
 
@@ -86,10 +122,24 @@ def _effect(name: str, kind: str, dataset: str, found: list[Comparison], weights
     tables = [c.differences for c in found]
     seeds = sorted(set.intersection(*(set(t.index) for t in tables)))
     images = sorted(set.intersection(*(set(t.columns) for t in tables)))
-    values = sum(w * t.loc[seeds, images].to_numpy(dtype=float) for w, t in zip(weights, tables, strict=True))
-    table: Floats = np.asarray(values, dtype=float).reshape(len(seeds), len(images))
+    table: Floats = np.zeros((len(seeds), len(images)))
+    for weight, own in zip(weights, tables, strict=True):
+        table += weight * own.reindex(index=seeds, columns=images).to_numpy(dtype=float)
     estimate = t_estimate(table.mean(axis=1) if table.size else np.array([]))
     low, high = bootstrap_interval(table)
+    all_low, all_high = crossed_interval(table)
+    lacking = [c.missing[0][1] if c.missing else c.reason for c in found if not c.seeds]
+    reason = "" if estimate.n else (lacking or ["no seed or image is common to all"])[0]
     return Effect(
-        name=name, kind=kind, dataset=dataset, settings=len(found), estimate=estimate, boot_low=low, boot_high=high
+        name=name,
+        kind=kind,
+        dataset=dataset,
+        settings=len(found),
+        estimate=estimate,
+        boot_low=low,
+        boot_high=high,
+        all_low=float(all_low),
+        all_high=float(all_high),
+        p_all=cautious_p(table),
+        reason=reason,
     )

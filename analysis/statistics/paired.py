@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE, initial_scores, missing_seeds, network_scores, per_image
 from analysis.statistics.corrections import decided, holm
-from analysis.statistics.intervals import Floats, bootstrap_interval, t_estimate
+from analysis.statistics.intervals import Floats, bootstrap_interval, cautious_p, crossed_interval, t_estimate
 
 Verdict = Literal["higher", "lower", "undecided", "equal", "no data"]
 NAN = float("nan")
@@ -28,10 +28,12 @@ class Comparison:
         per_seed: mean difference of each of them.
         mean, low, high, df, p: Student's t over the seeds; nan where unknown.
         boot_low, boot_high: bootstrap over seeds and images.
-        p_holm: p corrected for all comparisons of the study on this dataset and metric.
+        all_low, all_high: crossed t over seeds and images; p_all: the larger of p and its p-value.
+        p_holm: p_all corrected for all comparisons of the study on this dataset and metric.
         images: number of test images.
         images_better: part of the images whose mean difference over the seeds is positive.
-        effect: mean / standard deviation over images of the per-image differences (Cohen's d_z); nan below 2 images.
+        effect: Cohen's d_z, the paired standardised difference: mean_i(d_i) / sd_i(d_i), d_i the mean difference over
+            the seeds on image i, sd with n - 1; nan below 2 images or without spread.
         missing: seeds without a difference and why.
         reason: why there is no estimate at all.
         differences: the differences themselves, shape (seeds, images).
@@ -51,6 +53,9 @@ class Comparison:
     p: float = NAN
     boot_low: float = NAN
     boot_high: float = NAN
+    all_low: float = NAN
+    all_high: float = NAN
+    p_all: float = NAN
     p_holm: float = NAN
     images: int = 0
     images_better: float = NAN
@@ -144,6 +149,8 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
     values: Floats = table.to_numpy(dtype=float)
     estimate = t_estimate(values.mean(axis=1))
     low, high = bootstrap_interval(values)
+    all_low, all_high = crossed_interval(values)
+    p_all = cautious_p(values)
     by_image = values.mean(axis=0)
     return replace(
         base,
@@ -156,7 +163,10 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
         p=estimate.p,
         boot_low=low,
         boot_high=high,
-        p_holm=estimate.p,
+        all_low=float(all_low),
+        all_high=float(all_high),
+        p_all=p_all,
+        p_holm=p_all,
         images=values.shape[1],
         images_better=float((by_image > 0).mean()),
         effect=_effect(by_image),
@@ -183,6 +193,6 @@ def compare_arms(images: Images, *, at: str = AVERAGE, metric: str = "psnr") -> 
     results: list[Comparison] = []
     for dataset in images.datasets() or ["test"]:
         found = [compare(images, a, v, dataset, at, metric) for a, v in pairs]
-        corrected = holm([c.p for c in found])
+        corrected = holm([c.p_all for c in found])
         results += [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
     return results

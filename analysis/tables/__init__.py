@@ -2,29 +2,36 @@
 
 from analysis.tables.claims import claims_table
 from analysis.tables.differences import differences_table, effects_table
+from analysis.tables.links import linked
 from analysis.tables.matrices import matrices_table
 from analysis.tables.overfitting import overfitting_table
+from analysis.tables.paper import paper_table
 from analysis.tables.published import published_checkpoints_table, published_cost_table, published_table
 from analysis.tables.quality import quality_table
-from analysis.tables.recursions import recursions_table
+from analysis.tables.recursions import designs_table, recursions_table
 from analysis.tables.render import latex_text, markdown_text, to_csv, to_html, to_latex, to_markdown
-from analysis.tables.table import Interval, Number, Pair, Span, Table, Text
+from analysis.tables.table import Compared, Interval, Number, Pair, Span, Table, Text, anchor
 from analysis.tables.timing import timing_table
 
 __all__ = [
+    "Compared",
     "Interval",
     "Number",
     "Pair",
     "Span",
     "Table",
     "Text",
+    "anchor",
     "claims_table",
+    "designs_table",
     "differences_table",
     "effects_table",
     "latex_text",
+    "linked",
     "markdown_text",
     "matrices_table",
     "overfitting_table",
+    "paper_table",
     "published_checkpoints_table",
     "published_cost_table",
     "published_table",

@@ -32,7 +32,9 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
         title="Claims",
         caption=(
             "Declared before the study ran. Held or refuted: the measured difference lies on that side of the threshold and "
-            "p, by Student's t over seeds and Holm's correction over all claims, is below 0.05; the bootstrap over "
+            "p, the larger of Student's t over seeds and the crossed t over seeds and images, with Holm's correction over all "
+            "claims, "
+            "is below 0.05; the bootstrap over "
             "seeds and images agrees. Everything else is undecided."
         ),
         frame=pd.DataFrame(rows),

@@ -1,14 +1,106 @@
-"""Test-time recursions: one set of weights, tested with other numbers of stage applications."""
+"""Recursions: arms by layers, recursions and ranges; and one set of weights tested with other counts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from analysis.frames import StudyFrames
-from analysis.measures import recursion_cells, swept_arms
-from analysis.tables.table import Number, Table, Text
+from analysis.frames import Arm, StudyFrames
+from analysis.measures import AVERAGE, cell_means, missing_seeds, recursion_cells, swept_arms
+from analysis.numbers import DIGITS
+from analysis.statistics import Comparison
+from analysis.statistics.paired import Images
+from analysis.tables.table import Interval, Number, Table, Text
+from rdun.config import Fixed
+
+NAN = float("nan")
+
+
+def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: str) -> Table:
+    """Quality of the arms by layers, recursions in training and at test; no line where all arms have the same."""
+    frames = images.frames
+    arms = sorted(frames.arms.values(), key=lambda a: (frames.families().index(a.family), *_design(a)))
+    if len({_design(a) for a in arms}) < 2:
+        arms = []
+    means = cell_means(images.values)
+    means = means[(means["dataset"] == dataset) & (means["at"] == AVERAGE)]
+    found = {c.arm: c for c in comparisons if c.dataset == dataset}
+    rows: list[dict[str, Any]] = []
+    gaps: dict[tuple[int, str], str] = {}
+    for line, arm in enumerate(arms):
+        own = means[means["arm"] == arm.name]
+        rows.append(_design_row(arm, own, found.get(arm.name)))
+        if lacking := missing_seeds(frames, arm.name, AVERAGE, [int(s) for s in own["seed"].unique()]):
+            gaps[line, "psnr"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
+    return Table(
+        name=f"designs-{dataset}",
+        title=f"Layers, recursions and ranges on {dataset}",
+        caption=(
+            "Each arm by its layers, its recursions per layer in training (a range: drawn anew for every batch) and at test. "
+            "PSNR and SSIM averaged over ratios and images, mean ± standard deviation over seeds. Difference: PSNR minus that of the "
+            "base arm, paired by seed and image, with the 95\u00a0% t-interval over seeds; the verdict is that of the table of differences."
+        ),
+        frame=pd.DataFrame(rows),
+        columns=(
+            Text(key="network", header="Network"),
+            Number(key="layers", header="Layers", digits=0),
+            Text(key="train", header="Recursions in training", align="right"),
+            Text(key="test", header="At test", align="right"),
+            Number(key="evaluations", header="Stage applications", digits=0),
+            Number(key="parameters", header="Parameters", digits=0),
+            Number(key="psnr", header="PSNR", unit="dB", spread="psnr sd", best="max"),
+            Number(key="ssim", header="SSIM", digits=4, best="max"),
+            Number(key="mean", header="Difference", unit="dB", signed=True),
+            Interval(low="low", high="high", header="95\u00a0% interval", unit="dB"),
+            Text(key="verdict", header="Verdict"),
+        ),
+        group="family" if any(frames.families()) else "",
+        gaps=gaps,
+    )
+
+
+def _design(arm: Arm) -> tuple[int, tuple[int, ...], str]:
+    """Layers, counts at test, counts in training."""
+    config = arm.configs[0]
+    return config.model.layers, config.test_counts, _training(arm)
+
+
+def _training(arm: Arm) -> str:
+    """`Fixed((4,))` -> "4"; `UniformRange((1,), (4,))` -> "1–4"; one entry per layer where layers differ."""
+    train = arm.configs[0].recursion.train
+    if isinstance(train, Fixed):
+        return _counts(train.counts)
+    n = max(len(train.low), len(train.high))
+    low, high = (c * n if len(c) == 1 else c for c in (train.low, train.high))
+    ranges = [f"{a}–{b}" if a != b else str(a) for a, b in zip(low, high, strict=True)]
+    return ranges[0] if len(set(ranges)) == 1 else ", ".join(ranges)
+
+
+def _counts(counts: tuple[int, ...]) -> str:
+    return str(counts[0]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
+
+
+def _design_row(arm: Arm, own: pd.DataFrame, found: Comparison | None) -> dict[str, Any]:
+    config, known = arm.configs[0], found if found is not None and found.seeds else None
+    row: dict[str, Any] = {
+        "family": arm.family,
+        "arm": arm.name,
+        "versus": arm.compare_to or "",
+        "network": arm.treatment,
+        "layers": float(config.model.layers),
+        "train": _training(arm),
+        "test": _counts(config.test_counts),
+        "evaluations": float(arm.evaluations_test),
+        "parameters": float(arm.parameters),
+        "verdict": found.verdict if found else "",
+    }
+    for metric in DIGITS:
+        values = own.loc[own["metric"] == metric, "value"]
+        row |= {metric: float(values.mean()) if len(values) else NAN}
+        row[f"{metric} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
+    return row | {k: getattr(known, k) if known else NAN for k in ("mean", "low", "high")}
 
 
 def recursions_table(frames: StudyFrames, dataset: str) -> Table:

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 from markupsafe import Markup, escape
 
-from analysis.tables.table import Column, Span, Table
+from analysis.tables.table import Column, Span, Table, anchor
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -124,7 +124,7 @@ def to_html(table: Table) -> Markup:
     )
     body = Markup("")
     last: str | None = None
-    for group, line in zip(table.group_heads(), table.cells(), strict=True):
+    for place, (group, line) in enumerate(zip(table.group_heads(), table.cells(), strict=True)):
         if group != last:
             body += Markup("</tbody><tbody>") if last is not None else Markup("<tbody>")
             if group:
@@ -132,7 +132,9 @@ def to_html(table: Table) -> Markup:
                     len(table.columns), group
                 )
         last = group
-        body += Markup("<tr>{}</tr>").format(Markup("").join(_html_cell(table, i, cell) for i, cell in enumerate(line)))
+        body += Markup("<tr>{}</tr>").format(
+            Markup("").join(_html_cell(table, place, i, cell) for i, cell in enumerate(line))
+        )
     body += (
         Markup("</tbody>")
         if last is not None
@@ -141,11 +143,21 @@ def to_html(table: Table) -> Markup:
     return Markup("<table><thead><tr>{}</tr></thead>{}</table>").format(heads, body)
 
 
-def _html_cell(table: Table, position: int, cell: list[Span]) -> Markup:
-    content = Markup("").join(_html_span(table, s) for s in cell)
+def _html_cell(table: Table, line: int, position: int, cell: list[Span]) -> Markup:
+    content = Markup("").join(_html_span(table, s) for s in cell if not s.note)
+    if trials := table.links.get((line, table.columns[position].keys[0])):
+        content = _html_link(content, trials)
+    content += Markup("").join(_html_span(table, s) for s in cell if s.note)
     if position == 0:
         return Markup('<th scope="row" class="{}">{}</th>').format(table.columns[0].align, content)
     return Markup('<td class="{}">{}</td>').format(table.columns[position].align, content)
+
+
+def _html_link(content: Markup, trials: tuple[str, ...]) -> Markup:
+    """Leads to the first trial; the others of an arm stand below it, and are named in the title."""
+    return Markup('<a class="trials" href="#{}" title="{}">{}</a>').format(
+        anchor(trials[0]), "Trials " + ", ".join(trials), content
+    )
 
 
 def _html_span(table: Table, span: Span) -> Markup:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import pandas as pd
 
-from analysis.numbers import GAP, interval, number
+from analysis.numbers import DIGITS, GAP, interval, number
 
 Row = dict[str, Any]
 Best = dict[str, float]
@@ -127,6 +127,41 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compared:
+    """PSNR / SSIM as measured; in brackets, where there is one, the published pair, the differences and the verdict."""
+
+    at: str
+    header: str
+    unit: str = "dB / SSIM"
+    align: Align = "right"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Measured, published, difference of both metrics, and the verdict: "psnr 10 %", ..., "verdict 10 %"."""
+        kinds = ("", " published", " difference")
+        return (*(f"{m} {self.at}{k}" for k in kinds for m in DIGITS), f"verdict {self.at}")
+
+    @property
+    def numbers(self) -> list[Number]:
+        """The measured pair: what is best is sought among these."""
+        return [Number(key=f"{m} {self.at}", header=m, digits=digits, best="max") for m, digits in DIGITS.items()]
+
+    def spans(self, row: Row, best: Best) -> list[Span]:
+        psnr, ssim = (n.spans(row, best) for n in self.numbers)
+        measured = psnr if psnr[0].text == GAP else [*psnr, Span(" / "), *ssim]
+        verdict = str(row[f"verdict {self.at}"])
+        if not verdict:
+            return measured
+        words = [f"published {self._pair(row, 'published')}"]
+        words += [f"{self._pair(row, 'difference', signed=True)}"] if verdict != "not run" else []
+        return [*measured, Span(f" [{', '.join(words)}: {verdict}]")]
+
+    def _pair(self, row: Row, kind: str, *, signed: bool = False) -> str:
+        values = (number(row[f"{m} {self.at} {kind}"], digits, signed=signed) for m, digits in DIGITS.items())
+        return " / ".join(values)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """One table of a report; every output format is rendered from it.
 
@@ -137,7 +172,7 @@ class Table:
         group: column whose values head groups of lines; "" for none. The best value is sought within a group.
         gaps: (line, column key) -> why the cell is empty or rests on fewer seeds; printed as numbered notes.
         notes: further remarks.
-        links: line -> anchor in the report, for a cell of the first column.
+        links: (line, first key of a column) -> fingerprints of the trials behind the cell; see `anchor`.
     """
 
     name: str
@@ -148,6 +183,7 @@ class Table:
     group: str = ""
     gaps: dict[tuple[int, str], str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    links: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
 
     def reasons(self) -> list[str]:
         """The distinct reasons of gaps, in order; note i is `reasons()[i - 1]`."""
@@ -182,7 +218,14 @@ class Table:
         return {g: {n.key: _extreme(n, members) for n in numbers} for g, members in groups.items()}
 
 
+def anchor(fingerprint: str) -> str:
+    """The id of a trial's row in the report's table of trials."""
+    return f"trial-{fingerprint}"
+
+
 def _numbers(column: Column) -> list[Number]:
+    if isinstance(column, Compared):
+        return column.numbers
     if isinstance(column, Pair):
         return [column.first, column.second]
     return [column] if isinstance(column, Number) else []

@@ -1,0 +1,88 @@
+"""Factorial designs within a family: which factors form a full grid, and the contrasts of their main effects and interactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations, product
+from typing import NamedTuple
+
+from analysis.frames import Arm
+
+Setting = tuple[str, ...]
+
+
+class Grid(NamedTuple):
+    """A full grid of levels within one family.
+
+    Attributes:
+        base: the arm that all others are compared with.
+        levels: factor -> its levels, the base's one first.
+        arms: levels, in the order of the factors -> arm.
+    """
+
+    family: str
+    base: str
+    levels: dict[str, list[str]]
+    arms: dict[Setting, str]
+
+
+class Contrast(NamedTuple):
+    """A weighted sum of arms.
+
+    Attributes:
+        kind: "factor" or "interaction".
+        settings: combinations of the other factors that are averaged.
+    """
+
+    name: str
+    kind: str
+    weights: dict[str, float]
+    settings: int
+
+
+def grids(arms: Iterable[Arm]) -> Iterator[Grid]:
+    """The families whose arms are all compared with one base and have every combination of two or more varying factors once."""
+    families: dict[str, list[Arm]] = {}
+    for arm in arms:
+        families.setdefault(arm.family, []).append(arm)
+    for family, members in families.items():
+        bases = [a for a in members if a.compare_to is None]
+        if len(bases) != 1 or any(a.compare_to != bases[0].name for a in members if a is not bases[0]):
+            continue
+        ordered = [bases[0], *(a for a in members if a is not bases[0])]
+        names = dict.fromkeys(n for a in ordered for n in a.factors)
+        levels = {n: list(dict.fromkeys(a.factors.get(n, "") for a in ordered)) for n in names}
+        levels = {n: found for n, found in levels.items() if len(found) > 1}
+        cells = {tuple(a.factors.get(n, "") for n in levels): a.name for a in ordered}
+        if len(levels) > 1 and len(ordered) == len(cells) == len(list(product(*levels.values()))):
+            yield Grid(family, bases[0].name, levels, cells)
+
+
+def contrasts(grid: Grid) -> Iterator[Contrast]:
+    """Every level of every factor against the base's level, then every pair of those changes.
+
+    Main effect: the mean over the other factors' combinations of y(level) - y(base level). Interaction of two changes: the mean
+    of [y(both) - y(second)] - [y(first) - y(neither)].
+    """
+    changes = [(factor, level) for factor, levels in grid.levels.items() for level in levels[1:]]
+    for change in changes:
+        yield _contrast(grid, [change])
+    for pair in combinations(changes, 2):
+        if pair[0][0] != pair[1][0]:
+            yield _contrast(grid, list(pair))
+
+
+def _contrast(grid: Grid, changes: list[tuple[str, str]]) -> Contrast:
+    signs = {f: {level: 1, grid.levels[f][0]: -1} for f, level in changes}
+    weights: dict[str, float] = {}
+    for setting, arm in grid.arms.items():
+        sign = 1
+        for factor, level in zip(grid.levels, setting, strict=True):
+            sign *= signs[factor].get(level, 0) if factor in signs else 1
+        if sign:
+            weights[arm] = float(sign)
+    settings = len(weights) // 2 ** len(changes)
+    words = [f"{factor}: {level} minus {grid.levels[factor][0]}" for factor, level in changes]
+    name = (f"{grid.family}, " if grid.family else "") + " × ".join(words)
+    kind = "factor" if len(changes) == 1 else "interaction"
+    return Contrast(name, kind, {arm: w / settings for arm, w in weights.items()}, settings)

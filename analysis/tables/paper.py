@@ -1,0 +1,84 @@
+"""The paper's Table 1 in its own layout, each cell with the published value, the difference and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import Arm
+from analysis.measures import AVERAGE, cell_means, missing_seeds, ratio_labels
+from analysis.numbers import DIGITS, percent
+from analysis.statistics.paired import Images
+from analysis.tables.table import Compared, Number, Table, Text
+from analysis.verdicts import TOLERANCE, QualityCell, quality_cells
+
+NAN = float("nan")
+
+
+def paper_table(images: Images, dataset: str) -> Table:
+    """Rows: data fraction (groups), then model, configuration, layout; columns: PSNR / SSIM per ratio and average."""
+    frames = images.frames
+    heads = ratio_labels(frames)
+    heads = heads if len(heads) == 1 else [*heads, AVERAGE]
+    means = cell_means(images.values)
+    means = means[means["dataset"] == dataset]
+    published = {(c.arm, c.at): c for c in quality_cells(images) if c.dataset == frames.data_set(dataset)}
+    arms = sorted(frames.arms.values(), key=lambda a: -a.fraction)
+    rows, gaps = [], {}
+    for line, arm in enumerate(arms):
+        own = means[means["arm"] == arm.name]
+        rows.append(_row(arm, own, heads, published))
+        for at in heads:
+            cell = published.get((arm.name, at))
+            seeds = [int(s) for s in own.loc[own["at"] == at, "seed"].unique()]
+            lacking = "; ".join(f"seed {s} {why}" for s, why in missing_seeds(frames, arm.name, at, seeds))
+            if reason := lacking or (cell.reason if cell else ""):
+                gaps[line, f"psnr {at}"] = reason
+    return Table(
+        name=f"paper-{dataset}",
+        title=f"Quality on {dataset} in the layout of the paper's Table 1",
+        caption=(
+            "PSNR in dB and SSIM, checkpoint with the best validation PSNR, mean over seeds; the best of each column within one "
+            "fraction of the training data in bold, whether or not differences are decided. In brackets, where the paper has the "
+            f"cell: the published pair, measured minus published, and the verdict; reproduced: within "
+            f"{TOLERANCE['psnr']:.2f}\u00a0dB and {TOLERANCE['ssim']:.3f} at the digits shown."
+        ),
+        frame=pd.DataFrame(rows),
+        columns=(
+            Text(key="model", header="Model"),
+            Text(key="configuration", header="Configuration"),
+            Text(key="layout", header="Layers × recursions"),
+            *(Compared(at=at, header="Average" if at == AVERAGE else at) for at in heads),
+            Number(key="parameters", header="Parameters", digits=0),
+        ),
+        group="data",
+        gaps=gaps,
+    )
+
+
+def _row(
+    arm: Arm, own: pd.DataFrame, heads: list[str], published: dict[tuple[str, str], QualityCell]
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "data": f"{percent(arm.fraction)} of the training blocks",
+        "arm": arm.name,
+        "model": MODELS.get(arm.configs[0].model.kind, arm.configs[0].model.kind),
+        "configuration": arm.treatment,
+        "layout": arm.layout,
+        "parameters": float(arm.parameters),
+    }
+    for at in heads:
+        cell = published.get((arm.name, at))
+        compared = cell is not None and cell.measured is not None
+        for metric in DIGITS:
+            values = own.loc[(own["at"] == at) & (own["metric"] == metric), "value"]
+            measured = float(values.mean()) if len(values) else NAN
+            known = cell.published[metric] if cell else NAN
+            row |= {f"{metric} {at}": measured, f"{metric} {at} published": known}
+            row[f"{metric} {at} difference"] = measured - known if compared else NAN
+        row[f"verdict {at}"] = cell.verdict if cell else ""
+    return row
+
+
+MODELS = {"coast": "COAST", "ista_net": "ISTA-Net", "ista_net_plus": "ISTA-Net+", "dpdnn": "DPDNN"}

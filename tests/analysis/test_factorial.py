@@ -1,0 +1,79 @@
+"""Factorial designs: contrasts by hand, effects of a study whose truth is known, gaps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.frames import StudyFrames
+from analysis.statistics import compare_arms, main_effects
+from analysis.statistics.factorial import contrasts, grids
+from analysis.statistics.paired import Images
+from analysis.tables import effects_table, to_markdown
+from tests.analysis.conftest import load
+from tests.analysis.synthetic import Truth, write_study
+
+CELLS = {
+    "unrolled": ({"recursion": "fixed", "rfmu": "no"}, 0.0),
+    "recursive": ({"recursion": "random", "rfmu": "no"}, -0.1),
+    "recursive, random": ({"recursion": "fixed", "rfmu": "yes"}, 0.3),
+    "recursive, random, RFMU": ({"recursion": "random", "rfmu": "yes"}, 0.5),
+}
+
+
+def _grid(tmp_path: Path, statuses: dict[tuple[str, int], tuple[str, str]] | None = None) -> StudyFrames:
+    """A study of one system and size, its four arms renamed to a grid of two factors with two levels."""
+    truth = Truth(
+        systems=("COAST",), sizes={"100 %": 1.0}, effects={n: e for n, (_, e) in CELLS.items()}, seeds=range(4), epochs=2,
+        pictures=False, seed_sd=0.01, image_sd=0.01, statuses=statuses or {},
+    )  # fmt: skip
+    frames = load(write_study(tmp_path, truth))
+    arms = {a.name: a._replace(factors=CELLS[a.factors["variant"]][0]) for a in frames.arms.values()}
+    return replace(frames, arms=arms)
+
+
+def test_contrasts_by_hand(tmp_path: Path) -> None:
+    (grid,) = grids(_grid(tmp_path).arms.values())
+    base, random, rfmu, both = (f"COAST, {name}, 100 %" for name in CELLS)
+    first, second, together = contrasts(grid)
+    assert first.weights == {base: -0.5, random: 0.5, rfmu: -0.5, both: 0.5}
+    assert second.weights == {base: -0.5, random: -0.5, rfmu: 0.5, both: 0.5}
+    assert together.weights == {base: 1.0, random: -1.0, rfmu: -1.0, both: 1.0}
+    assert (first.kind, together.kind, first.settings, together.settings) == ("factor", "interaction", 2, 1)
+
+
+def test_factorial_effects_are_those_of_the_truth(tmp_path: Path) -> None:
+    frames = _grid(tmp_path)
+    effects = main_effects(frames, compare_arms(Images(frames)))
+    expected = {
+        "recursion: random minus fixed": 0.05,
+        "rfmu: yes minus no": 0.45,
+        "recursion: random minus fixed × rfmu: yes minus no": 0.3,
+    }
+    assert [e.name for e in effects] == list(expected)
+    for effect in effects:
+        assert effect.estimate.mean == pytest.approx(expected[effect.name], abs=0.03)
+        assert effect.estimate.low <= effect.estimate.mean <= effect.estimate.high and effect.estimate.n == 4
+        assert effect.estimate.p <= effect.p_holm
+    assert [e.verdict for e in effects][1:] == ["higher", "higher"]
+    text = to_markdown(effects_table(frames, effects, "photographs-test"))
+    assert "Main effects of factors" in text and "Difference between settings" in text
+
+
+def test_a_grid_with_a_missing_arm_has_no_effect_and_says_so(tmp_path: Path) -> None:
+    lost = {("COAST, recursive, 100 %", seed): ("failed", "no space") for seed in range(4)}
+    frames = _grid(tmp_path, lost)
+    effects = main_effects(frames, compare_arms(Images(frames)))
+    assert [e.verdict for e in effects] == ["no data"] * 3
+    assert effects_table(frames, effects, "photographs-test").reasons() == [
+        "COAST, recursive, 100 %, seed 0: failed: no space"
+    ]
+
+
+def test_an_incomplete_or_chained_design_is_no_grid(tmp_path: Path) -> None:
+    arms = list(_grid(tmp_path).arms.values())
+    assert list(grids(arms[:3])) == []
+    assert list(grids([*arms[:3], arms[3]._replace(compare_to=arms[1].name)])) == []
+    assert list(grids(a._replace(factors={"recursion": a.name}) for a in arms)) == []
