@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rdun.config import TrialConfig, canonical, conditions, to_dict
+from rdun.config import TrialConfig, canonical, conditions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +162,9 @@ def _conditions(arm: Arm) -> dict[float, dict[str, object]]:
 
 
 def _check_distinct(arms: Sequence[Arm]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[tuple[TrialConfig, ...], str] = {}
     for arm in arms:
-        key = repr([to_dict(canonical(replace(config, seed=0))) for config in arm.configs])
+        key = tuple(canonical(replace(config, seed=0)) for config in arm.configs)
         if key in seen:
             raise ValueError(
                 f"arm {arm.name!r} is the same training as arm {seen[key]!r} (equal configs in normal form); "
