@@ -14,9 +14,9 @@ from typing import Any
 
 from rdun.config import TrialConfig, digest, parse_value, with_values
 from rdun.search import Search
-from rdun.study import Study
+from rdun.study import Price, Resources, Study
 
-OTHER = {"__init__", "base", "loading", "run_ablation", "run_search", "run_study", "session"}
+OTHER = {"__init__", "base", "loading", "run_ablation", "run_search", "run_study", "session", "planning"}
 
 
 def names() -> list[str]:
@@ -122,6 +122,17 @@ def changed_search(search: Search, changes: Sequence[str], trials: int | None) -
     if changes:
         search = replace(search, name=_named(search.name, changes), scale=search.scale + _note(changes))
     return search if trials is None else replace(search, trials=trials)
+
+
+def limited(resources: Resources, budget: float | None, price: str | None) -> Resources:
+    """Resources with the budget and the price of the command line in the place of the file's.
+
+    Raises:
+        ValueError: not possible.
+    """
+    if budget is not None:
+        resources = replace(resources, budget=budget)
+    return replace(resources, price=Price.parse(price)) if price is not None else resources
 
 
 def _with(config: TrialConfig, change: str) -> TrialConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("name", metavar="[NAME]", default="quickstart")
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop: arms or space, costs, what is already done.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop: costs, time, warnings, what is already done.")
+@click.option("--probe", is_flag=True, help="Time some steps of each network that no past run tells about.")
+@click.option("--price", metavar="'AMOUNT CURRENCY'", help="Of one GPU-hour (core-hour without a GPU): '2.5 EUR'.")
+@click.option("--budget", type=float, metavar="HOURS", help="Refuse a plan that takes more GPU-hours (core-hours).")
+@click.option(
+    "--plan-csv", type=click.Path(dir_okay=False, path_type=Path), help="Write every trial of the plan to this file."
+)
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
 @click.option("--list", "list_studies", is_flag=True, help="List studies and searches with their questions.")
@@ -33,6 +40,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(
     name: str,
     dry_run: bool,
+    probe: bool,
+    price: str | None,
+    budget: float | None,
+    plan_csv: Path | None,
     report_only: bool,
     sync: bool,
     list_studies: bool,
@@ -51,7 +62,8 @@ def main(
     what was interrupted.
     """
     from rdun.study import Study
-    from studies.loading import changed, changed_search, load
+    from studies.loading import changed, changed_search, limited, load
+    from studies.planning import Asked
     from studies.run_search import from_record, run_search
     from studies.run_study import from_results, run_study
 
@@ -66,9 +78,11 @@ def main(
             study = changed(asked, changes, seeds)
             if report_only or sync:
                 return from_results(study, folder, sync)
-            return run_study(study, folder, cpus, dry_run)
-        _refuse(name, "a search", {"--seeds": seeds, "--sync": sync})
+            study = replace(study, resources=limited(study.resources, budget, price))
+            return run_study(study, folder, cpus, Asked(probe, plan_csv), dry_run=dry_run)
+        _refuse(name, "a search", {"--seeds": seeds, "--sync": sync, "--plan-csv": plan_csv})
         search = changed_search(asked, changes, trials)
+        search = replace(search, resources=limited(search.resources, budget, price))
         if report_only:
             return from_record(search, folder)
         return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rdun.cli import InputError
+from studies.planning import Asked, lay_out
 from studies.session import ROOT, data_sets, precision, provenance
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from rdun.study import Study
 
 
-def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> None:
-    """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C."""
+def run_study(study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry_run: bool) -> None:
+    """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C.
+
+    A dry run makes every check that a run makes, and ends there.
+    """
     from analysis.reference import check_places
     from rdun.data.download import provide
     from rdun.plan import check_checkpoints, check_store, make_plan
@@ -32,11 +36,11 @@ def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool) -> No
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
     store, home = Store(folder / "trials"), folder / "studies" / study.name
     plan = make_plan(study, store, precision())
-    _print_plan(plan, table=dry_run)
+    lay_out(plan, store, home, cpus, asked, dry_run=dry_run)
+    check_checkpoints(plan, store)
+    check_store(plan, str(folder), write=not dry_run)
     if dry_run:
         return
-    check_store(plan, str(folder))
-    check_checkpoints(plan, store)
     with Lease(Folder(home)):
         incomplete = _train_and_report(plan, store, home, cpus)
     if incomplete:
@@ -135,16 +139,6 @@ def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
         return before
     configs = [trial.config for trial in plan.trials]
     return provenance(before, configs, plan.study.resources.threads, len(plan.missing()))
-
-
-def _print_plan(plan: Plan, *, table: bool) -> None:
-    counts = plan.counts()
-    states = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
-    if table:
-        from rdun.progress import print_arms
-
-        print_arms(plan)
-    click.echo(f"{plan.study.name}: {len(plan.study.arms)} arms x {len(plan.study.seeds)} seeds, {states} trials")
 
 
 def _print_end(plan: Plan, counts: dict[str, int], report: Report, uri: str) -> None:

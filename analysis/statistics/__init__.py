@@ -3,8 +3,9 @@
 from analysis.statistics.claims import ClaimResult, check_claims
 from analysis.statistics.corrections import holm
 from analysis.statistics.effects import Effect, main_effects
-from analysis.statistics.intervals import Estimate, bootstrap_interval, smallest_exact_p, t_estimate
+from analysis.statistics.intervals import Estimate, bootstrap_interval, t_estimate
 from analysis.statistics.paired import Comparison, compare, compare_arms, paired_differences
+from rdun.significance import smallest_exact_p
 
 __all__ = [
     "ClaimResult",

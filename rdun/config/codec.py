@@ -20,7 +20,7 @@ def to_dict(config: Any, *, omit_defaults: bool = False) -> JSON:
     out: JSON = {}
     if KIND in vars(type(config)):
         out[KIND] = config.kind
-    for name, default in _defaults(type(config)):
+    for name, default in _defaults(config.__class__):
         value = getattr(config, name)
         if omit_defaults and value == default:
             continue

@@ -12,9 +12,6 @@ import ray
 
 from rdun.study import Resources
 
-GPU_SHARE = 0.25
-"""Part of a GPU that a trial takes where the study does not say."""
-
 
 @dataclass(frozen=True)
 class Capacity:
@@ -69,7 +66,7 @@ def trial_resources(wanted: Resources, capacity: Capacity) -> dict[str, float]:
     Raises:
         ValueError: more than the cluster has.
     """
-    gpus = wanted.gpus if wanted.gpus is not None else GPU_SHARE if capacity.gpus else 0.0
+    gpus = wanted.gpu_share(capacity.gpus)
     for name, asked, there in (("threads", wanted.threads, capacity.cpus), ("gpus", gpus, capacity.gpus)):
         if asked > there:
             raise ValueError(f"resources.{name}={asked:g} per trial, but the cluster has {there:g}; ask for less")
