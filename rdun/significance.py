@@ -28,7 +28,7 @@ def seeds_warning(seeds: int, comparisons: int) -> str:
         )
     lowest = min(1.0, comparisons * smallest_exact_p(seeds))
     return (
-        f"{seeds} seeds cannot reach significance in an exact paired test (p is at least {lowest:.2g}{_of(comparisons)}); "
+        f"{seeds} seeds cannot reach significance in an exact paired test (p is at least {lowest:.3g}{_of(comparisons)}); "
         f"{needed} seeds can. The report's t-intervals, which assume normal differences, can still decide"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 from studies.session import machine
 
 if TYPE_CHECKING:
+    from rdun.config import TrialConfig
     from rdun.plan import Machine, Measurement, Plan
     from rdun.results import Store
 
@@ -40,7 +42,8 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     from rdun.significance import seeds_warning
 
     study, place = plan.study, machine(plan.study.resources, cpus)
-    forecast = make_forecast(plan, store, place, measured(plan, store, place, probe=asked.probe))
+    missing = [trial.config for trial in plan.missing()]
+    forecast = make_forecast(plan, store, place, measured(missing, store, place, probe=asked.probe))
     if dry_run:
         print_plan(plan, forecast)
     click.echo(_states(plan))
@@ -58,8 +61,8 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     check_budget(forecast, study.resources)
 
 
-def measured(plan: Plan, store: Store, place: Machine, *, probe: bool) -> list[Measurement]:
-    """Past runs and probes; with `probe`, new probes of what is missing are made and remembered beside the trials."""
+def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:
+    """Past runs and probes; with `probe`, probes of the configs that lack one are made and remembered beside the trials."""
     from rdun import plan as planning
     from rdun.results import Folder
 
@@ -67,7 +70,7 @@ def measured(plan: Plan, store: Store, place: Machine, *, probe: bool) -> list[M
     known = [*planning.past_runs(store, place), *planning.read_probes(runs)]
     if probe:
         here = [m for m in known if (m.device, m.threads) == (place.device, place.threads)]
-        for config in planning.unmeasured((trial.config for trial in plan.missing()), here):
+        for config in planning.unmeasured(configs, here):
             found = planning.probe(config, place, click.echo)
             planning.add_probes(runs, [found])
             known.append(found)

@@ -85,7 +85,7 @@ def main(
         search = replace(search, resources=limited(search.resources, budget, price))
         if report_only:
             return from_record(search, folder)
-        return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed)
+        return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, probe=probe)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,11 @@ def precision() -> Precision:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return resolve_precision(TrialConfig(), device).precision
+
+
+def resolved(config: TrialConfig) -> TrialConfig:
+    """The config with its precision as it is here."""
+    return replace(config, precision=precision()) if config.precision == "auto" else config
 
 
 def machine(resources: Resources, cpus: int | None) -> Machine:

@@ -158,8 +158,22 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 def _check_key(cls: Any, key: str, name: str) -> None:
-    if key not in _hints(cls):
-        raise ValueError(f"unknown field {name!r}; {_suggest(key, _hints(cls))}")
+    hints = _hints(cls)
+    if key in hints:
+        return
+    group = name[: len(name) - len(key)]
+    near = difflib.get_close_matches(key, hints, n=1) or [path for path in _paths(cls) if path.split(".")[-1] == key]
+    hint = f"did you mean {' or '.join(repr(group + path) for path in near)}? " if near else ""
+    raise ValueError(f"unknown field {name!r}; {hint}choose one of {_names(hints)}")
+
+
+def _paths(cls: Any) -> list[str]:
+    """Dotted names of all fields below a class, of every member of its unions."""
+    found = []
+    for name, hint in _hints(cls).items():
+        members = [m for m in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(m)]
+        found += [name, *(f"{name}.{path}" for member in members for path in _paths(member))]
+    return list(dict.fromkeys(found))
 
 
 def _suggest(value: object, choices: Iterable[Any]) -> str:

@@ -15,7 +15,7 @@ PROBES = "probes.json"
 
 class Keys(NamedTuple):
     """Three hashes: trainings with equal `network` cost the same per step; with equal `stage`, the same per stage application;
-    with equal `testing`, they are also validated and scored on the same images in the same way."""
+    with equal `testing`, equal networks are validated and scored on the same images in the same way."""
 
     network: str
     stage: str
@@ -49,8 +49,12 @@ def _digests(network: TrialConfig, recursion: RecursionConfig, images: tuple[obj
         model=replace(network.model, layers=1),
         recursion=RecursionConfig(train=Fixed(counts=(1,)), modulation=recursion.modulation),
     )
-    own = to_dict(network)
-    return Keys(digest(own), digest(to_dict(stage)), digest([own, to_dict(recursion), images]))
+    tested = replace(network, optim=OptimConfig())  # tested weights have no batch
+    return Keys(
+        digest(to_dict(network)),
+        digest(to_dict(stage)),
+        digest([to_dict(tested), to_dict(recursion), images]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,5 +104,5 @@ def read_probes(runs: Folder) -> list[Measurement]:
 def add_probes(runs: Folder, found: Iterable[Measurement]) -> None:
     """Remembers probes; a newer one takes the place of the same training's on the same kind of machine."""
     with runs.alone():
-        kept = {(m.testing, m.device, m.threads): m for m in [*read_probes(runs), *found]}
+        kept = {(m.network, m.testing, m.device, m.threads): m for m in [*read_probes(runs), *found]}
         runs.write_json(PROBES, [asdict(m) for m in kept.values()])

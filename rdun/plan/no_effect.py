@@ -80,7 +80,7 @@ def _same_outputs(one: TrialConfig, other: TrialConfig) -> bool:
 
 @lru_cache(maxsize=256)
 def _outputs(config: TrialConfig, counts: tuple[tuple[int, ...], ...]) -> list[torch.Tensor]:
-    """Estimates and penalties of one random block, with the seed's weights and with moved ones."""
+    """Estimates and penalties (which training has) of one random block, with the seed's weights and with moved ones."""
     import torch
 
     from rdun.models import build_model
@@ -89,7 +89,7 @@ def _outputs(config: TrialConfig, counts: tuple[tuple[int, ...], ...]) -> list[t
     side, generator = config.task.block, torch.Generator().manual_seed(0)
     operator = make_task(config.task, None, torch.device("cpu")).test_operators((side, side))[0].operator
     y = operator.forward(torch.rand(1, 1, side, side, generator=generator))
-    network, found = build_model(config).eval(), []
+    network, found = build_model(config).train(), []
     with torch.no_grad():
         for amount in (0.0, 0.01):
             for parameter in network.parameters():
