@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from rdun.config import TrialConfig, with_values
+from rdun.config import Fixed, TrialConfig, UniformRange, with_values
 from rdun.study import Arm
 
 Changes = Mapping[str, Any]
@@ -137,6 +137,67 @@ def solve(
             f"{quantity(best):,.6g}: give more values, or a larger tolerance"
         )
     return best
+
+
+def splits(total: int, layers: Iterable[int] | None = None, *, random: bool = False) -> dict[str, dict[str, Any]]:
+    """Levels that hold layers x recursions: "20x1", "10x2", ... for every divisor of the total, or for these layers.
+
+    Args:
+        random: counts drawn from {1, ..., R} in training, tested at R; else R.
+
+    Raises:
+        ValueError: a number of layers that does not divide the total.
+    """
+    chosen = list(layers) if layers is not None else [n for n in range(total, 0, -1) if total % n == 0]
+    for count in chosen:
+        if count < 1 or total % count:
+            raise ValueError(f"layers={count} do not divide {total} stage applications; use divisors of it")
+    return {
+        f"{count}x{total // count}": {"model.layers": count, "recursion.train": _counts(total // count, random=random)}
+        for count in chosen
+    }
+
+
+def _counts(recursions: int, *, random: bool) -> Fixed | UniformRange:
+    return UniformRange(low=(1,), high=(recursions,)) if random else Fixed(counts=(recursions,))
+
+
+def equal(
+    config: TrialConfig,
+    levels: Levels,
+    field: str,
+    values: Sequence[Any],
+    quantity: Callable[[TrialConfig], float],
+    tolerance: float = 0.05,
+) -> dict[str, dict[str, Any]]:
+    """The same levels at one cost: each with the `field` that brings the quantity to the config's own (see `solve`).
+
+    `one_factor(base, "depth", equal(base, splits(20), "model.channels", range(8, 129), QUANTITIES["parameters"]), base="20x1")`
+    compares depths at equal parameters. A level that leaves the quantity as it is keeps the config's field.
+
+    Raises:
+        ValueError: a level for which no value comes near enough; the message names it.
+    """
+    target, found = quantity(config), {}
+    for name, changes in levels.items():
+        changed = apply(config, changes)
+        if quantity(changed) == target:
+            found[name] = dict(changes)
+            continue
+        try:
+            solved = solve(changed, field, values, quantity, target, tolerance)
+        except ValueError as error:
+            raise ValueError(f"level {name!r}: {error}") from None
+        found[name] = {**changes, field: value_of(solved, field)}
+    return found
+
+
+def value_of(config: TrialConfig, field: str) -> Any:
+    """The value of a dotted field."""
+    value: Any = config
+    for part in field.split("."):
+        value = getattr(value, part)
+    return value
 
 
 def _tried(config: TrialConfig, field: str, values: Iterable[Any]) -> Iterator[tuple[Any, TrialConfig]]:

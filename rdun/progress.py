@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from types import TracebackType
 
-from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -133,25 +132,6 @@ class Progress:
         whole = Table.grid()  # a bar alone would not end its line
         whole.add_row(ProgressBar(total=self.total, completed=finished, width=60))
         return Group(whole, Text(self.summary()), table)
-
-
-def print_arms(plan: Plan) -> None:
-    """A table of the arms with what each costs."""
-    table = Table(box=box.SIMPLE, title=Text(plan.study.question, style="bold"), title_justify="left", expand=False)
-    table.add_column("arm", overflow="fold")
-    for column in ("layers", "parameters", "MMAC/block", "steps", "samples", "evaluations/step"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for arm in plan.record.arms:
-        table.add_row(
-            Text(arm.name),
-            arm.layout,
-            f"{arm.parameters:,}",
-            f"{arm.macs / 1e6:,.1f}",
-            f"{arm.steps:,}",
-            f"{arm.samples:,}",
-            f"{arm.stage_evaluations_train:g}",
-        )
-    Console(width=max(Console().width, 110)).print(table)
 
 
 def _clock(seconds: float) -> str:

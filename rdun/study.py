@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rdun.config import TrialConfig, canonical, conditions, to_dict
+from rdun.config import TrialConfig, canonical, conditions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,38 @@ class Claim:
     at_least: float = 0.0
 
 
+GPU_SHARE = 0.25
+"""Part of a GPU that a trial takes where the study does not say."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """Of one GPU-hour, or core-hour where no GPU is used. There is no default: only the user knows it."""
+
+    amount: float
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.amount < float("inf"):
+            raise ValueError(f"price={self.amount} is not possible; use 0 or more")
+
+    @staticmethod
+    def parse(text: str) -> Price:
+        """An amount with or without a currency: `2.5`, `2.5 EUR`, `2.5EUR`.
+
+        Raises:
+            ValueError: none of these.
+        """
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([^\d\s.,-]\S{0,9})?\s*", text)
+        if not found:
+            raise ValueError(f"price={text!r} is not an amount with a currency; write for example '2.5 EUR'")
+        return Price(float(found[1]), found[2] or "")
+
+    def of(self, hours: float) -> str:
+        """What hours cost, as text: "1,250.00 EUR"."""
+        return f"{self.amount * hours:,.2f} {self.currency or '(in the currency of the price)'}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resources:
     """What one trial takes.
@@ -53,11 +85,15 @@ class Resources:
         threads: CPU cores and PyTorch threads; recorded, and kept by a resume.
         gpus: GPUs or a fraction of one; None: a quarter where the cluster has GPUs, else none.
         retries: restarts from the checkpoint after a crash or a lost node. Diverged training is not retried.
+        budget: GPU-hours (core-hours where no GPU is used) that the plan's estimate of what is left may not exceed.
+        price: of one such hour.
     """
 
     threads: int = 1
     gpus: float | None = None
     retries: int = 2
+    budget: float | None = None
+    price: Price | None = None
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -66,6 +102,12 @@ class Resources:
             raise ValueError(f"resources.gpus={self.gpus} is not possible; use a fraction up to 1, or whole GPUs")
         if self.retries < 0:
             raise ValueError(f"resources.retries={self.retries} is not possible; use 0 or more")
+        if self.budget is not None and not 0 < self.budget < float("inf"):
+            raise ValueError(f"resources.budget={self.budget} is not possible; use a positive number of hours, or none")
+
+    def gpu_share(self, gpus: float) -> float:
+        """GPUs that a trial takes where there are this many."""
+        return self.gpus if self.gpus is not None else GPU_SHARE if gpus else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +204,9 @@ def _conditions(arm: Arm) -> dict[float, dict[str, object]]:
 
 
 def _check_distinct(arms: Sequence[Arm]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[tuple[TrialConfig, ...], str] = {}
     for arm in arms:
-        key = repr([to_dict(canonical(replace(config, seed=0))) for config in arm.configs])
+        key = tuple(canonical(replace(config, seed=0)) for config in arm.configs)
         if key in seen:
             raise ValueError(
                 f"arm {arm.name!r} is the same training as arm {seen[key]!r} (equal configs in normal form); "

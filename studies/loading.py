@@ -16,7 +16,7 @@ from typing import Any
 from rdun.config import TrialConfig, digest, parse_value, with_values
 from rdun.search import Search
 from rdun.stopping import STOPPINGS
-from rdun.study import Study
+from rdun.study import Price, Resources, Study
 
 OTHER = {
     "__init__",
@@ -157,6 +157,17 @@ def changed_search(
     if stopping is not None and STOPPINGS[stopping] != search.stopping:
         search = replace(search, name=f"{search.name}-{stopping}", stopping=STOPPINGS[stopping])
     return search if trials is None else replace(search, trials=trials)
+
+
+def limited(resources: Resources, budget: float | None, price: str | None) -> Resources:
+    """Resources with the budget and the price of the command line in the place of the file's.
+
+    Raises:
+        ValueError: not possible.
+    """
+    if budget is not None:
+        resources = replace(resources, budget=budget)
+    return replace(resources, price=Price.parse(price)) if price is not None else resources
 
 
 def _with(config: TrialConfig, change: str) -> TrialConfig:

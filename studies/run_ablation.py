@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,7 +30,13 @@ class Stoppable(click.Command):
 
 @click.command(cls=Stoppable, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("name", metavar="[NAME]", default="quickstart")
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop: arms or space, costs, what is already done.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop: costs, time, warnings, what is already done.")
+@click.option("--probe", is_flag=True, help="Time some steps of each network that no past run tells about.")
+@click.option("--price", metavar="'AMOUNT CURRENCY'", help="Of one GPU-hour (core-hour without a GPU): '2.5 EUR'.")
+@click.option("--budget", type=float, metavar="HOURS", help="Refuse a plan that takes more GPU-hours (core-hours).")
+@click.option(
+    "--plan-csv", type=click.Path(dir_okay=False, path_type=Path), help="Write every trial of the plan to this file."
+)
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
 @click.option(
     "--compare", multiple=True, metavar="OTHER", help="Report beside another study or plan.json; no training."
@@ -57,6 +64,10 @@ class Stoppable(click.Command):
 def main(
     name: str,
     dry_run: bool,
+    probe: bool,
+    price: str | None,
+    budget: float | None,
+    plan_csv: Path | None,
     report_only: bool,
     compare: Sequence[str],
     sync: bool,
@@ -78,7 +89,8 @@ def main(
     what was interrupted.
     """
     from rdun.study import Study
-    from studies.loading import changed, changed_search, load, trials_of
+    from studies.loading import changed, changed_search, limited, load, trials_of
+    from studies.planning import Asked
     from studies.run_compare import compare_studies
     from studies.run_search import extended, from_record, run_search
     from studies.run_study import from_results, run_study
@@ -96,15 +108,17 @@ def main(
                 return compare_studies(study, folder, compare)
             if report_only or sync:
                 return from_results(study, folder, sync)
-            return run_study(study, folder, cpus, dry_run, keep)
-        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare)})
+            study = replace(study, resources=limited(study.resources, budget, price))
+            return run_study(study, folder, cpus, Asked(probe, plan_csv), dry_run=dry_run, keep=keep)
+        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), "--plan-csv": plan_csv})
         count, more = trials_of(trials)
         search = changed_search(asked, changes, count, stopping)
+        search = replace(search, resources=limited(search.resources, budget, price))
         if report_only or sync:
             return from_record(search, folder, sync)
         if more:
             search = extended(search, folder, more)
-        return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
+        return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, keep=keep, probe=probe)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
 

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from studies.planning import measured
 from studies.session import (
     INTERRUPTED,
     ROOT,
     clear,
     copy_to_tracker,
     data_sets,
+    machine,
     precision,
     print_tracker,
     provenance,
+    resolved,
     stopped,
 )
 
@@ -48,7 +51,14 @@ def extended(search: Search, folder: Path, more: int) -> Search:
 
 
 def run_search(
-    search: Search, folder: Path, cpus: int | None, *, dry_run: bool, retry_failed: bool, keep: Keep
+    search: Search,
+    folder: Path,
+    cpus: int | None,
+    *,
+    dry_run: bool,
+    retry_failed: bool,
+    keep: Keep,
+    probe: bool = False,
 ) -> None:
     """Continues a search up to its number of trials; exits with 1 if something has no end or no trial is complete."""
     from rdun.data.download import provide
@@ -58,8 +68,12 @@ def run_search(
 
     provide(data_sets(_configs(search)))
     store, home = Store(folder / "trials"), folder / "studies" / search.name
+    record = SearchRecord.load(Folder(home)) if (home / "search.json").is_file() else None
     if dry_run:
-        _print_space(search, SearchRecord.load(Folder(home)) if (home / "search.json").is_file() else None)
+        _print_space(search, record)
+    tried = sum(trial.state == "complete" for trial in record.trials) if record else 0
+    _print_time(search, max(0, search.trials - tried), store, cpus, probe=probe)
+    if dry_run:
         return
     with Lease(Folder(home)):
         suggestions = Suggestions(
@@ -186,6 +200,44 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
         bounds = "".join(f", at most {c.at_most:,.10g}" for c in search.constraints if c.quantity == name)
         click.echo(f"  {name}: {low:,.10g} to {high:,.10g} at the bounds of the space{bounds}")
     click.echo(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
+
+
+def _print_time(search: Search, left: int, store: Store, cpus: int | None, *, probe: bool) -> None:
+    """What the trials that are left take, between the fastest and the slowest bound of the space.
+
+    Raises:
+        ValueError: more than the budget even if all are as fast as the fastest bound, or nobody knows.
+    """
+    from rdun.plan import Estimator
+    from rdun.plan_view import clock
+
+    place, limit = machine(search.resources, cpus), search.resources
+    configs = [resolved(search.config(values)) for values in search.corners()]
+    estimator = Estimator(measured(configs, store, place, probe=probe), place)
+    times = [t for t in (estimator.estimate(config).seconds for config in configs) if t is not None]
+    if not left or (not times and limit.budget is None):
+        return
+    if not times:
+        raise ValueError(
+            f"budget={limit.budget:g} {place.unit} cannot be checked: no bound of the space has a known time; measure some steps "
+            "with --probe, or leave the budget out"
+        )
+    low, high = min(times), max(times)
+    hours = [place.hours(left * seconds) for seconds in (low, high)]
+    money = f", {limit.price.of(hours[0])} to {limit.price.of(hours[1])}" if limit.price else ""
+    click.echo(
+        f"Estimate: {clock(low)} to {clock(high)} per trial at {len(times)} of {len(configs)} bounds of the space; "
+        f"{hours[0]:.3g} to {hours[1]:.3g} {place.unit}{money} for {left} trials"
+    )
+    if limit.budget is not None and hours[0] > limit.budget:
+        raise ValueError(
+            f"budget={limit.budget:g} {place.unit} is exceeded: {left} trials take at least {hours[0]:.3g} {place.unit}; raise "
+            "the budget, or ask for fewer trials"
+        )
+    if limit.budget is not None and hours[1] > limit.budget:
+        click.echo(
+            f"Warning: {left} of the slowest trials would exceed budget={limit.budget:g} {place.unit}.", err=True
+        )
 
 
 def _print_end(record: SearchRecord, report: Report) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from studies.planning import Asked, lay_out
 from studies.session import (
     INTERRUPTED,
     ROOT,
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from rdun.study import Study
 
 
-def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool, keep: Keep) -> None:
-    """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C."""
+def run_study(study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry_run: bool, keep: Keep) -> None:
+    """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C.
+
+    A dry run makes every check that a run makes, and ends there.
+    """
     from analysis.reference import check_places
     from rdun.data.download import provide
     from rdun.plan import check_checkpoints, check_store, make_plan
@@ -41,11 +45,11 @@ def run_study(study: Study, folder: Path, cpus: int | None, dry_run: bool, keep:
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
     store, home = Store(folder / "trials"), folder / "studies" / study.name
     plan = make_plan(study, store, precision())
-    _print_plan(plan, table=dry_run)
+    lay_out(plan, store, home, cpus, asked, dry_run=dry_run)
+    check_checkpoints(plan, store)
+    check_store(plan, str(folder), write=not dry_run)
     if dry_run:
         return
-    check_store(plan, str(folder))
-    check_checkpoints(plan, store)
     with Lease(Folder(home)):
         incomplete = _train_and_report(plan, store, home, cpus, keep)
     if incomplete:
@@ -151,16 +155,6 @@ def _rivals(plan: Plan) -> list[list[str]]:
     """Trials that differ in their seed only: of each arm, and each of its configs."""
     by_arm = {arm.name: [c.fingerprints for c in plan.record.cells if c.arm == arm.name] for arm in plan.record.arms}
     return [list(same) for cells in by_arm.values() for same in zip(*cells, strict=True)]
-
-
-def _print_plan(plan: Plan, *, table: bool) -> None:
-    counts = plan.counts()
-    states = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
-    if table:
-        from rdun.progress import print_arms
-
-        print_arms(plan)
-    click.echo(f"{plan.study.name}: {len(plan.study.arms)} arms x {len(plan.study.seeds)} seeds, {states} trials")
 
 
 def _print_end(plan: Plan, counts: dict[str, int], report: Report, uri: str) -> None:

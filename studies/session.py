@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,7 +16,9 @@ from rdun.cli import InputError
 
 if TYPE_CHECKING:
     from rdun.config import Precision, TrialConfig
+    from rdun.plan import Machine
     from rdun.results import Keep, Store
+    from rdun.study import Resources
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,6 +59,34 @@ def precision() -> Precision:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return resolve_precision(TrialConfig(), device).precision
+
+
+def resolved(config: TrialConfig) -> TrialConfig:
+    """The config with its precision as it is here."""
+    return replace(config, precision=precision()) if config.precision == "auto" else config
+
+
+def machine(resources: Resources, cpus: int | None) -> Machine:
+    """What trials run on here, and how many at a time.
+
+    Args:
+        cpus: cores of the private cluster; None: all.
+    """
+    import torch
+
+    from rdun import monitor
+    from rdun.plan import Machine
+
+    share = resources.gpu_share(torch.cuda.device_count())
+    device = torch.device("cuda" if share else "cpu")
+    by_core = (cpus or os.cpu_count() or 1) // resources.threads
+    return Machine(
+        device=monitor.device_name(device),
+        kind=device.type,
+        threads=resources.threads,
+        gpus=share,
+        slots=max(1, min(by_core, int(torch.cuda.device_count() / share) if share else by_core)),
+    )
 
 
 def provenance(before: Mapping[str, Any], configs: Iterable[TrialConfig], threads: int, to_run: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdun.arms import add_one_in, apply, grid, leave_one_out, one_factor, solve, tied, vary
+from rdun.arms import add_one_in, apply, equal, grid, leave_one_out, one_factor, solve, splits, tied, vary
 from rdun.config import CoastConfig, Fixed, NoModulation, Rfmu, TrialConfig, UniformRange
 from rdun.plan import QUANTITIES
 from rdun.study import Study
@@ -120,3 +120,26 @@ def test_a_cost_that_cannot_be_reached() -> None:
         solve(BASE, "model.layers", (1, 2, 3), QUANTITIES["stage_evaluations"], 100)
     with pytest.raises(ValueError, match="no values to choose from"):
         solve(BASE, "model.layers", (), QUANTITIES["stage_evaluations"], 100)
+
+
+def test_layers_times_recursions_are_held() -> None:
+    levels = splits(20)
+    assert list(levels) == ["20x1", "10x2", "5x4", "4x5", "2x10", "1x20"]
+    assert {sum(apply(BASE, changes).test_counts) for changes in levels.values()} == {20}
+    drawn = apply(BASE, splits(20, (5,), random=True)["5x4"])
+    assert drawn.recursion.train == UniformRange(low=(1,), high=(4,))
+    with pytest.raises(ValueError, match="layers=3 do not divide 20"):
+        splits(20, (3,))
+
+
+def test_depths_of_equal_parameters_are_arms_of_one_line() -> None:
+    base = apply(BASE, {"model.channels": 8})
+    levels = equal(base, splits(4), "model.channels", range(4, 40), QUANTITIES["parameters"])
+    arms = one_factor(base, "depth", levels, base="4x1")
+    assert [arm.name for arm in arms] == ["4x1", "2x2", "1x4"]
+    assert arms[0].configs[0].model.channels == 8
+    sizes = [QUANTITIES["parameters"](arm.configs[0]) for arm in arms]
+    assert max(sizes) <= 1.05 * min(sizes) * 1.05
+    assert arms[2].configs[0].model.channels > arms[1].configs[0].model.channels > 8
+    with pytest.raises(ValueError, match=r"level '2x2': no value of model.channels"):
+        equal(base, splits(4), "model.channels", (4, 5), QUANTITIES["parameters"])

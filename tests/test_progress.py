@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rdun.config import OptimConfig
 from rdun.plan import Plan, make_plan
-from rdun.progress import Progress, print_arms
+from rdun.progress import Progress
 from rdun.results import EpochRecord, RunInfo, Store
 from studies.loading import load_study
 
@@ -77,11 +77,3 @@ def test_weights_that_are_only_tested_have_no_epochs(plan: Plan, tmp_path: Path)
     progress.started(trials[0].fingerprint)
     assert "0/4 trials done, 1 running" in progress.summary()
     progress._view()
-
-
-def test_print_arms_names_every_arm(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    print_arms(plan)
-    printed = capsys.readouterr().out
-    for arm in plan.record.arms:
-        assert f"{arm.parameters:,}" in printed
-        assert arm.name in printed

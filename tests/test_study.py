@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rdun.config import CoastConfig, Fixed, InpaintingTask, RecursionConfig, TrialConfig, UniformRange, with_values
-from rdun.study import Arm, Claim, Resources, Study
+from rdun.study import Arm, Claim, Price, Resources, Study
 
 BASE = TrialConfig(model=CoastConfig(layers=4))
 RECURSIVE = TrialConfig(model=CoastConfig(layers=2), recursion=RecursionConfig(train=Fixed(counts=(2,))))
@@ -99,8 +99,18 @@ def test_bad_studies(changes: dict[str, object], message: str) -> None:
         make(PAIR, **changes)
 
 
-@pytest.mark.parametrize("bad", [{"threads": 0}, {"gpus": 1.5}, {"gpus": -0.1}, {"retries": -1}])
-def test_bad_resources(bad: dict[str, int]) -> None:
+@pytest.mark.parametrize("bad", [{"threads": 0}, {"gpus": 1.5}, {"gpus": -0.1}, {"retries": -1}, {"budget": 0}])
+def test_bad_resources(bad: dict[str, Any]) -> None:
     (field, value), *_ = bad.items()
     with pytest.raises(ValueError, match=f"resources.{field}={value}"):
         Resources(**bad)
+
+
+def test_a_price_is_an_amount_with_a_currency() -> None:
+    assert Price.parse("2.5") == Price(2.5)
+    assert Price.parse("2.5 EUR") == Price.parse("2.5EUR") == Price(2.5, "EUR")
+    assert Price(2.5, "EUR").of(500) == "1,250.00 EUR"
+    assert "currency of the price" in Price(1).of(1)
+    for bad in ("EUR", "-1 EUR", "1,5 EUR", "1 2", "nan"):
+        with pytest.raises(ValueError, match=r"price=.* write for example '2.5 EUR'"):
+            Price.parse(bad)

@@ -8,10 +8,10 @@ from analysis.statistics.intervals import (
     bootstrap_interval,
     crossed_interval,
     crossed_p,
-    smallest_exact_p,
     t_estimate,
 )
 from analysis.statistics.paired import Comparison, compare, compare_arms, paired_differences
+from rdun.significance import smallest_exact_p
 
 __all__ = [
     "ClaimResult",

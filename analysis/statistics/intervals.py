@@ -133,8 +133,3 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(bootstrap_means(differences, replicates, seed), [tail, 1 - tail])
     return float(low), float(high)
-
-
-def smallest_exact_p(n: int) -> float:
-    """The smallest two-sided p-value that n pairs can reach in an exact sign-flip or Wilcoxon test: 2 / 2^n."""
-    return 2.0 / 2.0**n if n > 0 else 1.0

@@ -20,11 +20,11 @@ def to_dict(config: Any, *, omit_defaults: bool = False) -> JSON:
     out: JSON = {}
     if KIND in vars(type(config)):
         out[KIND] = config.kind
-    for f in dataclasses.fields(config):
-        value = getattr(config, f.name)
-        if omit_defaults and value == _default(f):
+    for name, default in _defaults(config.__class__):
+        value = getattr(config, name)
+        if omit_defaults and value == default:
             continue
-        out[f.name] = _encode(value, omit_defaults)
+        out[name] = _encode(value, omit_defaults)
     return out
 
 
@@ -95,11 +95,11 @@ def _parse(hint: Any, text: str, name: str) -> Any:
 
 
 def _encode(value: Any, omit_defaults: bool) -> Any:
-    if dataclasses.is_dataclass(value):
-        return to_dict(value, omit_defaults=omit_defaults)
+    if value is None or isinstance(value, (str, int, float)):  # nearly all: plans of thousands of trials wait for this
+        return value
     if isinstance(value, (tuple, list)):
         return [_encode(v, omit_defaults) for v in value]
-    return value
+    return to_dict(value, omit_defaults=omit_defaults) if dataclasses.is_dataclass(value) else value
 
 
 def _decode(hint: Any, value: Any, name: str) -> Any:
@@ -158,8 +158,22 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 def _check_key(cls: Any, key: str, name: str) -> None:
-    if key not in _hints(cls):
-        raise ValueError(f"unknown field {name!r}; {_suggest(key, _hints(cls))}")
+    hints = _hints(cls)
+    if key in hints:
+        return
+    group = name[: len(name) - len(key)]
+    near = difflib.get_close_matches(key, hints, n=1) or [path for path in _paths(cls) if path.split(".")[-1] == key]
+    hint = f"did you mean {' or '.join(repr(group + path) for path in near)}? " if near else ""
+    raise ValueError(f"unknown field {name!r}; {hint}choose one of {_names(hints)}")
+
+
+def _paths(cls: Any) -> list[str]:
+    """Dotted names of all fields below a class, of every member of its unions."""
+    found = []
+    for name, hint in _hints(cls).items():
+        members = [m for m in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(m)]
+        found += [name, *(f"{name}.{path}" for member in members for path in _paths(member))]
+    return list(dict.fromkeys(found))
 
 
 def _suggest(value: object, choices: Iterable[Any]) -> str:
@@ -179,7 +193,10 @@ def _describe(hint: Any) -> str:
     return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(hint, str(hint))
 
 
-def _default(f: dataclasses.Field[Any]) -> Any:
-    if f.default_factory is not dataclasses.MISSING:
-        return f.default_factory()
-    return f.default
+@cache  # defaults are frozen dataclasses, tuples and scalars, so they may be shared
+def _defaults(cls: Any) -> list[tuple[str, Any]]:
+    """Names of the fields with their defaults."""
+    return [
+        (f.name, f.default if f.default_factory is dataclasses.MISSING else f.default_factory())
+        for f in dataclasses.fields(cls)
+    ]

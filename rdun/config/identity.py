@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from rdun.config.codec import from_dict, to_dict
+from rdun.config.codec import JSON, from_dict, to_dict
 from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast
 from rdun.config.tasks import BlockSensingTask, TaskConfig
 
@@ -69,7 +69,9 @@ def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:
             so that paths do not count.
     """
     assert config.precision != "auto", "resolve the precision first: it changes the numbers"
-    values = to_dict(canonical(config), omit_defaults=True)
+    values = dict(_identifying(replace(config, seed=0)))
+    if config.seed:
+        values["seed"] = config.seed
     data = config.data
     images = {"train": data.train, "validation": data.validation}
     values["data"] = values.get("data", {}) | {key: data_hashes[name] for key, name in images.items()}
@@ -77,6 +79,11 @@ def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:
     if config.weights is not None:
         values["weights"] = data_hashes[config.weights]
     return digest({"numerics": NUMERICS, "protocol": PROTOCOL, "config": values})
+
+
+@lru_cache(maxsize=4096)  # the seeds of an arm share it
+def _identifying(config: TrialConfig) -> JSON:
+    return to_dict(canonical(config), omit_defaults=True)
 
 
 def digest(record: object) -> str:

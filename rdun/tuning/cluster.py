@@ -15,9 +15,6 @@ import ray
 
 from rdun.study import Resources
 
-GPU_SHARE = 0.25
-"""Part of a GPU that a trial takes where the study does not say."""
-
 interruption = threading.Event()
 """Whether this process was told to end: Python may raise a KeyboardInterrupt where it is lost, in a finalizer for instance."""
 
@@ -106,7 +103,7 @@ def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0) -> 
     Raises:
         ValueError: more than the cluster has.
     """
-    gpus = wanted.gpus if wanted.gpus is not None else GPU_SHARE if capacity.gpus else 0.0
+    gpus = wanted.gpu_share(capacity.gpus)
     for name, asked, there in (("threads", wanted.threads, capacity.node_cpus), ("gpus", gpus, capacity.gpus)):
         if asked > there:
             raise ValueError(f"resources.{name}={asked:g} per trial, but the cluster has {there:g}; ask for less")

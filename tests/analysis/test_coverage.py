@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
-
-from analysis.statistics import bootstrap_interval, crossed_interval, crossed_p, holm, t_estimate
-from analysis.tables.differences import MEASURED
 from benchmarks.coverage import (
     SCENARIOS,
     Scenario,
@@ -19,6 +15,10 @@ from benchmarks.coverage import (
     t_intervals,
     verdict_rows,
 )
+from scipy import stats
+
+from analysis.statistics import bootstrap_interval, crossed_interval, crossed_p, holm, t_estimate
+from analysis.tables.differences import MEASURED
 
 RUNS = 500
 

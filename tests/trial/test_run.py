@@ -234,7 +234,7 @@ def command_line(*words: str) -> subprocess.CompletedProcess[str]:
     [
         ("{", "is not JSON"),
         ("[1]", "should hold an object"),
-        ('{"optim": {"lrr": 1}}', "unknown field 'optim.lrr'; did you mean 'lr'"),
+        ('{"optim": {"lrr": 1}}', "unknown field 'optim.lrr'; did you mean 'optim.lr'"),
         ('{"model": {"kind": "coast", "layers": 0}}', "model.layers=0"),
         ('{"data": {"train": "nowhere"}}', "'nowhere' is neither registered nor a folder"),
     ],

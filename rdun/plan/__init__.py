@@ -1,0 +1,46 @@
+"""A study as trials before any of them runs: identities, costs, estimates, checks. Nothing starts before all of it is valid."""
+
+from rdun.plan.changes import Changes, changes_since
+from rdun.plan.checks import check_checkpoints, check_data, check_store
+from rdun.plan.costs import QUANTITIES, cost, layout, samples, steps
+from rdun.plan.estimate import Estimate, Estimator, makespan
+from rdun.plan.forecast import Forecast, check_budget, make_forecast
+from rdun.plan.history import past_runs
+from rdun.plan.machine import Machine
+from rdun.plan.measurements import Measurement, add_probes, keys, read_probes
+from rdun.plan.no_effect import no_effect_warnings
+from rdun.plan.probe import probe, unmeasured
+from rdun.plan.study_plan import STATES, Plan, Trial, make_plan, state_of
+
+__all__ = [
+    "QUANTITIES",
+    "STATES",
+    "Changes",
+    "Estimate",
+    "Estimator",
+    "Forecast",
+    "Machine",
+    "Measurement",
+    "Plan",
+    "Trial",
+    "add_probes",
+    "changes_since",
+    "check_budget",
+    "check_checkpoints",
+    "check_data",
+    "check_store",
+    "cost",
+    "keys",
+    "layout",
+    "make_forecast",
+    "make_plan",
+    "makespan",
+    "no_effect_warnings",
+    "past_runs",
+    "probe",
+    "read_probes",
+    "samples",
+    "state_of",
+    "steps",
+    "unmeasured",
+]

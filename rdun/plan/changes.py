@@ -1,0 +1,39 @@
+"""A plan beside the plan of the run before: what is new, what is gone and still lies on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdun.plan.study_plan import Plan
+from rdun.results import PlanRecord, Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """Fingerprints, compared with the last run of the study.
+
+    Attributes:
+        added: planned now and not then.
+        kept: planned then and now.
+        orphaned: planned then, not now, and with a directory; other studies may still use it.
+        orphaned_bytes: what these take on the disk.
+    """
+
+    added: tuple[str, ...]
+    kept: tuple[str, ...]
+    orphaned: tuple[str, ...]
+    orphaned_bytes: int
+
+
+def changes_since(before: PlanRecord, plan: Plan, store: Store) -> Changes:
+    """Compares a plan with the record of the study's last run."""
+    then = dict.fromkeys(key for cell in before.cells for key in cell.fingerprints)
+    now = {trial.fingerprint for trial in plan.trials}
+    folders = {key: store.trial(key) for key in then if key not in now}
+    orphaned = {key: folder for key, folder in folders.items() if folder.exists()}
+    return Changes(
+        added=tuple(trial.fingerprint for trial in plan.trials if trial.fingerprint not in then),
+        kept=tuple(key for key in then if key in now),
+        orphaned=tuple(orphaned),
+        orphaned_bytes=sum(int(folder.fs.du(folder.path)) for folder in orphaned.values()),
+    )

@@ -1,0 +1,77 @@
+"""What can be known to go wrong before anything is trained: images, checkpoints, room on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from functools import cache
+from typing import TYPE_CHECKING
+
+from rdun.config import DataConfig
+from rdun.data import count_blocks, image_set, read_luminance
+from rdun.results import Folder, Store
+
+if TYPE_CHECKING:
+    from rdun.plan.study_plan import Plan
+
+SPACE_PER_TRIAL = 4_000_000
+"""Bytes of records and pictures that a trial leaves, generously."""
+
+
+@cache
+def check_data(data: DataConfig, block: int) -> int:
+    """Reads every image once; the number of training blocks available.
+
+    Raises:
+        ValueError: a set that is missing, an image that cannot be read or is too small.
+    """
+    for name in (data.validation, *data.test):
+        for path in image_set(name).paths:
+            if min(read_luminance(path, "bt601").shape) < 7:
+                raise ValueError(f"{path} is smaller than the 7x7 window of SSIM; remove or replace it")
+    return count_blocks(image_set(data.train), data, block)
+
+
+def check_checkpoints(plan: Plan, store: Store) -> None:
+    """Reads every checkpoint that the plan will continue from.
+
+    Raises:
+        ValueError: one is damaged; the message names it and what to do.
+    """
+    folders = [store.trial(trial.fingerprint) for trial in plan.missing()]
+    waiting = [folder for folder in folders if folder.exists("checkpoint.pt")]
+    if not waiting:
+        return
+    import torch
+
+    from rdun.training import read_checkpoint
+
+    for folder in waiting:
+        read_checkpoint(folder, torch.device("cpu"))
+
+
+def check_store(plan: Plan, folder: str, *, write: bool = True) -> None:
+    """Makes sure that the folder of the runs can be written and has room for the plan.
+
+    Args:
+        write: try it, which makes the folder; else only an existing folder's free space is looked at.
+
+    Raises:
+        ValueError: it cannot, or has not.
+    """
+    probe = Folder(folder)
+    if write:
+        try:
+            probe.write("write-test", b"")
+            probe.remove("write-test")
+        except OSError as error:
+            raise ValueError(f"--runs {folder!r} cannot be written ({error}); choose another folder") from None
+    if not probe.is_local or not probe.exists():
+        return
+    sizes = {arm.name: SPACE_PER_TRIAL + 28 * arm.parameters for arm in plan.record.arms}  # Adam state, best and last
+    need = sum(sizes[trial.arms[0]] for trial in plan.missing())
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise ValueError(
+            f"--runs {folder!r} has {free / 1e6:.0f} MB free, the study needs about {need / 1e6:.0f} MB; make room or choose "
+            "another folder"
+        )

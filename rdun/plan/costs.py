@@ -1,0 +1,74 @@
+"""What a setting costs: parameters, multiply-accumulates, optimizer steps, samples; known before any training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+from rdun.config import BlockSensingTask, TrialConfig, canonical
+from rdun.data import epoch_samples
+from rdun.plan.checks import check_data
+
+
+def steps(config: TrialConfig) -> int:
+    """Optimizer steps of a training."""
+    samples = epoch_samples(config.data, _available(config))
+    return math.ceil(samples / config.optim.batch) * config.optim.epochs
+
+
+def samples(config: TrialConfig) -> int:
+    """Training blocks seen by a training, repeated ones as often as they are."""
+    return epoch_samples(config.data, _available(config)) * config.optim.epochs
+
+
+def _available(config: TrialConfig) -> int:
+    """Blocks of the training set; not counted where nothing depends on them."""
+    whole = config.data.epoch_samples is not None and config.data.fraction == 1
+    return 1 if whole else check_data(config.data, config.task.block)
+
+
+QUANTITIES: dict[str, Callable[[TrialConfig], float]] = {
+    "parameters": lambda config: cost(config)[0],
+    "macs": lambda config: cost(config)[1],
+    "steps": steps,
+    "samples": samples,
+    "stage_evaluations": lambda config: sum(config.test_counts),
+}
+"""What a setting costs, by name: for settings of equal cost (`rdun.arms.solve`)."""
+
+
+def layout(config: TrialConfig) -> str:
+    """Layers and recursions as text: "5x4", or "3 layers: 1-2-4" where the counts differ."""
+    counts = config.test_counts
+    if len(set(counts)) == 1:
+        return f"{len(counts)}x{counts[0]}"
+    return f"{len(counts)} layers: {'-'.join(map(str, counts))}"
+
+
+def cost(config: TrialConfig) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates of one block's reconstruction at the test counts and the highest ratio.
+
+    Counted by torch's own counter (convolutions and matrix products) on one black block, once for each network and task.
+    """
+    normal = canonical(config)
+    return _counted(TrialConfig(task=normal.task, model=normal.model, recursion=replace(normal.recursion, sweep=())))
+
+
+@cache
+def _counted(config: TrialConfig) -> tuple[int, int]:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from rdun.models import build_model
+    from rdun.operators import make_task
+
+    network, side = build_model(config).eval(), config.task.block
+    plain = replace(config.task, initial="adjoint") if isinstance(config.task, BlockSensingTask) else config.task
+    test = max(make_task(plain, None, torch.device("cpu")).test_operators((side, side)), key=lambda t: t.ratio)
+    counter = FlopCounterMode(display=False)
+    y = test.operator.forward(torch.zeros(1, 1, side, side))
+    with counter:
+        network(y, test.operator, config.test_counts)
+    return network.parameter_count(), counter.get_total_flops() // 2

@@ -1,0 +1,111 @@
+"""Time and memory of trials, from what was measured."""
+
+from __future__ import annotations
+
+import heapq
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from rdun.config import TrialConfig
+from rdun.plan.costs import steps
+from rdun.plan.machine import Machine
+from rdun.plan.measurements import Keys, Measurement, keys
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a trial, or the rest of it, is expected to take.
+
+    Attributes:
+        seconds: on one slot; None: nothing comparable was measured.
+        validation, scoring: whether these are in the seconds.
+        memory_mib, gpu_memory_mib: as in `Measurement`; None: no equal training was measured.
+        source: where it comes from; empty if nothing is known.
+    """
+
+    seconds: float | None = None
+    validation: bool = False
+    scoring: bool = False
+    memory_mib: float | None = None
+    gpu_memory_mib: float | None = None
+    source: str = ""
+
+
+class Estimator:
+    """Estimates from measurements on one kind of machine; others are left out."""
+
+    def __init__(self, measurements: Iterable[Measurement], machine: Machine) -> None:
+        self.machine = machine
+        self._by: dict[str, dict[str, list[Measurement]]] = {name: defaultdict(list) for name in Keys._fields}
+        for measured in measurements:
+            if (measured.device, measured.threads) == (machine.device, machine.threads):
+                for name, found in self._by.items():
+                    found[getattr(measured, name)].append(measured)
+        self._known: dict[TrialConfig, Estimate] = {}
+
+    def estimate(self, config: TrialConfig, epochs_done: int = 0) -> Estimate:
+        """Of the epochs that are left and the scoring.
+
+        The time per step is that of past runs of the same training, else of its probe, scaled from the stage applications that
+        were drawn to those expected; else that of trainings that differ in layers and counts only, scaled in the same way.
+        """
+        plain = replace(config, seed=0)
+        if epochs_done:
+            return self._estimate(plain, epochs_done)
+        if plain not in self._known:
+            self._known[plain] = self._estimate(plain, 0)
+        return self._known[plain]
+
+    def _estimate(self, config: TrialConfig, epochs_done: int) -> Estimate:
+        from rdun.models import mean_evaluations
+
+        own = keys(config)
+        trained, how = self._trained(own)
+        tested = self._by["testing"].get(own.testing, [])
+        epoch = _median(m.epoch for m in tested if m.epoch is not None)
+        scoring = _median(m.scoring for m in tested if m.scoring is not None)
+        total = config.optim.epochs
+        if total and not trained:
+            return Estimate()
+        if not total:  # weights that are only tested
+            source = tested[0].source if scoring is not None else ""
+            return Estimate(seconds=scoring, validation=True, scoring=scoring is not None, source=source)
+        expected = mean_evaluations(config.recursion.train, config.model.layers)
+        step = statistics.median((m.step or 0.0) * expected / m.evaluations for m in trained)
+        left = max(0, total - epochs_done)
+        exact = trained if how == "network" else []
+        return Estimate(
+            seconds=steps(config) * left / total * step + left * (epoch or 0.0) + (scoring or 0.0),
+            validation=epoch is not None,
+            scoring=scoring is not None,
+            memory_mib=_largest(m.memory_mib for m in exact),
+            gpu_memory_mib=_largest(m.gpu_memory_mib for m in exact),
+            source=trained[0].source + ("" if exact else " of other depths"),
+        )
+
+    def _trained(self, own: Keys) -> tuple[list[Measurement], str]:
+        for name, key in (("network", own.network), ("stage", own.stage)):
+            found = [m for m in self._by[name].get(key, []) if m.step is not None and m.evaluations > 0]
+            for source in ("past runs", "probe"):
+                if kept := [m for m in found if m.source == source]:
+                    return kept, name
+        return [], ""
+
+
+def makespan(seconds: Sequence[float], slots: int) -> float:
+    """Wall time of trials that are started in order, each on the slot that is free first."""
+    free = [0.0] * max(1, min(slots, len(seconds)))
+    for duration in seconds:
+        heapq.heapreplace(free, free[0] + duration)
+    return max(free)
+
+
+def _median(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return statistics.median(found) if found else None
+
+
+def _largest(values: Iterable[float]) -> float | None:
+    return max(values, default=0.0) or None

@@ -1,0 +1,71 @@
+"""What past trials took, read from their directories."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from rdun.config import TrialConfig, from_dict
+from rdun.plan.machine import Machine
+from rdun.plan.measurements import Measurement, keys
+from rdun.results import EpochRecord, Folder, RunInfo, Store, TrialDirectory
+
+NEWEST = 300
+"""Trials that are read at most, the newest ones, so that a plan never waits for a large store."""
+
+
+def past_runs(store: Store, machine: Machine) -> list[Measurement]:
+    """Measurements of the newest trials that ran on this kind of machine; directories that cannot be read are passed over."""
+    found = []
+    for name in _newest(store):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            measured = _measured(store.trial(name), machine)
+            if measured:
+                found.append(measured)
+    return found
+
+
+def _newest(store: Store) -> list[str]:
+    folder = Folder(store.path)
+    if not folder.exists():
+        return []
+    entries = sorted(folder.fs.ls(folder.path, detail=True), key=lambda entry: float(entry.get("mtime", 0)))
+    return [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in entries[-NEWEST:]]
+
+
+def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
+    run = folder.run()
+    places = {(attempt.device, attempt.threads) for attempt in run.attempts} if run else set()
+    if run is None or places != {(machine.device, machine.threads)}:
+        return None
+    config, records = from_dict(TrialConfig, folder.read_json("config.json")), folder.epochs()
+    if not records and run.status != "complete":
+        return None
+    between = [(b.timestamp - a.timestamp) / 1000 - (b.seconds - a.seconds) for a, b in pairwise(records)]
+    epoch = max(0.0, statistics.median(between)) if between else None
+    samples = folder.system()
+    return Measurement(
+        source="past runs",
+        **keys(config)._asdict(),
+        device=machine.device,
+        threads=machine.threads,
+        step=records[-1].seconds / records[-1].step if records else None,
+        evaluations=statistics.fmean(record.stage_evaluations for record in records) if records else 0.0,
+        epoch=epoch,
+        scoring=_scoring(run, records, epoch),
+        memory_mib=max((sample.memory_mib for sample in samples), default=0.0),
+        gpu_memory_mib=max((sample.gpu_memory_mib for sample in samples), default=0.0),
+    )
+
+
+def _scoring(run: RunInfo, records: Sequence[EpochRecord], epoch: float | None) -> float | None:
+    """Seconds outside the epochs, of a trial that ran from start to end in one stretch."""
+    first = run.attempts[0]
+    if run.status != "complete" or len(run.attempts) > 1 or first.ended is None:
+        return None
+    whole = (datetime.fromisoformat(first.ended) - datetime.fromisoformat(first.started)).total_seconds()
+    trained = records[-1].seconds if records else 0.0
+    return max(0.0, whole - trained - len(records) * (epoch or 0.0))

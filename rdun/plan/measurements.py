@@ -1,0 +1,108 @@
+"""Measured times and memory of trainings, from past runs and probes, and what makes them comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from rdun.config import Fixed, OptimConfig, RecursionConfig, TrialConfig, canonical, digest, to_dict
+from rdun.results import Folder
+
+PROBES = "probes.json"
+
+
+class Keys(NamedTuple):
+    """Three hashes: trainings with equal `network` cost the same per step; with equal `stage`, the same per stage application;
+    with equal `testing`, equal networks are validated and scored on the same images in the same way."""
+
+    network: str
+    stage: str
+    testing: str
+
+
+def keys(config: TrialConfig) -> Keys:
+    """The keys of a trial: model, task, schedule, modulation, batch and precision; not its seed, rate, images or epochs."""
+    return _keys(replace(config, seed=0))
+
+
+@lru_cache(maxsize=16_384)
+def _keys(config: TrialConfig) -> Keys:
+    normal = canonical(config)
+    network = TrialConfig(
+        task=normal.task,
+        model=normal.model,
+        recursion=RecursionConfig(train=normal.recursion.train, modulation=normal.recursion.modulation),
+        optim=OptimConfig(batch=normal.optim.batch),
+        precision=normal.precision,
+    )
+    return _digests(
+        network, normal.recursion, (normal.data.validation, normal.data.validation_ratios, normal.data.test)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _digests(network: TrialConfig, recursion: RecursionConfig, images: tuple[object, ...]) -> Keys:
+    stage = replace(
+        network,
+        model=replace(network.model, layers=1),
+        recursion=RecursionConfig(train=Fixed(counts=(1,)), modulation=recursion.modulation),
+    )
+    tested = replace(network, optim=OptimConfig())  # tested weights have no batch
+    return Keys(
+        digest(to_dict(network)),
+        digest(to_dict(stage)),
+        digest([to_dict(tested), to_dict(recursion), images]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one training took on one kind of machine.
+
+    Attributes:
+        source: "past runs" or "probe".
+        network, stage, testing: the keys of its config.
+        device, threads: as in `Machine`.
+        step: seconds per optimizer step; None: nothing was trained.
+        evaluations: mean stage applications per step, as drawn.
+        epoch: seconds per epoch besides its steps (validation, checkpoint); None: unknown.
+        scoring: seconds per trial besides its epochs (set-up, test scores); None: unknown.
+        memory_mib: of the process: its peak in a probe, the highest sample in a past run.
+        gpu_memory_mib: that tensors took, in the same way.
+    """
+
+    source: str
+    network: str
+    stage: str
+    testing: str
+    device: str
+    threads: int
+    step: float | None
+    evaluations: float
+    epoch: float | None
+    scoring: float | None
+    memory_mib: float
+    gpu_memory_mib: float
+
+
+def read_probes(runs: Folder) -> list[Measurement]:
+    """The probes that a folder of runs remembers, of all kinds of machines.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not runs.exists(PROBES):
+        return []
+    try:
+        return [Measurement(**values) for values in runs.read_json(PROBES)]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{runs.path}/{PROBES} cannot be read ({error}); delete it and probe again") from None
+
+
+def add_probes(runs: Folder, found: Iterable[Measurement]) -> None:
+    """Remembers probes; a newer one takes the place of the same training's on the same kind of machine."""
+    with runs.alone():
+        kept = {(m.network, m.testing, m.device, m.threads): m for m in [*read_probes(runs), *found]}
+        runs.write_json(PROBES, [asdict(m) for m in kept.values()])

@@ -1,0 +1,69 @@
+"""Probes: some steps of a training in a process of its own, for trials that no past run tells about."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from rdun.config import BlockSensingTask, InpaintingTask, OptimConfig, TrialConfig, to_dict
+from rdun.plan.machine import Machine
+from rdun.plan.measurements import Measurement, keys
+
+STEPS = 20
+"""Optimizer steps of a probe, after as many that are not counted."""
+
+
+def unmeasured(configs: Iterable[TrialConfig], known: Iterable[Measurement]) -> list[TrialConfig]:
+    """One config of each training that is not measured, and of which there is something to measure."""
+    seen = {m.network for m in known if m.step is not None}
+    found = {keys(config).network: config for config in configs if config.optim.epochs}
+    return [config for network, config in found.items() if network not in seen]
+
+
+def probe(config: TrialConfig, machine: Machine, say: Callable[[str], None] = print) -> Measurement:
+    """Trains 2 x STEPS steps and validates twice, in a fresh process, so that its memory is its own.
+
+    Raises:
+        ValueError: it ended with an error; the message has its last line.
+    """
+    say(f"probe: {2 * STEPS} steps of {config.model.kind}, {config.model.layers} layers, batch {config.optim.batch}")
+    with tempfile.TemporaryDirectory(prefix="rdun-probe-") as scratch:
+        path = Path(scratch) / "config.json"
+        path.write_text(json.dumps(to_dict(shortened(config))))
+        words = ["-m", "rdun.plan.probe_process", str(path), f"{scratch}/trial", machine.kind, str(machine.threads)]
+        done = subprocess.run(
+            [sys.executable, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        if done.returncode:
+            last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+            raise ValueError(f"the probe of model={config.model.kind!r} failed ({last}); plan without --probe")
+        measured = json.loads(done.stdout.splitlines()[-1])
+    return Measurement(
+        source="probe",
+        **keys(config)._asdict(),
+        device=machine.device,
+        threads=machine.threads,
+        scoring=None,
+        **measured,
+    )
+
+
+def shortened(config: TrialConfig) -> TrialConfig:
+    """The same training per step, with epochs of STEPS steps, and one matrix or mask per ratio: making them is no step."""
+    task = config.task
+    if isinstance(task, BlockSensingTask):
+        task = replace(task, matrices=1)
+    elif isinstance(task, InpaintingTask):
+        task = replace(task, masks=1)
+    optim = OptimConfig(lr=config.optim.lr, batch=config.optim.batch, epochs=3)
+    return replace(config, task=task, optim=optim, data=replace(config.data, epoch_samples=STEPS * optim.batch))

@@ -1,0 +1,140 @@
+"""A study turned into trials: identities, costs and what is already done. Nothing starts before all of it is valid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from rdun.config import Precision, TrialConfig, to_dict
+from rdun.data import trial_fingerprint
+from rdun.plan.checks import check_data
+from rdun.plan.costs import cost, layout, samples, steps
+from rdun.results import ArmRecord, CellRecord, ClaimRecord, PlanRecord, Store, TrialDirectory
+from rdun.study import Arm, Study
+
+STATES = ("complete", "resumable", "failed", "new")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One training run of the plan.
+
+    Attributes:
+        state: "complete" (reused), "resumable" (a checkpoint is there), "failed" (tried again), or "new".
+    """
+
+    fingerprint: str
+    config: TrialConfig
+    state: str
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study, its record as it is saved, and its distinct trials."""
+
+    study: Study
+    record: PlanRecord
+    trials: tuple[Trial, ...]
+
+    def missing(self) -> list[Trial]:
+        """The trials that have to run; failed ones are tried again."""
+        return [trial for trial in self.trials if trial.state != "complete"]
+
+    def refreshed(self, store: Store) -> Plan:
+        """The same plan with the trials' states as they are now."""
+        return replace(self, trials=tuple(replace(t, state=state_of(store.trial(t.fingerprint))) for t in self.trials))
+
+    def counts(self) -> dict[str, int]:
+        """Trials by state."""
+        found = Counter(trial.state for trial in self.trials)
+        return {state: found[state] for state in STATES}
+
+
+def make_plan(study: Study, store: Store, precision: Precision) -> Plan:
+    """Checks a study against its data and lists its trials.
+
+    Args:
+        precision: what "auto" stands for on the machines that will train.
+
+    Raises:
+        ValueError: data that is missing or unusable, a fraction that leaves no block, ...
+    """
+    configs: dict[str, TrialConfig] = {}
+    arms: dict[str, list[str]] = {}
+    cells = []
+    for arm, seed, trials in study.cells():
+        prints = []
+        for config in trials:
+            resolved = replace(config, precision=precision) if config.precision == "auto" else config
+            check_data(resolved.data, resolved.task.block)
+            key = trial_fingerprint(resolved)
+            configs[key] = resolved
+            arms.setdefault(key, []).append(arm.name)
+            prints.append(key)
+        cells.append(CellRecord(arm=arm.name, seed=seed, fingerprints=prints))
+    record = PlanRecord(
+        name=study.name,
+        title=study.title,
+        question=study.question,
+        method=study.method,
+        expectation=study.expectation,
+        scale=study.scale,
+        seeds=list(study.seeds),
+        arms=[_arm_record(arm) for arm in study.arms],
+        cells=cells,
+        claims=[
+            ClaimRecord(text=c.text, arm=c.arm, versus=c.versus, metric=c.metric, at_least=c.at_least)
+            for c in study.claims
+        ],
+        as_published=study.as_published,
+    )
+    _check_distinct(cells)
+    found = tuple(
+        Trial(fingerprint=key, config=config, state=state_of(store.trial(key)), arms=tuple(dict.fromkeys(arms[key])))
+        for key, config in configs.items()
+    )
+    return Plan(study=study, record=record, trials=found)
+
+
+def _check_distinct(cells: list[CellRecord]) -> None:
+    """Arms that differ in no field that is read would be the same trials under two names."""
+    seen: dict[tuple[str, ...], str] = {}
+    for cell in cells:
+        other = seen.setdefault(tuple(cell.fingerprints), cell.arm)
+        if other != cell.arm:
+            raise ValueError(
+                f"arm {cell.arm!r} trains exactly what arm {other!r} trains (equal fingerprints); "
+                "change a field that has an effect, or drop one of them"
+            )
+
+
+def state_of(folder: TrialDirectory) -> str:
+    """Where a trial stands, as one of STATES."""
+    run = folder.run()
+    if run is None:
+        return "new"
+    if run.status in ("complete", "failed"):
+        return run.status
+    return "resumable" if folder.exists("checkpoint.pt") else "new"
+
+
+def _arm_record(arm: Arm) -> ArmRecord:
+    from rdun.models import mean_evaluations
+
+    first = arm.configs[0]
+    parameters, macs = cost(first)
+    return ArmRecord(
+        name=arm.name,
+        compare_to=arm.compare_to,
+        factors=dict(arm.factors),
+        configs=[to_dict(config) for config in arm.configs],
+        parameters=parameters,
+        macs=macs,
+        steps=steps(first),
+        samples=samples(first),
+        stage_evaluations_train=mean_evaluations(first.recursion.train, first.model.layers),
+        stage_evaluations_test=sum(first.test_counts),
+        layout=layout(first),
+        published=dict(arm.published),
+    )

@@ -1,0 +1,169 @@
+"""A plan for people: tables of arms and trials, and every trial as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rdun.plan import Changes, Estimate, Forecast, Plan, Trial, cost, steps
+
+LISTED = 60
+"""Trials that are listed one by one; a larger plan has the table of arms only."""
+COLUMNS = (
+    "fingerprint",
+    "arm",
+    "seed",
+    "parameters",
+    "macs_per_block",
+    "steps",
+    "memory_mib",
+    "gpu_memory_mib",
+    "seconds_left",
+    "estimated_from",
+    "state",
+)
+
+
+def print_plan(plan: Plan, forecast: Forecast, console: Console | None = None) -> None:
+    """Two tables: the arms with their costs, and the trials (of a plan that is not too large) with their estimates."""
+    console = console or Console()
+    console.print(Text(plan.study.question, style="bold"))
+    console.print(_arms(plan))
+    if len(plan.trials) <= LISTED:
+        console.print(_trials(plan, forecast, wide=console.width >= 100))
+    else:
+        console.print(f"{len(plan.trials):,} trials: --plan-csv FILE lists them one by one", highlight=False)
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=False)
+    for index, column in enumerate(columns):
+        plain = index < left
+        table.add_column(column, justify="left" if plain else "right", no_wrap=not plain, overflow="fold")
+    return table
+
+
+def _arms(plan: Plan) -> Table:
+    table = _table("arm", "layers", "parameters", "MMAC/block", "steps", "samples", "apps/step")
+    for arm in plan.record.arms:
+        table.add_row(
+            Text(arm.name),
+            arm.layout,
+            f"{arm.parameters:,}",
+            f"{arm.macs / 1e6:,.1f}",
+            f"{arm.steps:,}",
+            f"{arm.samples:,}",
+            f"{arm.stage_evaluations_train:g}",
+        )
+    return table
+
+
+def _trials(plan: Plan, forecast: Forecast, *, wide: bool) -> Table:
+    digits = 16 if wide else 6
+    table = _table("trial", "arm", "seed", "param.", "MMAC", "steps", "memory", "time", "state", left=2)
+    for trial in plan.trials:
+        parameters, macs = cost(trial.config)
+        estimate = forecast.estimates.get(trial.fingerprint, Estimate())
+        table.add_row(
+            trial.fingerprint[:digits],
+            Text(trial.arms[0]),
+            str(trial.config.seed),
+            f"{parameters:,}" if wide else _short(parameters),
+            f"{macs / 1e6:,.1f}",
+            f"{steps(trial.config):,}",
+            _memory(estimate),
+            "-" if trial.state == "complete" else clock(estimate.seconds) if estimate.seconds is not None else "?",
+            "reused" if trial.state == "complete" else trial.state,
+        )
+    return table
+
+
+def summary(plan: Plan, forecast: Forecast) -> list[str]:
+    """The total in lines: time on all slots, hours, money, where that is from and what it leaves out."""
+    left, machine = len(forecast.estimates), forecast.machine
+    if not left:
+        return []
+    known = left - forecast.unknown
+    lines = []
+    if known:
+        price = plan.study.resources.price
+        money = f", {price.of(forecast.hours)}" if price else ""
+        some = f" for {known} of {left} trials" if forecast.unknown else ""
+        slots = f"{machine.slots} trial{'s' * (machine.slots > 1)} at a time"
+        lines.append(
+            f"Estimate{some}: {clock(forecast.seconds)} with {slots}, {forecast.hours:,.3g} {machine.unit}{money}, "
+            f"from {' and '.join(forecast.sources())}{_without(forecast)}"
+        )
+    if forecast.unknown:
+        lines.append(
+            f"Time of {forecast.unknown} of {left} trials is unknown: nothing comparable ran on {machine.device}, "
+            f"{machine.threads} thread{'s' * (machine.threads > 1)}; --probe measures some steps of each network"
+        )
+    return lines
+
+
+def changes_line(changes: Changes) -> str:
+    """What the plan is beside that of the study's last run."""
+    line = f"Since the last run: {len(changes.kept)} trials kept, {len(changes.added)} new, {len(changes.orphaned)} orphaned"
+    if not changes.orphaned:
+        return line
+    shown = ", ".join(changes.orphaned[:3]) + (", ..." if len(changes.orphaned) > 3 else "")
+    return f"{line} ({changes.orphaned_bytes / 1e6:,.1f} MB on disk: {shown})"
+
+
+def write_csv(plan: Plan, forecast: Forecast, path: Path) -> None:
+    """Every trial with its estimate, one per line, in full."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_row(trial, forecast.estimates.get(trial.fingerprint, Estimate())) for trial in plan.trials)
+    path.write_text(out.getvalue())
+
+
+def _row(trial: Trial, estimate: Estimate) -> list[object]:
+    parameters, macs = cost(trial.config)
+    numbers = (estimate.memory_mib, estimate.gpu_memory_mib, estimate.seconds)
+    return [
+        trial.fingerprint,
+        "; ".join(trial.arms),
+        trial.config.seed,
+        parameters,
+        macs,
+        steps(trial.config),
+        *("" if number is None else round(number, 3) for number in numbers),
+        estimate.source,
+        trial.state,
+    ]
+
+
+def _without(forecast: Forecast) -> str:
+    parts = forecast.left_out()
+    return f"; {' and '.join(parts)} left out" if parts else ""
+
+
+def _memory(estimate: Estimate) -> str:
+    mib = estimate.gpu_memory_mib or estimate.memory_mib
+    if mib is None:
+        return "?"
+    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"
+
+
+def _short(number: int) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
+
+def clock(seconds: float) -> str:
+    """A duration: `48 s`, `12 min`, `3.5 h`, `9.2 days`."""
+    for size, unit in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"

@@ -1,0 +1,82 @@
+"""The plan of a study, printed: what is done, what it is going to take, and what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from studies.session import machine
+
+if TYPE_CHECKING:
+    from rdun.config import TrialConfig
+    from rdun.plan import Machine, Measurement, Plan
+    from rdun.results import Store
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of the plan.
+
+    Attributes:
+        probe: measure some steps of each network that no past run tells about.
+        table: file for the list of all trials.
+    """
+
+    probe: bool = False
+    table: Path | None = None
+
+
+def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked, *, dry_run: bool) -> None:
+    """Prints a plan with its estimate and warnings, then refuses it if it takes more than its budget.
+
+    Raises:
+        ValueError: the budget is exceeded, or cannot be checked; a probe failed.
+    """
+    from rdun.plan import changes_since, check_budget, make_forecast, no_effect_warnings
+    from rdun.plan_view import changes_line, print_plan, summary, write_csv
+    from rdun.results import Folder, PlanRecord
+    from rdun.significance import seeds_warning
+
+    study, place = plan.study, machine(plan.study.resources, cpus)
+    missing = [trial.config for trial in plan.missing()]
+    forecast = make_forecast(plan, store, place, measured(missing, store, place, probe=asked.probe))
+    if dry_run:
+        print_plan(plan, forecast)
+    click.echo(_states(plan))
+    if (home / "plan.json").is_file() and dry_run:
+        click.echo(changes_line(changes_since(PlanRecord.load(Folder(home)), plan, store)))
+    for line in summary(plan, forecast):
+        click.echo(line)
+    compared = sum(arm.compare_to is not None for arm in study.arms)
+    for warning in (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study)):
+        if warning:
+            click.echo(f"Warning: {warning}.", err=True)
+    if asked.table:
+        write_csv(plan, forecast, asked.table)
+        click.echo(f"Trials:  {asked.table}")
+    check_budget(forecast, study.resources)
+
+
+def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:
+    """Past runs and probes; with `probe`, probes of the configs that lack one are made and remembered beside the trials."""
+    from rdun import plan as planning
+    from rdun.results import Folder
+
+    runs = Folder(Path(store.path).parent)
+    known = [*planning.past_runs(store, place), *planning.read_probes(runs)]
+    if probe:
+        here = [m for m in known if (m.device, m.threads) == (place.device, place.threads)]
+        for config in planning.unmeasured(configs, here):
+            found = planning.probe(config, place, click.echo)
+            planning.add_probes(runs, [found])
+            known.append(found)
+    return known
+
+
+def _states(plan: Plan) -> str:
+    states = ", ".join(f"{n} {state}" for state, n in plan.counts().items() if n)
+    return f"{plan.study.name}: {len(plan.study.arms)} arms x {len(plan.study.seeds)} seeds, {states} trials"

@@ -1,0 +1,122 @@
+"""Times from past runs: what is comparable, how it scales, and what stays unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rdun.config import TrialConfig, with_values
+from rdun.plan import Estimator, Machine, Plan, make_forecast, makespan, past_runs
+from rdun.plan.forecast import check_budget
+from rdun.results import Store
+from rdun.study import Price, Resources
+from tests.plan.conftest import MACHINE, Past, other
+
+
+def estimator(store: Store, machine: Machine = MACHINE) -> Estimator:
+    return Estimator(past_runs(store, machine), machine)
+
+
+def test_a_past_run_tells_of_steps_validation_and_scoring(store: Store, past: Past, tiny: TrialConfig) -> None:
+    past(tiny)  # 3 epochs of 6 steps
+    longer = with_values(tiny, {"optim.epochs": 30, "optim.lr": 0.1, "seed": 7})
+    found = estimator(store).estimate(longer)
+    assert found.seconds == pytest.approx(30 * (6 * 0.5 + 3) + 10, abs=1)
+    assert (found.validation, found.scoring, found.source) == (True, True, "past runs")
+    assert found.memory_mib == 412.5
+    assert estimator(store).estimate(longer, epochs_done=20).seconds == pytest.approx(10 * 6 + 10, abs=1)
+
+
+def test_other_depths_scale_by_stage_applications(store: Store, past: Past, tiny: TrialConfig) -> None:
+    past(tiny)  # 2 layers once
+    deeper = with_values(
+        tiny, {"model.layers": 4, "recursion.train": {"kind": "uniform_range", "low": [1], "high": [3]}}
+    )
+    found = estimator(store).estimate(deeper)
+    assert found.seconds == pytest.approx(3 * 6 * 0.5 * 8 / 2)
+    assert (found.validation, found.scoring, found.source) == (False, False, "past runs of other depths")
+    assert found.memory_mib is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model.channels": 8},
+        {"optim.batch": 16},
+        {"precision": "bf16"},
+        {"recursion.modulation": {"kind": "rfmu"}},
+        {"task.block": 10},
+    ],
+)
+def test_another_network_batch_or_precision_is_unknown(
+    store: Store, past: Past, tiny: TrialConfig, change: dict[str, object]
+) -> None:
+    past(tiny)
+    assert estimator(store).estimate(with_values(tiny, change)).seconds is None
+
+
+def test_another_machine_tells_nothing(store: Store, past: Past, tiny: TrialConfig) -> None:
+    past(tiny, other(device="Another processor"))
+    past(with_values(tiny, {"seed": 1}), other(threads=2))
+    assert estimator(store).estimate(tiny).seconds is None
+    assert past_runs(store, MACHINE) == []
+
+
+def test_damaged_directories_are_passed_over(store: Store, past: Past, tiny: TrialConfig) -> None:
+    past(tiny)
+    for name, text in (("bad-json", "{"), ("bad-fields", '{"attempts": [{}]}'), ("bad-list", "[]")):
+        store.trial(name).write_text("run.json", text)
+    store.trial("empty").write_text("note", "")
+    assert len(past_runs(store, MACHINE)) == 1
+
+
+def test_weights_that_are_only_tested(store: Store, past: Past, tiny: TrialConfig) -> None:
+    """Nothing is trained, so that only a past test of the same tells the time."""
+    past(tiny)
+    tested = replace(tiny, weights="w.safetensors", optim=replace(tiny.optim, epochs=0))
+    assert estimator(store).estimate(tested).seconds == pytest.approx(10, abs=1)
+    moved = with_values(tested, {"data.test": [tiny.data.train]})
+    assert estimator(store).estimate(moved).seconds is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slots", "wall"), [([3, 3, 3], 2, 6), ([5, 1, 1, 1], 2, 5), ([4], 8, 4), ([1, 2], 1, 3)]
+)
+def test_wall_time_on_slots(seconds: list[float], slots: int, wall: float) -> None:
+    assert makespan(seconds, slots) == wall
+
+
+def test_a_forecast_adds_up(plan: Plan, store: Store, past: Past) -> None:
+    """Both arms evaluate two stages, but only one of them was run."""
+    past(plan.trials[0].config)
+    forecast = make_forecast(plan.refreshed(store), store, MACHINE, past_runs(store, MACHINE))
+    assert len(forecast.estimates) == 3
+    times = sorted(e.seconds for e in forecast.estimates.values() if e.seconds is not None)
+    assert times == pytest.approx([6, 6, 22], abs=1)
+    assert forecast.hours == pytest.approx(sum(times) / 3600)
+    assert forecast.seconds == pytest.approx(22, abs=1)
+    assert forecast.left_out() == ["validation", "scoring"]
+    assert forecast.sources() == ["past runs", "past runs of other depths"]
+
+
+def test_a_share_of_a_gpu_is_paid_for() -> None:
+    assert other(gpus=0.25, threads=2).hours(7200) == 0.5
+    assert other(threads=2).hours(7200) == 4.0
+    assert (other(gpus=1.0).unit, MACHINE.unit) == ("GPU-hours", "core-hours")
+
+
+def test_the_budget(plan: Plan, store: Store, past: Past) -> None:
+    unknown = make_forecast(plan, store, MACHINE, [])
+    check_budget(unknown, Resources())
+    with pytest.raises(
+        ValueError, match=r"budget=1 core-hours cannot be checked: the time of 4 of 4 trials .* --probe"
+    ):
+        check_budget(unknown, Resources(budget=1))
+    past(plan.trials[0].config)
+    known = make_forecast(plan, store, MACHINE, past_runs(store, MACHINE))
+    check_budget(known, Resources(budget=1))
+    with pytest.raises(
+        ValueError, match=r"budget=0.001 core-hours is exceeded: .* about 0.0\d+ core-hours \(\d.\d\d EUR\)"
+    ):
+        check_budget(known, Resources(budget=0.001, price=Price(100, "EUR")))

@@ -1,0 +1,75 @@
+"""Probes: a real one in a process of its own, and the file that remembers them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdun.config import TrialConfig, with_values
+from rdun.plan import Estimator, Measurement, add_probes, probe, read_probes, unmeasured
+from rdun.plan.probe import STEPS, shortened
+from rdun.results import Folder
+from tests.plan.conftest import MACHINE
+
+
+def test_a_probe_measures_and_is_remembered(tiny: TrialConfig, tmp_path: Path) -> None:
+    lines: list[str] = []
+    found = probe(tiny, MACHINE, lines.append)
+    assert lines == ["probe: 40 steps of coast, 2 layers, batch 8"]
+    assert found.step is not None and 0 < found.step < 1
+    assert found.evaluations == 2
+    assert found.epoch is not None and found.epoch > 0
+    assert 100 < found.memory_mib < 4000
+    runs = Folder(tmp_path)
+    add_probes(runs, [found])
+    add_probes(runs, [replace(found, step=2.0), replace(found, device="Another", step=9.0)])
+    known = read_probes(runs)
+    assert len(known) == 2
+    estimate = Estimator(known, MACHINE).estimate(tiny)
+    assert estimate.seconds == pytest.approx(18 * 2.0 + 3 * found.epoch)
+    assert (estimate.source, estimate.validation, estimate.scoring) == ("probe", True, False)
+
+
+def test_a_probe_that_fails_says_why(tiny: TrialConfig) -> None:
+    broken = with_values(tiny, {"data.train": "no-such-set"})
+    with pytest.raises(
+        ValueError, match=r"the probe of model='coast' failed \(.*no-such-set.*\); plan without --probe"
+    ):
+        probe(broken, MACHINE, lambda line: None)
+
+
+def test_one_probe_for_each_training(tiny: TrialConfig) -> None:
+    """Seeds, rates and epochs share one; depth and batch do not; what is measured needs none."""
+    same = [
+        with_values(tiny, {"seed": 3}),
+        with_values(tiny, {"optim.lr": 0.1}),
+        with_values(tiny, {"optim.epochs": 9}),
+    ]
+    others = [with_values(tiny, {"model.layers": 3}), with_values(tiny, {"optim.batch": 4})]
+    tested = replace(tiny, weights="w", optim=replace(tiny.optim, epochs=0))
+    assert len(unmeasured([tiny, *same, *others, tested], [])) == 3
+    known = Measurement(
+        source="probe", **_keys(tiny), device="d", threads=1, step=1, evaluations=2, epoch=1, scoring=None,
+        memory_mib=1, gpu_memory_mib=0,
+    )  # fmt: skip
+    assert unmeasured([tiny, *same, *others], [known]) == others
+
+
+def _keys(config: TrialConfig) -> dict[str, str]:
+    from rdun.plan import keys
+
+    return keys(config)._asdict()
+
+
+def test_a_probe_makes_few_matrices(tiny: TrialConfig) -> None:
+    short = shortened(with_values(tiny, {"task.matrices": 50}))
+    assert short.data.epoch_samples == STEPS * tiny.optim.batch
+    assert getattr(short.task, "matrices", None) == 1
+
+
+def test_a_damaged_file_of_probes(tmp_path: Path) -> None:
+    (tmp_path / "probes.json").write_text('[{"step": 1}]')
+    with pytest.raises(ValueError, match=r"probes.json cannot be read .*; delete it and probe again"):
+        read_probes(Folder(tmp_path))

@@ -1,0 +1,73 @@
+"""The plan as it is printed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rdun import plan_view
+from rdun.plan import Changes, Plan, make_forecast, past_runs
+from rdun.plan_view import changes_line, clock, print_plan, summary, write_csv
+from rdun.results import Store
+from rdun.study import Price, Resources
+from tests.plan.conftest import MACHINE, Past
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_trial_is_listed_and_fits(plan: Plan, store: Store, past: Past, width: int) -> None:
+    past(plan.trials[0].config)
+    now, out = plan.refreshed(store), io.StringIO()
+    print_plan(now, make_forecast(now, store, MACHINE, past_runs(store, MACHINE)), Console(file=out, width=width))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in out.getvalue()
+    for trial in plan.trials:
+        (line,) = (line for line in lines if trial.fingerprint[:6] in line)
+        assert line.split()[-1] == ("reused" if trial is plan.trials[0] else "new")
+    (seed_one,) = (line for line in lines if plan.trials[2].fingerprint[:6] in line)
+    assert "412 MiB" in seed_one and "22 s" in seed_one
+    for arm in plan.record.arms:
+        assert f"{arm.parameters:,}" in out.getvalue()
+
+
+def test_a_large_plan_shows_its_arms_only(plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_view, "LISTED", 3)
+    out = io.StringIO()
+    print_plan(plan, make_forecast(plan, store, MACHINE, []), Console(file=out, width=80))
+    assert "4 trials: --plan-csv FILE lists them" in out.getvalue()
+    assert plan.trials[0].fingerprint[:6] not in out.getvalue()
+
+
+def test_the_summary_says_hours_money_and_what_is_left_out(plan: Plan, store: Store, past: Past) -> None:
+    (line,) = summary(plan, make_forecast(plan, store, MACHINE, []))
+    assert line.startswith("Time of 4 of 4 trials is unknown: nothing comparable ran on A processor, 1 thread; --probe")
+    past(plan.trials[0].config)
+    priced = replace(plan, study=replace(plan.study, resources=Resources(price=Price(1000, "EUR"))))
+    (line,) = summary(priced, make_forecast(plan, store, MACHINE, past_runs(store, MACHINE)))
+    assert line.startswith("Estimate: 28 s with 2 trials at a time, 0.0156 core-hours, 15.56 EUR, from past runs and")
+    assert line.endswith("; validation and scoring left out")
+
+
+def test_the_csv_has_every_trial_in_full(plan: Plan, store: Store, tmp_path: Path) -> None:
+    write_csv(plan, make_forecast(plan, store, MACHINE, []), tmp_path / "plan.csv")
+    rows = list(csv.DictReader((tmp_path / "plan.csv").open()))
+    assert [row["fingerprint"] for row in rows] == [trial.fingerprint for trial in plan.trials]
+    assert rows[0]["steps"] == "12" and rows[0]["seconds_left"] == "" and rows[0]["arm"] == "unrolled"
+
+
+def test_orphans_are_named_with_their_size() -> None:
+    assert changes_line(Changes(added=("a",), kept=(), orphaned=(), orphaned_bytes=0)).endswith("1 new, 0 orphaned")
+    line = changes_line(Changes(added=(), kept=("k",), orphaned=("a", "b", "c", "d"), orphaned_bytes=2_500_000))
+    assert line.endswith("4 orphaned (2.5 MB on disk: a, b, c, ...)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.345, "2.3 s"), (48, "48 s"), (720, "12.0 min"), (12_600, "3.5 h"), (800_000, "9.3 days")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

@@ -1,0 +1,94 @@
+"""Warnings: too few seeds, changes without effect; and what a plan is beside the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from rdun.config import TrialConfig, with_values
+from rdun.plan import Plan, changes_since, no_effect_warnings
+from rdun.results import Store
+from rdun.significance import seeds_needed, seeds_warning, smallest_exact_p
+from rdun.study import Arm, Study
+
+
+@pytest.mark.parametrize(("comparisons", "needed"), [(1, 6), (2, 7), (4, 8), (20, 10)])
+def test_seeds_that_an_exact_test_needs(comparisons: int, needed: int) -> None:
+    assert seeds_needed(comparisons) == needed
+    assert comparisons * smallest_exact_p(needed) < 0.05 <= comparisons * smallest_exact_p(needed - 1)
+    assert seeds_warning(needed, comparisons) == ""
+    assert f"{needed} seeds can" in seeds_warning(needed - 1, comparisons)
+
+
+def test_one_seed_decides_nothing() -> None:
+    assert "1 seed gives no interval" in seeds_warning(1, 1)
+    assert seeds_warning(1, 0) == ""
+    assert "p is at least 0.0625)" in seeds_warning(5, 1)
+
+
+def pair(base: TrialConfig, changes: Mapping[str, object]) -> Study:
+    arms = (
+        Arm(name="base", configs=(base,)),
+        Arm(name="arm", configs=(with_values(base, changes),), compare_to="base"),
+    )
+    return Study(name="s", title="", question="", method="", expectation="", scale="", arms=arms)
+
+
+ONE_RATIO = {"recursion.modulation": {"kind": "rfmu", "inputs": ["ratio"], "start": "identity"}}
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "field"),
+    [
+        (ONE_RATIO, {"recursion.modulation.beyond": "clamp"}, "recursion.modulation.beyond"),
+        ({"model": {"kind": "ista_net_plus", "layers": 2, "channels": 4}}, {"model.deblock": False}, None),
+    ],
+)
+def test_a_change_without_effect(
+    tiny: TrialConfig, base: dict[str, object], changes: dict[str, object], field: str | None
+) -> None:
+    start = with_values(tiny, base)
+    if field is None:
+        with pytest.raises(ValueError, match="same training"):
+            pair(start, changes)
+        return
+    (line,) = no_effect_warnings(pair(start, changes))
+    assert line.startswith(f"arm 'arm' changes {field} and has the parameters")
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        ({}, {"model.channels": 8}),
+        ({}, {"model.start": "default"}),  # other weights at the start
+        ({}, {"optim.lr": 0.1}),  # no field of the network
+        ({}, {"recursion.train": {"kind": "uniform_range", "low": [1], "high": [2]}}),
+        (
+            {"recursion.modulation": {"kind": "rfmu", "inputs": ["total"], "start": "identity"}},
+            {"recursion.modulation.inputs": ["current"]},  # equal until the first step: the start hides it
+        ),
+        ({"model": {"kind": "ista_net_plus", "layers": 2, "channels": 4}}, {"model.symmetry": 0.5}),  # the penalty only
+        (
+            {"recursion.modulation": {"kind": "rfmu", "inputs": ["total"]}, "recursion.sweep": [4]},
+            {"recursion.modulation.beyond": "clamp"},  # read beyond the counts of training only
+        ),
+    ],
+)
+def test_changes_with_an_effect_are_not_warned_of(
+    tiny: TrialConfig, base: dict[str, object], changes: dict[str, object]
+) -> None:
+    assert no_effect_warnings(pair(with_values(tiny, base), changes)) == []
+
+
+def test_new_kept_and_orphaned_trials(plan: Plan, store: Store) -> None:
+    first, *rest = (trial.fingerprint for trial in plan.trials)
+    gone = replace(plan.record.cells[0], fingerprints=["0123456789abcdef", "fedcba9876543210"])
+    before = replace(plan.record, cells=[gone, *plan.record.cells[1:]])
+    store.trial("0123456789abcdef").write("scores.csv", b"x" * 1000)
+    changes = changes_since(before, plan, store)
+    assert changes.added == (first,)
+    assert set(changes.kept) == set(rest)
+    assert changes.orphaned == ("0123456789abcdef",)
+    assert changes.orphaned_bytes == pytest.approx(1000, abs=10_000)
