@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -93,16 +94,21 @@ def read_probes(runs: Folder) -> list[Measurement]:
     Raises:
         ValueError: the file is damaged.
     """
-    if not runs.exists(PROBES):
-        return []
+    return _decoded(runs, runs.read_if_there(PROBES))
+
+
+def _decoded(runs: Folder, content: bytes | None) -> list[Measurement]:
     try:
-        return [Measurement(**values) for values in runs.read_json(PROBES)]
+        return [Measurement(**values) for values in json.loads(content or "[]")]
     except (ValueError, TypeError) as error:
         raise ValueError(f"{runs.path}/{PROBES} cannot be read ({error}); delete it and probe again") from None
 
 
 def add_probes(runs: Folder, found: Iterable[Measurement]) -> None:
     """Remembers probes; a newer one takes the place of the same training's on the same kind of machine."""
-    with runs.alone():
-        kept = {(m.network, m.testing, m.device, m.threads): m for m in [*read_probes(runs), *found]}
-        runs.write_json(PROBES, [asdict(m) for m in kept.values()])
+    while True:
+        before = runs.read_if_there(PROBES)
+        kept = {(m.network, m.testing, m.device, m.threads): m for m in [*_decoded(runs, before), *found]}
+        content = json.dumps([asdict(m) for m in kept.values()], indent=2) + "\n"
+        if runs.swap(PROBES, content.encode(), before):
+            return
