@@ -13,8 +13,6 @@ from rdun.tracking.runs import Runs, now
 from rdun.tracking.trials import Place
 from rdun.tracking.view import Identity
 
-RANK = ("complete", "running", "failed")
-"""Of several suggestions of one setting, the first by this order shows its trial directory."""
 STATUS = {"complete": "FINISHED", "duplicate": "FINISHED", "failed": "FAILED", "running": "RUNNING"}
 """State of a suggestion without a trial directory of its own -> status of its run; others were never trained: KILLED."""
 
@@ -118,10 +116,9 @@ def _name(trial: SearchTrial) -> str:
 
 
 def _shown(record: SearchRecord) -> dict[str, SearchTrial]:
-    """Fingerprint -> the suggestion whose run shows the trial directory."""
+    """Fingerprint -> the suggestion whose run shows the trial directory: where a failed one was tried again, the later one."""
     found: dict[str, SearchTrial] = {}
-    for state in RANK:
-        for trial in record.trials:
-            if trial.state == state:
-                found.setdefault(trial.fingerprint, trial)
+    for trial in sorted(record.trials, key=lambda trial: trial.state == "failed"):
+        if trial.state not in ("infeasible", "duplicate"):
+            found.setdefault(trial.fingerprint, trial)
     return found
