@@ -92,12 +92,10 @@ class SearchCopier(Copier):
         values = {"trials_planned": self.record.wanted}
         values |= {f"trials_{state}": states.count(state) for state in dict.fromkeys(("complete", "failed", *states))}
         costs = view.total_costs(self.trials.summaries.get(fingerprint, {}) for fingerprint in self._places())
-        moment, reached = now(), view.best_values(self.record)
-        runs.log_changes(root, view.points(values | costs, moment, 0))
-        done = states.count("complete")
-        ended = max((self.trials.ended.get(t.fingerprint, 0) for t in self.record.trials), default=0)
-        runs.log_changes(root, view.points(reached, ended or root.started, done))
-        runs.tracker.set_status(root, self._overall(last), moment)
+        runs.log_changes(root, view.points(values | costs, now(), 0))
+        ended = self.trials.last(root.started)
+        runs.log_changes(root, view.points(view.best_values(self.record), ended, states.count("complete")))
+        runs.tracker.set_status(root, self._overall(last), ended)
 
     def _overall(self, last: bool) -> str:
         """FINISHED when all that was asked for has an end; failed suggestions are part of a search."""
