@@ -51,6 +51,7 @@ class Row:
     Attributes:
         train_seconds: wall clock from the first trial's start to the last one's end.
         step_seconds: in training steps, summed over the trials.
+        driver_seconds: processor time of the driver meanwhile, Ray's and the mirror's.
         leave_seconds: that the driver then waited for the tracker.
         epochs: trained in all.
         arrived, arrived_after_sync: of them, in MLflow when the driver left, and in the end; empty without a tracker.
@@ -62,6 +63,7 @@ class Row:
     repeat: int
     train_seconds: float
     step_seconds: float
+    driver_seconds: float
     leave_seconds: float
     epochs: int
     arrived: int | None = None
@@ -107,9 +109,9 @@ def _run(study: Study, place: Path, server: _Server, capacity: Capacity, way: st
     with _address(way, server) as uri:
         mirror = Mirror(home, store, uri)
         with mirror if way != "no tracker" else contextlib.nullcontext():
-            begin = time.perf_counter()
+            begin, busy = time.perf_counter(), time.process_time()
             run_trials(plan, store, watcher, capacity)
-            trained = time.perf_counter()
+            trained, busy = time.perf_counter(), time.process_time() - busy
         if way != "no tracker":
             mirror.publish()
         left = time.perf_counter()
@@ -117,7 +119,8 @@ def _run(study: Study, place: Path, server: _Server, capacity: Capacity, way: st
     folders = [store.trial(trial.fingerprint) for trial in plan.trials]
     epochs = sum(len(folder.epochs()) for folder in folders)
     seconds = sum(folder.epochs()[-1].seconds for folder in folders)
-    row = Row(way, repeat, round(trained - begin, 2), round(seconds, 2), round(left - trained, 2), epochs)
+    times = [round(value, 2) for value in (trained - begin, seconds, busy, left - trained)]
+    row = Row(way, repeat, times[0], times[1], times[2], times[3], epochs)
     if way == "no tracker":
         return row
     server.start()

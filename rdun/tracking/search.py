@@ -13,8 +13,6 @@ from rdun.tracking.runs import Runs, now
 from rdun.tracking.trials import Place
 from rdun.tracking.view import Identity
 
-RANK = ("complete", "running", "failed")
-"""Of several suggestions of one setting, the first by this order shows its trial directory."""
 STATUS = {"complete": "FINISHED", "duplicate": "FINISHED", "failed": "FAILED", "running": "RUNNING"}
 """State of a suggestion without a trial directory of its own -> status of its run; others were never trained: KILLED."""
 
@@ -94,12 +92,10 @@ class SearchCopier(Copier):
         values = {"trials_planned": self.record.wanted}
         values |= {f"trials_{state}": states.count(state) for state in dict.fromkeys(("complete", "failed", *states))}
         costs = view.total_costs(self.trials.summaries.get(fingerprint, {}) for fingerprint in self._places())
-        moment, reached = now(), view.best_values(self.record)
-        runs.log_changes(root, view.points(values | costs, moment, 0))
-        done = states.count("complete")
-        ended = max((self.trials.ended.get(t.fingerprint, 0) for t in self.record.trials), default=0)
-        runs.log_changes(root, view.points(reached, ended or root.started, done))
-        runs.tracker.set_status(root, self._overall(last), moment)
+        runs.log_changes(root, view.points(values | costs, now(), 0))
+        ended = self.trials.last(root.started)
+        runs.log_changes(root, view.points(view.best_values(self.record), ended, states.count("complete")))
+        runs.tracker.set_status(root, self._overall(last), ended)
 
     def _overall(self, last: bool) -> str:
         """FINISHED when all that was asked for has an end; failed suggestions are part of a search."""
@@ -118,10 +114,9 @@ def _name(trial: SearchTrial) -> str:
 
 
 def _shown(record: SearchRecord) -> dict[str, SearchTrial]:
-    """Fingerprint -> the suggestion whose run shows the trial directory."""
+    """Fingerprint -> the suggestion whose run shows the trial directory: where a failed one was tried again, the later one."""
     found: dict[str, SearchTrial] = {}
-    for state in RANK:
-        for trial in record.trials:
-            if trial.state == state:
-                found.setdefault(trial.fingerprint, trial)
+    for trial in sorted(record.trials, key=lambda trial: trial.state == "failed"):
+        if trial.state not in ("infeasible", "duplicate"):
+            found.setdefault(trial.fingerprint, trial)
     return found

@@ -91,9 +91,8 @@ class StudyCopier(Copier):
             "trials_failed": states.count("FAILED"),
             "train_hours": sum(values.get("time/train_seconds", 0.0) for values in done) / 3600,
         }
-        moment = now()
-        runs.log_changes(root, view.points(values | self._costs(list(self._where)), moment, 0))
-        runs.tracker.set_status(root, self._overall(list(self._where), last), moment)
+        runs.log_changes(root, view.points(values | self._costs(list(self._where)), now(), 0))
+        runs.tracker.set_status(root, self._overall(list(self._where), last), self.trials.last(root.started))
 
     def _costs(self, fingerprints: Sequence[str]) -> dict[str, float]:
         return view.total_costs(self.trials.summaries.get(fingerprint, {}) for fingerprint in set(fingerprints))

@@ -59,6 +59,10 @@ class Trials:
         """Forgets what the tracker holds."""
         self._done = {}
 
+    def last(self, otherwise: int) -> int:
+        """The last moment of all of them."""
+        return max(self.ended.values(), default=0) or otherwise
+
     def complete(self, fingerprints: Sequence[str]) -> bool:
         return all(self.status.get(fingerprint) == "FINISHED" for fingerprint in fingerprints)
 

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rdun.results import Store
 from rdun.tracking import Mirror, TrackerError, sync
+from rdun.tracking.client import Tracker
 from tests.tracking.seen import Seen, uri_of, wait_for
 from tests.tracking.tracked_study import BEGAN, CELLS, ODD, plan_record, saved, write_report, write_study, write_trial
 
@@ -190,6 +192,44 @@ def test_runs_deleted_by_hand_come_back(root: Path, store: Store) -> None:
     sync(home, store, uri)
     assert len(Seen(uri).runs) == 7
     assert Seen(uri).status("seed 1: B") == "FINISHED"
+
+
+def test_runs_made_twice_become_one(root: Path, store: Store) -> None:
+    """As after a request whose answer was lost, or by two drivers."""
+    home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
+    write_study(store)
+    sync(home, store, uri)
+    first = Seen(uri)
+    tracker = Tracker(uri, "s")
+    for identity, run in tracker.runs().items():
+        tracker.create("a ghost", identity, run.started + 1)
+    assert len(Seen(uri).all) == 14
+    sync(home, store, uri)
+    second = Seen(uri).whole()
+    assert (second.ids(), second.points()) == (first.ids(), first.points())
+
+
+def test_requests_hold_many_values(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 epochs have 4,200 values and more; no key is sent alone."""
+    from mlflow import MlflowClient
+
+    sizes, send = [], MlflowClient.log_batch
+
+    def counted(self: MlflowClient, run_id: str, metrics: Any = (), params: Any = (), tags: Any = ()) -> None:
+        sizes.append(len(metrics))
+        send(self, run_id, metrics, params, tags)
+
+    def refused(*_: object) -> None:
+        raise AssertionError("one key, one request")
+
+    monkeypatch.setattr(MlflowClient, "log_batch", counted)
+    for name in ("log_metric", "log_param", "set_tag"):
+        monkeypatch.setattr(MlflowClient, name, refused)
+    write_trial(store, "aa", epochs=300)
+    sync(saved(root, plan_record("s", {("A", 0): ["aa"]})), store, uri_of(root))
+    assert sum(sizes) > 4_200
+    assert len(sizes) <= 20
+    assert max(sizes) <= 1_000
 
 
 def test_two_studies_at_once_on_a_fresh_database(tmp_path: Path) -> None:

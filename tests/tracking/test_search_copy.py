@@ -86,7 +86,7 @@ def test_the_run_of_the_search(root: Path, store: Store) -> None:
     assert "Trial 0 is best." in top.tags["mlflow.note.content"]
     assert "<layers>" not in top.tags["mlflow.note.content"]
     assert seen.artifacts(TOP) == {"report.html", "search.json", "tables/quality.csv"}
-    assert seen.status(TOP) == "FINISHED"
+    assert (seen.status(TOP), seen.runs[TOP].info.end_time) == ("FINISHED", BEGAN + 43_000)
 
 
 def test_a_search_that_grows_is_cut_off_and_goes_on(root: Path, store: Store) -> None:
