@@ -5,21 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import ray
 
+from rdun.cli import interruptible
 from rdun.study import Resources
 
 GPU_SHARE = 0.25
 """Part of a GPU that a trial takes where the study does not say."""
-
-interruption = threading.Event()
-"""Whether this process was told to end: Python may raise a KeyboardInterrupt where it is lost, in a finalizer for instance."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,6 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
         raise ValueError(
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
         )
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
@@ -60,9 +54,9 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    try:
-        interruption.clear()
-        _handle(dict.fromkeys(handlers, _interrupt))
+    with contextlib.ExitStack() as stack:
+        stack.callback(ray.shutdown)
+        stack.enter_context(interruptible())  # once more: Ray ends the process at SIGTERM without a word
         nodes = sum(bool(node["Alive"]) for node in ray.nodes())
         if nodes > 1:
             raise ValueError(
@@ -71,21 +65,6 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             )
         total = ray.cluster_resources()
         yield Capacity(int(total.get("CPU", 0)), float(total.get("GPU", 0)), address or "local")
-    finally:
-        ray.shutdown()
-        _handle(handlers)
-
-
-def _handle(handlers: Mapping[signal.Signals, Any]) -> None:
-    """Sets what Ctrl-C and SIGTERM do: Ray would end the process at the second without a word. Only a main thread may."""
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    interruption.set()
-    raise KeyboardInterrupt
 
 
 def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0) -> dict[str, float]:
