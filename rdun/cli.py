@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 
 import click
+
+interruption = threading.Event()
+"""Whether this process was told to end: Python may raise a KeyboardInterrupt where it is lost, in a finalizer for instance."""
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM both raise a KeyboardInterrupt, and are remembered; one that was lost is raised on entering."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        if interruption.is_set():
+            raise KeyboardInterrupt
+        yield
+    finally:
+        interruption.clear()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    interruption.set()
+    raise KeyboardInterrupt
 
 
 class InputError(click.ClickException):

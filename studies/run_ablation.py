@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from rdun.cli import InputError, data_option
+from rdun.cli import InputError, data_option, interruptible
 from rdun.results import Busy, Keep
 from rdun.stopping import STOPPINGS
 
@@ -23,7 +23,8 @@ class Stoppable(click.Command):
         from studies.session import INTERRUPTED, stopped
 
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except KeyboardInterrupt:  # before or after the trials, or for the second time
             stopped(INTERRUPTED)
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import ray
 
+from rdun.cli import interruptible
 from rdun.study import Resources
 
-interruption = threading.Event()
-"""Whether this process was told to end: Python may raise a KeyboardInterrupt where it is lost, in a finalizer for instance."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,6 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
         raise ValueError(
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
         )
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     else:
@@ -62,13 +57,10 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    try:
-        interruption.clear()
-        _handle(dict.fromkeys(handlers, _interrupt))
+    with contextlib.ExitStack() as stack:
+        stack.callback(ray.shutdown)
+        stack.enter_context(interruptible())  # once more: Ray ends the process at SIGTERM without a word
         yield _capacity(address or "local")
-    finally:
-        ray.shutdown()
-        _handle(handlers)
 
 
 def _capacity(address: str) -> Capacity:
@@ -80,18 +72,6 @@ def _capacity(address: str) -> Capacity:
         node_cpus=max((int(node.get("CPU", 0)) for node in nodes), default=0),
         address=address,
     )
-
-
-def _handle(handlers: Mapping[signal.Signals, Any]) -> None:
-    """Sets what Ctrl-C and SIGTERM do: Ray would end the process at the second without a word. Only a main thread may."""
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    interruption.set()
-    raise KeyboardInterrupt
 
 
 def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0) -> dict[str, float]:

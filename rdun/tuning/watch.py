@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from rdun.tuning.cluster import interruption
+from rdun.cli import interruption
 
 PERIOD = 2.0
 """Seconds between two looks at the cluster."""
