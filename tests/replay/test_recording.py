@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdun.replay import Event, Recording, load_recording, orders, outcome, save_recording, write_replayed
-from rdun.results import Folder, SearchRecord, Store
+from rdun.results import Folder, SearchRecord, Status, Store, TrialDirectory
 from tests.replay.conftest import RECORD, STUDY
 
 
@@ -31,10 +31,11 @@ def test_gaps_are_left_out_and_named(recording: Recording, tmp_path: Path) -> No
     save_recording(recording, str(tmp_path))
     store = Store(tmp_path / "trials")
     lost, failed, torn, cut, back = (store.trial(curve.fingerprint) for curve in recording.curves[:5])
-    for folder, change in ((failed, {"status": "failed", "reason": "diverged"}), (cut, {"status": "stopped"})):
+    states: list[tuple[TrialDirectory, Status, str]] = [(failed, "failed", "diverged"), (cut, "stopped", "")]
+    for folder, status, reason in states:
         run = folder.run()
         assert run is not None
-        folder.write_run(replace(run, **change))
+        folder.write_run(replace(run, status=status, reason=reason))
     lost.remove("run.json")
     epochs = torn.epochs()
     torn.write_epochs([*epochs[:2], *epochs[3:]])
