@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.answer import answer
-from analysis.document import FigureItem, TableItem, figures_of, tables_of
+from analysis.document import FigureItem, TableItem, tables_of
+from analysis.drawings import figures_of
 from analysis.figures import save_figure, themed_svg
 from analysis.figures.pictures import png, shrunk
 from analysis.figures.reconstructions import Panel, ReconstructionsInfo, error_palette
 from analysis.frames import StudyFrames, load_study
+from analysis.joined import Part, join
 from analysis.provenance import provenance
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
@@ -32,12 +35,14 @@ SECTIONS = {
     "differences": "Differences to the base arms",
     "overfitting": "Overfitting",
     "time": "Time",
-    "recursions": "Recursions at test time",
+    "recursions": "Recursions",
+    "learned": "Step sizes and thresholds",
     "learning": "Learning curves",
     "pictures": "Reconstructions",
     "claims": "Claims",
 }
 TABLE_FORMATS = {"csv": to_csv, "tex": to_latex, "md": to_markdown}
+FIGURE_FORMATS = ("png", "svg", "pdf")
 
 
 class Report(NamedTuple):
@@ -62,10 +67,23 @@ def write_report(study_folder: str | Path, store: Store) -> Report:
         raise ValueError(
             f"{os.fspath(study_folder)} has no plan.json; run the study first, or name the folder of a study"
         )
-    frames = load_study(PlanRecord.load(folder), store)
+    return _write(folder, load_study(PlanRecord.load(folder), store))
+
+
+def write_comparison(target: str | Path, parts: Sequence[Part]) -> Report:
+    """Writes one report over several studies into a folder of its own.
+
+    Raises:
+        ValueError: see `join`; scores of different protocols in one family of arms.
+    """
+    plan, store = join(parts)
+    return _write(Folder(str(target)), load_study(plan, store))
+
+
+def _write(folder: Folder, frames: StudyFrames) -> Report:
     view = build(frames)
     write_view(folder, view, "report")
-    return Report(Path(study_folder) / "report.html", view.context["answer"].headline)
+    return Report(Path(folder.path) / "report.html", view.context["answer"].headline)
 
 
 class PictureView(NamedTuple):
@@ -102,13 +120,22 @@ class View(NamedTuple):
 
 
 def write_view(folder: Folder, view: View, template: str) -> None:
-    """Writes tables, figures, and report.md and report.html from the templates of that name."""
-    for item in view.tables:
-        for ending, write in TABLE_FORMATS.items():
-            folder.write_text(f"tables/{file_name(item.table.name)}.{ending}", write(item.table))
-    for figure in view.figures:
-        for ending, content in figure.files.items():
-            folder.write(f"figures/{figure.name}.{ending}", content)
+    """Writes tables, figures, and report.md and report.html from the templates of that name.
+
+    Tables and figures of an earlier report that this one does not show are removed: they would be taken for its own.
+    """
+    tables = {
+        f"{file_name(item.table.name)}.{ending}": write(item.table).encode()
+        for item in view.tables
+        for ending, write in TABLE_FORMATS.items()
+    }
+    figures = {f"{f.name}.{ending}": content for f in view.figures for ending, content in f.files.items()}
+    for below, files, endings in (("tables", tables, TABLE_FORMATS), ("figures", figures, FIGURE_FORMATS)):
+        for name, content in files.items():
+            folder.write(f"{below}/{name}", content)
+        for name in folder.names(below):
+            if name not in files and name.rpartition(".")[2] in endings:
+                folder.remove(f"{below}/{name}")
     folder.write_text("report.md", _render(f"{template}.md.j2", view.context, html=False))
     folder.write_text("report.html", _render(f"{template}.html.j2", view.context, html=True))
 

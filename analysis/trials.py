@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -29,31 +29,43 @@ TRIAL_COLUMNS = (
 """Heads, and whether the column holds numbers."""
 
 
-def trial_rows(images: Images) -> list[list[dict[str, Any]]]:
+class TrialRow(NamedTuple):
+    """One line of the trials table; `anchor` is its id in the page, empty where the trial is already there."""
+
+    anchor: str
+    cells: list[dict[str, Any]]
+
+
+def trial_rows(images: Images) -> list[TrialRow]:
     """Cells of the table, each with a text and a value to sort by; quality and time are those of the trial's (arm, seed) cell."""
     frames = images.frames
     means = cell_means(images.values)
     quality = _by_key(means[means["at"] == AVERAGE], ["arm", "seed", "metric"], "value")
     times = timing_cells(frames)
     seconds = _by_key(times, ["arm", "seed"], "train_seconds") if "train_seconds" in times else {}
-    rows = []
+    rows, named = [], {""}
     for t in frames.trials.to_dict("records"):
-        key, facts = (t["arm"], t["seed"]), t["facts"]
+        key, facts, fingerprint = (t["arm"], t["seed"]), t["facts"], str(t["fingerprint"])
+        anchor = "" if fingerprint in named else f"trial-{fingerprint}"
+        named.add(fingerprint)
         rows.append(
-            [
-                _text(t["arm"]),
-                _number(float(t["seed"]), 0),
-                _text(", ".join(percent(r) for r in t["ratios"])),
-                _text(t["status"] + (f": {t['reason']}" if t["reason"] not in ("", t["status"]) else "")),
-                _number(quality.get((*key, "psnr"), NAN), 2),
-                _number(quality.get((*key, "ssim"), NAN), 4),
-                _number(_fact(facts, "best_epoch"), 0),
-                _number(_fact(facts, "parameters"), 0),
-                _number(seconds.get(key, NAN), 1),
-                _number(float(t["attempts"]), 0),
-                _text(t["device"]),
-                _text(t["fingerprint"]),
-            ]
+            TrialRow(
+                anchor,
+                [
+                    _text(t["arm"]),
+                    _number(float(t["seed"]), 0),
+                    _text(", ".join(percent(r) for r in t["ratios"])),
+                    _text(t["status"] + (f": {t['reason']}" if t["reason"] not in ("", t["status"]) else "")),
+                    _number(quality.get((*key, "psnr"), NAN), 2),
+                    _number(quality.get((*key, "ssim"), NAN), 4),
+                    _number(_fact(facts, "best_epoch"), 0),
+                    _number(_fact(facts, "parameters"), 0),
+                    _number(seconds.get(key, NAN), 1),
+                    _number(float(t["attempts"]), 0),
+                    _text(t["device"]),
+                    _text(t["fingerprint"]),
+                ],
+            )
         )
     return rows
 

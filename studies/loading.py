@@ -16,7 +16,7 @@ from rdun.config import TrialConfig, digest, parse_value, with_values
 from rdun.search import Search
 from rdun.study import Study
 
-OTHER = {"__init__", "base", "loading", "run_ablation", "run_search", "run_study", "session"}
+OTHER = {"__init__", "base", "loading", "run_ablation", "run_compare", "run_search", "run_study", "session"}
 
 
 def names() -> list[str]:

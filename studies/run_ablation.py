@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.argument("name", metavar="[NAME]", default="quickstart")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop: arms or space, costs, what is already done.")
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
+@click.option(
+    "--compare", multiple=True, metavar="OTHER", help="Report beside another study or plan.json; no training."
+)
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
 @click.option("--list", "list_studies", is_flag=True, help="List studies and searches with their questions.")
 @click.option("--scale", type=click.Choice(["pocket", "full"]), help="Size of the paper's studies; default: pocket.")
@@ -34,6 +37,7 @@ def main(
     name: str,
     dry_run: bool,
     report_only: bool,
+    compare: Sequence[str],
     sync: bool,
     list_studies: bool,
     scale: str | None,
@@ -52,6 +56,7 @@ def main(
     """
     from rdun.study import Study
     from studies.loading import changed, changed_search, load
+    from studies.run_compare import compare_studies
     from studies.run_search import from_record, run_search
     from studies.run_study import from_results, run_study
 
@@ -64,10 +69,12 @@ def main(
         if isinstance(asked, Study):
             _refuse(name, "a study", {"--trials": trials, "--retry-failed": retry_failed})
             study = changed(asked, changes, seeds)
+            if compare:
+                return compare_studies(study, folder, compare)
             if report_only or sync:
                 return from_results(study, folder, sync)
             return run_study(study, folder, cpus, dry_run)
-        _refuse(name, "a search", {"--seeds": seeds, "--sync": sync})
+        _refuse(name, "a search", {"--seeds": seeds, "--sync": sync, "--compare": " ".join(compare)})
         search = changed_search(asked, changes, trials)
         if report_only:
             return from_record(search, folder)

@@ -95,9 +95,13 @@ def from_record(search: Search, folder: Path) -> None:
 
 
 def _write_report(home: Path, store: Store) -> None:
+    from analysis.pdf import write_pdf
     from analysis.search_report import write_search_report
+    from rdun.results import Folder
 
     report = write_search_report(home, store)
+    if problem := write_pdf(Folder(str(home))):
+        click.echo(problem, err=True)
     click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 

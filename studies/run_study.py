@@ -121,9 +121,14 @@ def from_results(study: Study, folder: Path, sync: bool) -> None:
 
 
 def _write_report(home: Path, store: Store) -> Report:
+    from analysis.pdf import write_pdf
     from analysis.report import write_report
+    from rdun.results import Folder
 
-    return write_report(home, store)
+    report = write_report(home, store)
+    if problem := write_pdf(Folder(home)):
+        click.echo(problem, err=True)
+    return report
 
 
 def _provenance(plan: Plan, home: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", RAY_USAGE_STATS_ENABLED="0")
+os.environ["RDUN_BROWSER"] = ""  # no report is printed as PDF but where a test asks for it
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ FAINT = "#dde1e6"
 PAPER = "#ffffff"
 HUES = ("#0072b2", "#d55e00", "#009e73", "#b5609a", "#a66f00", "#2a96d4", "#7a5cc7")
 """Okabe and Ito's order, the last ones darkened so that they keep a contrast of 3:1 on white; the first arm is drawn in ink."""
-SEQUENCE = ("#471365", "#46327e", "#3d4d8a", "#31668e", "#287c8e", "#20928c", "#22a884")
+SEQUENCE = ("#471365", "#46327e", "#3d4d8a", "#31668e", "#287c8e", "#20928c", "#22a782")
 """Ordered colours for counts, dark to light: the part of viridis with a contrast of 3:1 on white."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
@@ -110,6 +111,13 @@ def panels(
     for ax in axes:
         ax.yaxis.set_major_locator(MaxNLocator(5))
     return figure, axes[:count]
+
+
+def head(ax: Axes, text: str) -> None:
+    """A panel's title, in as many lines as keep it off its neighbour's."""
+    grid = ax.get_subplotspec()
+    across = grid.get_gridspec().ncols if grid else 1
+    ax.set_title(textwrap.fill(text, 96 // across))
 
 
 def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line: bool = True) -> None:

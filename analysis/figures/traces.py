@@ -54,8 +54,10 @@ def traces_infos(frames: StudyFrames, dataset: str) -> list[TracesInfo]:
     """Traces averaged over images, ratios, matrices and seeds; families with many arms are cut into several figures."""
     name = frames.data_set(dataset)
     rows = frames.traces[frames.traces["dataset"] == name]
+    if rows.empty:
+        return []
     by = ["arm", "recursions", "application"]
-    means = rows.groupby(by, observed=True)[list(MEASURES)].mean().reset_index()
+    means = rows.groupby(by, observed=True)[list(MEASURES)].mean().reset_index().astype({"arm": object})
     counts = tuple(sorted({int(c) for c in means["recursions"]}))
     found: list[TracesInfo] = []
     for family in frames.families():

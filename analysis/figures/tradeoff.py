@@ -1,25 +1,28 @@
-"""Quality against parameters, with the Pareto front: which network gives most for its size."""
+"""Quality against parameters or compute, with the Pareto front: which network gives most for what it costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.figures.style import MUTED, Look, gap_text, legend, panels, style
+from analysis.figures.style import MUTED, Look, gap_text, head, legend, panels, style
 from analysis.measures import AVERAGE, cell_means
 from analysis.statistics.paired import Images
 
+Cost = Literal["parameters", "macs"]
+LABELS: dict[Cost, str] = {"parameters": "parameters", "macs": "multiply-accumulates per block"}
+
 
 class TradeoffPoint(NamedTuple):
-    """One arm: parameters, PSNR of every seed in dB and their mean; `front`: no other arm beats it in both."""
+    """One arm: its cost, PSNR of every seed in dB and their mean; `front`: no other arm beats it in both."""
 
     treatment: str
-    parameters: int
+    cost: int
     per_seed: tuple[float, ...]
     mean: float
     front: bool
@@ -36,11 +39,17 @@ class TradeoffInfo(NamedTuple):
     """All families, on one test set."""
 
     dataset: str
+    cost: Cost
     panels: tuple[TradeoffPanel, ...]
 
+    @property
+    def varies(self) -> bool:
+        """Whether any two arms of a family differ in their cost: else there is no trade-off to be seen."""
+        return any(len({p.cost for p in panel.points}) > 1 for panel in self.panels)
 
-def tradeoff_info(images: Images, dataset: str) -> TradeoffInfo:
-    """Mean test PSNR (over ratios and images) of each arm against its parameters; arms without a complete seed are left out."""
+
+def tradeoff_info(images: Images, dataset: str, cost: Cost = "parameters") -> TradeoffInfo:
+    """Mean test PSNR (over ratios and images) of each arm against its cost; arms without a complete seed are left out."""
     frames = images.frames
     cells = cell_means(images.values)
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
@@ -48,14 +57,15 @@ def tradeoff_info(images: Images, dataset: str) -> TradeoffInfo:
     found = []
     for family in frames.families():
         known = [a for a in frames.members(family) if by_arm.get(a.name)]
-        raw = [(a.parameters, float(np.mean(by_arm[a.name]))) for a in known]
+        costs = {a.name: a.parameters if cost == "parameters" else a.macs for a in known}
+        raw = [(costs[a.name], float(np.mean(by_arm[a.name]))) for a in known]
         front = pareto(raw)
         points = [
             TradeoffPoint(a.treatment, p, by_arm[a.name], q, on)
             for a, (p, q), on in zip(known, raw, front, strict=True)
         ]
         found.append(TradeoffPanel(family, tuple(points)))
-    return TradeoffInfo(frames.data_set(dataset), tuple(found))
+    return TradeoffInfo(frames.data_set(dataset), cost, tuple(found))
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -68,13 +78,13 @@ def draw_tradeoff(info: TradeoffInfo, table: dict[str, Look]) -> Figure:
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.5)
         for ax, panel in zip(axes, info.panels, strict=False):
-            ax.set_title(panel.family)
+            head(ax, panel.family)
             _front(ax, panel)
             for p in panel.points:
                 look = table[p.treatment]
-                ax.plot([p.parameters] * len(p.per_seed), p.per_seed, "_", color=look.colour, markersize=7, alpha=0.75)
+                ax.plot([p.cost] * len(p.per_seed), p.per_seed, "_", color=look.colour, markersize=7, alpha=0.75)
                 ax.plot(
-                    [p.parameters],
+                    [p.cost],
                     [p.mean],
                     look.marker,
                     color=look.colour,
@@ -84,9 +94,9 @@ def draw_tradeoff(info: TradeoffInfo, table: dict[str, Look]) -> Figure:
                 )
             if not panel.points:
                 gap_text(ax, "no complete seed yet")
-            ax.set_xlabel("parameters")
+            ax.set_xlabel(LABELS[info.cost])
         axes[0].set_ylabel(f"PSNR on {info.dataset}, dB")
-        log_axis(axes, [p.parameters for panel in info.panels for p in panel.points])
+        log_axis(axes, [p.cost for panel in info.panels for p in panel.points])
         legend(
             figure,
             [t for t in table if any(p.treatment == t for g in info.panels for p in g.points)],
@@ -97,7 +107,7 @@ def draw_tradeoff(info: TradeoffInfo, table: dict[str, Look]) -> Figure:
 
 
 def _front(ax: Axes, panel: TradeoffPanel) -> None:
-    front = sorted((p.parameters, p.mean) for p in panel.points if p.front)
+    front = sorted((p.cost, p.mean) for p in panel.points if p.front)
     if len(front) > 1:
         ax.step(*zip(*front, strict=True), where="post", color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
 
@@ -112,6 +122,16 @@ def log_axis(axes: list[Axes], values: Sequence[float]) -> None:
         ax.set_xlim(low, high)
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
         ax.xaxis.set_major_formatter(
-            FuncFormatter(lambda v, _: f"{v / 1e6:g} M" if v >= 1e6 else f"{v / 1e3:g} k" if v >= 1e3 else f"{v:g}")
+            FuncFormatter(
+                lambda v, _: (
+                    f"{v / 1e9:g} G"
+                    if v >= 1e9
+                    else f"{v / 1e6:g} M"
+                    if v >= 1e6
+                    else f"{v / 1e3:g} k"
+                    if v >= 1e3
+                    else f"{v:g}"
+                )
+            )
         )
         ax.xaxis.set_minor_formatter(NullFormatter())

@@ -57,6 +57,15 @@
   filter.addEventListener("input", apply);
   apply();
 
+  const reveal = () => {
+    const row = document.getElementById(location.hash.slice(1));
+    if (!row || row.parentNode !== body || !row.hidden) return;
+    filter.value = "";
+    apply();
+    row.scrollIntoView({ block: "center" });
+  };
+  addEventListener("hashchange", reveal);
+
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open])")];

@@ -14,7 +14,7 @@ from rdun.tracking.files import TrialFiles, milliseconds, read_trial
 from rdun.tracking.trials import SETTLED, copy_files, has_conflict, is_copied
 from rdun.tracking.view import Identity, Point
 
-REPORT = ("report.html", "report.md", "plan.json", "tables", "figures")
+REPORT = ("report.html", "report.md", "report.pdf", "plan.json", "tables", "figures")
 """What is published of a study's folder."""
 Held = Callable[[TrialDirectory], bool]
 

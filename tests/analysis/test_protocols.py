@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.document import figures_of, tables_of
+from analysis.document import tables_of
+from analysis.drawings import figures_of
 from analysis.protocols import Group, protocol_groups
 from analysis.report import file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects

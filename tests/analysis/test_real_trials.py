@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.document import figures_of, tables_of
+from analysis.document import tables_of
+from analysis.drawings import figures_of
 from analysis.frames import StudyFrames, load_study
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images

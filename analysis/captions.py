@@ -1,0 +1,83 @@
+"""The captions of a study's figures: what is drawn, of what, and how to read it."""
+
+from __future__ import annotations
+
+from analysis.figures import InteractionsInfo, ReconstructionsInfo, TracesInfo
+from analysis.frames import StudyFrames
+from analysis.numbers import plural
+
+
+def traces_caption(info: TracesInfo) -> str:
+    """Of traces, with or without modulation."""
+    return TRACES + (", and the largest modulation scale; both logarithmic." if info.modulated else ", logarithmic.")
+
+
+def forest_caption(frames: StudyFrames) -> str:
+    """Of the differences to the base arms."""
+    return (
+        "Mean difference of test PSNR, paired by seed and image. Bar: 95\u00a0% t-interval over up to "
+        f"{plural(len(frames.plan.seeds), 'seed')}; "
+        "an arrow means that it goes on. Small ticks: single seeds. A filled marker is a decided difference (see "
+        "the table of differences), an open one is undecided."
+    )
+
+
+TRADEOFF = (
+    "Test PSNR, mean over seeds (large markers) and single seeds (dashes). Broken line: Pareto front, the networks "
+    "that no other one beats in both cost and mean."
+)
+IMAGES = (
+    "Difference of PSNR to the base arm for each test image: mean over seeds, and a bar from the smallest to the "
+    "largest seed. Images are sorted by their mean difference over all arms."
+)
+SWEEP = (
+    "The same weights tested with other numbers of stage applications. Mean over seeds; the band runs from the "
+    "smallest to the largest seed. Large marker: the arm's own number."
+)
+TRACES = (
+    "The same weights after each stage application t of one pass; t = 0 is the initial estimate. Each line is a test with "
+    "another number of applications in all, written at its end; thick: the arm's own number. Means over the first images "
+    "of the test set, ratios and seeds; first matrix, best checkpoint. What lies far below the initial estimate is cut off. "
+    "Below: the part of the measurements that the estimate does not explain"
+)
+GAP = (
+    "Gain over the initial estimate on training blocks minus that on validation blocks, best checkpoint. Lines: "
+    "mean over seeds; dashes: single seeds. Markers at one size stand side by side so that they can be told apart."
+)
+LEARNING = (
+    "Validation PSNR after every epoch, against optimizer steps (above) and seconds of training (below). Lines: "
+    "mean over seeds; the band runs from the smallest to the largest seed. Early epochs far below the rest are cut "
+    "off."
+)
+RETURNS = (
+    "Arms that differ in nothing but their recursions, joined by a line: mean over seeds (large markers) and single seeds "
+    "(dashes). A line that flattens shows diminishing returns."
+)
+TIMES = (
+    "The same arms: seconds of training, mean over seeds (large markers) and single seeds (dashes), as measured on whatever "
+    "ran beside them."
+)
+LEARNED = (
+    "Scalars of the best checkpoint: mean over seeds (lines) and single seeds (dashes). Broken line: the value before "
+    "training. Arms stand side by side at each place."
+)
+
+
+def interactions_caption(info: InteractionsInfo) -> str:
+    """Of pairs of factors, with the seeds."""
+    return (
+        "Test PSNR for every combination of two factors, mean over all other factors and over the seeds that all arms have "
+        f"({', '.join(map(str, info.seeds))}); bars run from the smallest to the largest seed. Parallel lines: what one "
+        "factor does not depend on the other."
+    )
+
+
+def pictures_caption(info: ReconstructionsInfo) -> str:
+    """Of reconstructions, with the seed and the image."""
+    return (
+        f"Seed {info.seed}, checkpoint with the best validation PSNR. “{info.image}” has the median gain of all "
+        "test images over the initial estimate. "
+        "The square marks where the initial estimate errs most; it is shown enlarged below, and below it "
+        "the absolute error in gray levels "
+        f"(black: none, white: {info.scale:.0f} of 255 or more). PSNR of the whole 8-bit picture."
+    )

@@ -1,0 +1,131 @@
+"""A study's figures with their titles and captions, one object per figure, in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis import captions
+from analysis.document import FigureItem
+from analysis.figures import (
+    Look,
+    draw_forest,
+    draw_gap,
+    draw_images,
+    draw_interactions,
+    draw_learned,
+    draw_learning,
+    draw_reconstructions,
+    draw_returns,
+    draw_sweep,
+    draw_traces,
+    draw_tradeoff,
+    forest_info,
+    gap_info,
+    images_info,
+    interactions_info,
+    learned_infos,
+    learning_info,
+    looks,
+    quality_returns,
+    reconstructions_info,
+    sweep_info,
+    time_returns,
+    traces_infos,
+    tradeoff_info,
+)
+from analysis.figures.learning import unfinished
+from analysis.figures.reconstructions import example_image
+from analysis.figures.tradeoff import Cost
+from analysis.frames import StudyFrames
+from analysis.numbers import plural
+from analysis.statistics import Comparison
+from analysis.statistics.paired import Images
+
+COSTS: dict[Cost, str] = {"parameters": "parameters", "macs": "compute"}
+
+
+def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequence[Comparison]) -> list[FigureItem]:
+    """All figures for which there are data; those of scores once for every protocol group (`parts`)."""
+    table = looks(frames)
+    items = [i for part in parts for d in part.datasets() for i in _score_figures(part, comparisons, d, table)]
+    items += [item for part in frames.block_parts() for item in _gap_figures(part, table)]
+    if len(frames.epochs):
+        learning = learning_info(frames)
+        cut = len(unfinished(learning))
+        note = f" {plural(cut, 'curve')} {'shows' if cut == 1 else 'show'} unfinished trials." if cut else ""
+        items.append(
+            FigureItem(
+                "learning", "learning", "Learning curves", captions.LEARNING + note, draw_learning(learning, table)
+            )
+        )
+    return [*items, *_cost_figures(frames, table)]
+
+
+def _cost_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem]:
+    """Training time against recursions, and the scalars that were learned."""
+    items = []
+    if (times := time_returns(frames)).panels:
+        figure = draw_returns(times, table)
+        items.append(FigureItem("time-recursions", "time", "Training time against recursions", captions.TIMES, figure))
+    for info in learned_infos(frames):
+        name, title = f"learned-{info.kind}", f"What was learned: {info.label}"
+        items.append(FigureItem(name, "learned", title, captions.LEARNED, draw_learned(info, table)))
+    return items
+
+
+def _score_figures(
+    images: Images, comparisons: Sequence[Comparison], dataset: str, table: dict[str, Look]
+) -> list[FigureItem]:
+    frames = images.frames
+    items: list[FigureItem] = []
+    if any(c.dataset == dataset and c.seeds for c in comparisons):
+        figure = draw_forest(forest_info(frames, comparisons, dataset), table)
+        title = f"Differences to the base arm on {dataset}"
+        items.append(FigureItem(f"differences-{dataset}", "answer", title, captions.forest_caption(frames), figure))
+    for cost, words in COSTS.items():
+        if (tradeoff := tradeoff_info(images, dataset, cost)).varies:
+            title, figure = f"Quality against {words} on {dataset}", draw_tradeoff(tradeoff, table)
+            items.append(FigureItem(f"quality-{words}-{dataset}", "quality", title, captions.TRADEOFF, figure))
+    if (info := images_info(frames, comparisons, dataset)).images:
+        title = f"Differences image by image on {dataset}"
+        items.append(FigureItem(f"images-{dataset}", "differences", title, captions.IMAGES, draw_images(info, table)))
+    if (interactions := interactions_info(images, dataset)).panels:
+        title, caption = f"Two factors at once on {dataset}", captions.interactions_caption(interactions)
+        figure = draw_interactions(interactions, table)
+        items.append(FigureItem(f"interactions-{dataset}", "differences", title, caption, figure))
+    if (returns := quality_returns(images, dataset)).panels:
+        title, figure = f"Quality against recursions on {dataset}", draw_returns(returns, table)
+        items.append(FigureItem(f"returns-{dataset}", "recursions", title, captions.RETURNS, figure))
+    if (sweep := sweep_info(frames, dataset)).panels:
+        title = f"Quality against stage applications on {dataset}"
+        items.append(FigureItem(f"recursions-{dataset}", "recursions", title, captions.SWEEP, draw_sweep(sweep, table)))
+    return [*items, *_traces(frames, dataset), *_pictures(frames, dataset)]
+
+
+def _traces(frames: StudyFrames, dataset: str) -> list[FigureItem]:
+    infos = traces_infos(frames, dataset)
+    titles = [f"Inside one reconstruction on {dataset}" + (f", {i.family}" if i.family else "") for i in infos]
+    return [
+        FigureItem(f"traces-{dataset}-{place}", "recursions", title, captions.traces_caption(info), draw_traces(info))
+        for place, (info, title) in enumerate(zip(infos, titles, strict=True), 1)
+    ]
+
+
+def _gap_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem]:
+    gaps, suffix = gap_info(frames), frames.block_groups[0].suffix
+    if len(gaps.sizes) < 2 or not any(p.lines for p in gaps.panels):
+        return []
+    title = f"Overfitting against the size of the training set{suffix}"
+    return [FigureItem(f"gap{suffix}", "overfitting", title, captions.GAP, draw_gap(gaps, table))]
+
+
+def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:
+    image = example_image(frames, dataset)
+    items = []
+    for place, family in enumerate(frames.families() if image else [], 1):
+        info = reconstructions_info(frames, family, dataset, image)
+        if info.panels:
+            title = f"Reconstructions of “{image}”" + (f", {family}" if family else "")
+            name, figure = f"reconstructions-{dataset}-{place}", draw_reconstructions(info)
+            items.append(FigureItem(name, "pictures", title, captions.pictures_caption(info), figure, info))
+    return items

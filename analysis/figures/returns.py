@@ -1,0 +1,121 @@
+"""What recursions give and cost: quality, or training time, of arms that differ in nothing but their recursions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.style import MUTED, Look, head, legend, panels, style
+from analysis.frames import Arm, StudyFrames
+from analysis.measures import AVERAGE, cell_means, timing_cells
+from analysis.statistics.paired import Images
+from rdun.config import Fixed, TrialConfig, with_values
+
+Values = Mapping[str, tuple[float, ...]]
+
+
+class ReturnsPoint(NamedTuple):
+    """One arm: recursions per layer at test (mean over its layers), and the value of every seed."""
+
+    treatment: str
+    recursions: float
+    per_seed: tuple[float, ...]
+
+
+class ReturnsPanel(NamedTuple):
+    """The lines of one family, each of arms with rising recursions."""
+
+    family: str
+    lines: tuple[tuple[ReturnsPoint, ...], ...]
+
+
+class ReturnsInfo(NamedTuple):
+    """`label` names the values and their unit; no panel: no two arms differ in their recursions alone."""
+
+    label: str
+    panels: tuple[ReturnsPanel, ...]
+
+
+def quality_returns(images: Images, dataset: str) -> ReturnsInfo:
+    """Mean test PSNR of every complete seed."""
+    cells = cell_means(images.values)
+    cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
+    values = {str(a): tuple(float(v) for v in g["value"]) for a, g in cells.groupby("arm", sort=False)}
+    return _info(images.frames, values, f"PSNR on {images.frames.data_set(dataset)}, dB")
+
+
+def time_returns(frames: StudyFrames) -> ReturnsInfo:
+    """Seconds of training of every complete seed."""
+    cells = timing_cells(frames)
+    known = cells.dropna(subset=["train_seconds"]) if "train_seconds" in cells else cells[:0].assign(train_seconds=0.0)
+    values = {str(a): tuple(float(v) for v in g["train_seconds"]) for a, g in known.groupby("arm", sort=False)}
+    return _info(frames, values, "training time, s")
+
+
+def _info(frames: StudyFrames, values: Values, label: str) -> ReturnsInfo:
+    found = []
+    for family in frames.families():
+        lines = [_line(members, values) for members in _series(frames.members(family))]
+        if lines := [line for line in lines if len({p.recursions for p in line}) > 1]:
+            found.append(ReturnsPanel(family, tuple(lines)))
+    return ReturnsInfo(label, tuple(found))
+
+
+def _line(arms: list[Arm], values: Values) -> tuple[ReturnsPoint, ...]:
+    points = [ReturnsPoint(a.treatment, _recursions(a), values[a.name]) for a in arms if values.get(a.name)]
+    return tuple(sorted(points, key=lambda p: p.recursions))
+
+
+def _recursions(arm: Arm) -> float:
+    return float(np.mean([np.mean(c.test_counts) for c in arm.configs]))
+
+
+def _series(arms: list[Arm]) -> list[list[Arm]]:
+    """Arms that are equal but for their counts and are counted in one way; an arm without recursion joins every way."""
+    arms = [a for a in arms if a.configs]
+    rests = {a.name: tuple(map(_without_counts, a.configs)) for a in arms}
+    ways = {a.name: _way(a.configs[0]) for a in arms}
+    keys = dict.fromkeys((rests[a.name], ways[a.name]) for a in arms if ways[a.name] is not None)
+    return [[a for a in arms if rests[a.name] == rest and ways[a.name] in (None, way)] for rest, way in keys]
+
+
+def _without_counts(config: TrialConfig) -> TrialConfig:
+    return with_values(config, {"recursion.train": Fixed(), "recursion.test": None, "recursion.sweep": ()})
+
+
+def _way(config: TrialConfig) -> tuple[Any, ...] | None:
+    """How counts are chosen in training: fixed, or random from a lowest count; None: every layer is applied once."""
+    train = config.recursion.train
+    if set(config.high_counts) == {1} == set(config.test_counts):
+        return None
+    return ("fixed",) if isinstance(train, Fixed) else ("random", train.low)
+
+
+def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
+    """Large markers are means, dashes single seeds; a line joins arms that differ in their recursions alone."""
+    with style():
+        figure, axes = panels(max(len(info.panels), 1), 2.5)
+        for ax, panel in zip(axes, info.panels, strict=False):
+            head(ax, panel.family)
+            for line in panel.lines:
+                _draw_line(ax, line, table)
+            ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+            ax.set_xlabel("recursions per layer")
+        axes[0].set_ylabel(info.label)
+        shown = {p.treatment for panel in info.panels for line in panel.lines for p in line}
+        legend(figure, [t for t in table if t in shown], table, line=False)
+    return figure
+
+
+def _draw_line(ax: Axes, line: tuple[ReturnsPoint, ...], table: dict[str, Look]) -> None:
+    means = [float(np.mean(p.per_seed)) for p in line]
+    ax.plot([p.recursions for p in line], means, color=MUTED, linewidth=1.0, zorder=1)
+    for point, mean in zip(line, means, strict=True):
+        look, x = table[point.treatment], point.recursions
+        ax.plot([x] * len(point.per_seed), point.per_seed, "_", color=look.colour, markersize=7, alpha=0.75, zorder=2)
+        ax.plot([x], [mean], look.marker, color=look.colour, markersize=6.5, markeredgecolor="white", zorder=3)

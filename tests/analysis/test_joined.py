@@ -1,0 +1,80 @@
+"""Several studies in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.frames import StudyFrames, load_study
+from analysis.joined import Part, join
+from analysis.report import write_comparison
+from analysis.statistics import compare_arms
+from analysis.statistics.paired import Images
+from rdun.results import Folder, PlanRecord
+from tests.analysis.synthetic import Truth, write_study
+
+TRUTH = Truth(
+    systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), images=("a.png", "b.png"), epochs=2, pictures=False
+)
+
+
+def part(folder: Path, truth: Truth) -> Part:
+    study, store = write_study(folder, truth)
+    return Part(PlanRecord.load(Folder(study)), store)
+
+
+def joined(parts: Sequence[Part]) -> StudyFrames:
+    return load_study(*join(parts))
+
+
+def test_two_revisions_are_compared_arm_by_arm(tmp_path: Path) -> None:
+    """The second revision's trials have the same fingerprints in another store; its recursive arm is 0.4 dB better."""
+    first = part(tmp_path / "one", TRUTH)
+    effects = {**TRUTH.effects, "recursive": TRUTH.effects["recursive"] + 0.4}
+    second = part(tmp_path / "two", replace(TRUTH, effects=effects))
+    second.plan.provenance["revision"] = "ffff000"
+    assert [c.fingerprints for c in first.plan.cells] == [c.fingerprints for c in second.plan.cells]
+    frames = joined([first, second])
+    found = {c.arm: c for c in compare_arms(Images(frames))}
+    new = "quickstart at ffff000: COAST, recursive, 10 %"
+    assert found[new].versus == "quickstart at 1a2b3c4: COAST, recursive, 10 %"
+    assert found[new].per_seed == pytest.approx((0.4, 0.4))
+    same = found["quickstart at ffff000: COAST, unrolled, 10 %"]
+    assert same.verdict == "equal" and same.versus == "quickstart at 1a2b3c4: COAST, unrolled, 10 %"
+    assert frames.complete == 16 and frames.families() == [""]
+    assert [a.treatment for a in frames.members("")][:5] == [
+        "quickstart at 1a2b3c4 · unrolled", "quickstart at 1a2b3c4 · recursive", "quickstart at 1a2b3c4 · recursive, random",
+        "quickstart at 1a2b3c4 · recursive, random, RFMU", "quickstart at ffff000 · unrolled",
+    ]  # fmt: skip
+
+
+def test_studies_without_common_arms_are_families_of_one_report(tmp_path: Path) -> None:
+    other = replace(TRUTH, name="wider", systems=("ISTA-Net+",), seeds=(0, 1, 2))
+    parts = [part(tmp_path, TRUTH), part(tmp_path / "other", other)]
+    report = write_comparison(tmp_path / "report", parts)
+    text = report.path.read_text()
+    assert "quickstart: COAST, unrolled, 10 %" in text and "wider: ISTA-Net+, unrolled, 10 %" in text
+    frames = joined(parts)
+    assert len(frames.families()) == 2
+    assert {c.versus for c in compare_arms(Images(frames))} == {
+        "quickstart: COAST, unrolled, 10 %",
+        "wider: ISTA-Net+, unrolled, 10 %",
+    }
+    gap = frames.gaps.iloc[0]
+    assert (gap["seed"], gap["reason"]) == (2, "no trial is planned for this seed")
+
+
+def test_mixed_protocols_are_refused(tmp_path: Path) -> None:
+    arms = [f"COAST, {v}, 10 %" for v in TRUTH.effects]
+    other = replace(TRUTH, name="rescored", protocols={(a, s): "ffff" for a in arms for s in (0, 1)})
+    with pytest.raises(ValueError, match=r"protocol='0123456789abcdef' \(arm 'quickstart: COAST.* and protocol='ffff'"):
+        joined([part(tmp_path / "one", TRUTH), part(tmp_path / "two", other)])
+
+
+def test_a_study_is_not_compared_with_itself(tmp_path: Path) -> None:
+    one = part(tmp_path, TRUTH)
+    with pytest.raises(ValueError, match="quickstart: a study cannot be compared with itself"):
+        join([one, one])
