@@ -42,6 +42,7 @@ SECTIONS = {
     "claims": "Claims",
 }
 TABLE_FORMATS = {"csv": to_csv, "tex": to_latex, "md": to_markdown}
+FIGURE_FORMATS = ("png", "svg", "pdf")
 
 
 class Report(NamedTuple):
@@ -119,13 +120,22 @@ class View(NamedTuple):
 
 
 def write_view(folder: Folder, view: View, template: str) -> None:
-    """Writes tables, figures, and report.md and report.html from the templates of that name."""
-    for item in view.tables:
-        for ending, write in TABLE_FORMATS.items():
-            folder.write_text(f"tables/{file_name(item.table.name)}.{ending}", write(item.table))
-    for figure in view.figures:
-        for ending, content in figure.files.items():
-            folder.write(f"figures/{figure.name}.{ending}", content)
+    """Writes tables, figures, and report.md and report.html from the templates of that name.
+
+    Tables and figures of an earlier report that this one does not show are removed: they would be taken for its own.
+    """
+    tables = {
+        f"{file_name(item.table.name)}.{ending}": write(item.table).encode()
+        for item in view.tables
+        for ending, write in TABLE_FORMATS.items()
+    }
+    figures = {f"{f.name}.{ending}": content for f in view.figures for ending, content in f.files.items()}
+    for below, files, endings in (("tables", tables, TABLE_FORMATS), ("figures", figures, FIGURE_FORMATS)):
+        for name, content in files.items():
+            folder.write(f"{below}/{name}", content)
+        for name in folder.names(below):
+            if name not in files and name.rpartition(".")[2] in endings:
+                folder.remove(f"{below}/{name}")
     folder.write_text("report.md", _render(f"{template}.md.j2", view.context, html=False))
     folder.write_text("report.html", _render(f"{template}.html.j2", view.context, html=True))
 

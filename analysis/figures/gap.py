@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from analysis.figures.style import INK, Look, gap_text, legend, panels, style
+from analysis.figures.style import INK, Look, gap_text, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
 from analysis.measures import fact, overfitting_cells
 from analysis.numbers import number, percent
@@ -65,7 +65,7 @@ def draw_gap(info: GapInfo, table: dict[str, Look]) -> Figure:
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.6)
         for ax, panel in zip(axes, info.panels, strict=False):
-            ax.set_title(panel.setting)
+            head(ax, panel.setting)
             for place, line in enumerate(panel.lines):
                 look = table[line.treatment]
                 shift = 1.03 ** (2 * place - len(panel.lines) + 1)

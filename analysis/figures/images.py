@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import FAINT, INK, Look, gap_text, legend, panels, style
+from analysis.figures.style import FAINT, INK, Look, gap_text, head, legend, panels, style
 from analysis.frames import StudyFrames
 from analysis.statistics import Comparison
 
@@ -69,7 +69,7 @@ def draw_images(info: ImagesInfo, table: dict[str, Look]) -> Figure:
         height = 0.9 + len(info.images) * max(0.22, 0.095 * rows) if few else 2.6
         figure, axes = panels(max(len(info.panels), 1), height)
         for ax, panel in zip(axes, info.panels, strict=False):
-            ax.set_title(panel.family)
+            head(ax, panel.family)
             (_draw_few if few else _draw_many)(ax, info, panel, table)
             if not panel.lines:
                 gap_text(ax, "no complete pair yet")

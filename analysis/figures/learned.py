@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load
 
-from analysis.figures.style import INK, Look, legend, panels, style
+from analysis.figures.style import INK, Look, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
 from rdun.results import TrialDirectory
 
@@ -100,7 +100,7 @@ def draw_learned(info: LearnedInfo, table: dict[str, Look]) -> Figure:
     with style():
         figure, axes = panels(len(info.panels), 2.4, share_x=False)
         for ax, panel in zip(axes, info.panels, strict=True):
-            ax.set_title(panel.family)
+            head(ax, panel.family)
             ax.axhline(info.start, color=INK, linewidth=0.7, linestyle=(0, (1, 2)))
             for place, line in enumerate(panel.lines):
                 look = table[line.treatment]

@@ -10,10 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.figures.style import WIDTH, Look, gap_text, legend, style
+from analysis.figures.style import WIDTH, Look, gap_text, head, legend, style
 from analysis.frames import StudyFrames
 
 Floats = NDArray[np.float64]
+COLUMNS = 4
+"""Most families side by side."""
 
 
 class Curve(NamedTuple):
@@ -87,14 +89,16 @@ def _floor(panels: list[LearningPanel]) -> float:
 
 
 def draw_learning(info: LearningInfo, table: dict[str, Look]) -> Figure:
-    """Upper row: against optimizer steps; lower row: against seconds of training."""
+    """Pairs of rows of at most `COLUMNS` families: above against optimizer steps, below against seconds of training."""
     count = max(len(info.panels), 1)
+    across, pairs = min(count, COLUMNS), -(-count // COLUMNS)
     with style():
-        figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-        grid = figure.subplots(2, count, sharex="row", sharey=True, squeeze=False)
-        for column, panel in enumerate(info.panels):
-            upper, lower = grid[0, column], grid[1, column]
-            upper.set_title(panel.family)
+        figure = Figure(figsize=(WIDTH, 4.4 * pairs + 0.2), layout="constrained")
+        grid = figure.subplots(2 * pairs, across, sharex="row", sharey=True, squeeze=False)
+        for place, panel in enumerate(info.panels):
+            row, column = 2 * (place // across), place % across
+            upper, lower = grid[row, column], grid[row + 1, column]
+            head(upper, panel.family)
             for curve in panel.curves:
                 _draw_curve(upper, curve, curve.steps, table[curve.treatment])
                 _draw_curve(lower, curve, curve.seconds, table[curve.treatment])
@@ -102,8 +106,10 @@ def draw_learning(info: LearningInfo, table: dict[str, Look]) -> Figure:
                 gap_text(upper, "no epoch yet")
             upper.set_xlabel("optimizer steps")
             lower.set_xlabel("seconds of training")
-        for row in range(2):
-            grid[row, 0].set_ylabel("validation PSNR, dB")
+        for first in grid[:, 0]:
+            first.set_ylabel("validation PSNR, dB")
+        for spare in grid[-2:, count - across * (pairs - 1) :].flat:
+            spare.set_axis_off()
         if np.isfinite(info.floor):
             grid[0, 0].set_ylim(bottom=info.floor)
         legend(figure, [t for t in table if any(c.treatment == t for p in info.panels for c in p.curves)], table)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import MUTED, Look, legend, panels, style
+from analysis.figures.style import MUTED, Look, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
 from analysis.measures import AVERAGE, cell_means, timing_cells
 from analysis.statistics.paired import Images
@@ -101,7 +101,7 @@ def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.5)
         for ax, panel in zip(axes, info.panels, strict=False):
-            ax.set_title(panel.family)
+            head(ax, panel.family)
             for line in panel.lines:
                 _draw_line(ax, line, table)
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -110,6 +111,13 @@ def panels(
     for ax in axes:
         ax.yaxis.set_major_locator(MaxNLocator(5))
     return figure, axes[:count]
+
+
+def head(ax: Axes, text: str) -> None:
+    """A panel's title, in as many lines as keep it off its neighbour's."""
+    grid = ax.get_subplotspec()
+    across = grid.get_gridspec().ncols if grid else 1
+    ax.set_title(textwrap.fill(text, 96 // across))
 
 
 def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line: bool = True) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import Look, gap_text, legend, panels, style
+from analysis.figures.style import Look, gap_text, head, legend, panels, style
 from analysis.frames import StudyFrames
 from analysis.measures import recursion_cells, swept_arms
 
@@ -61,7 +61,7 @@ def draw_sweep(info: SweepInfo, table: dict[str, Look]) -> Figure:
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.6)
         for ax, panel in zip(axes, info.panels, strict=False):
-            ax.set_title(panel.family)
+            head(ax, panel.family)
             for line in panel.lines:
                 look = table[line.treatment]
                 ax.fill_between(line.counts, line.low, line.high, color=look.colour, alpha=0.15, linewidth=0)

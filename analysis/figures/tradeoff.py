@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.figures.style import MUTED, Look, gap_text, legend, panels, style
+from analysis.figures.style import MUTED, Look, gap_text, head, legend, panels, style
 from analysis.measures import AVERAGE, cell_means
 from analysis.statistics.paired import Images
 
@@ -78,7 +78,7 @@ def draw_tradeoff(info: TradeoffInfo, table: dict[str, Look]) -> Figure:
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.5)
         for ax, panel in zip(axes, info.panels, strict=False):
-            ax.set_title(panel.family)
+            head(ax, panel.family)
             _front(ax, panel)
             for p in panel.points:
                 look = table[p.treatment]

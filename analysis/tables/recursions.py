@@ -39,8 +39,9 @@ def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: st
         title=f"Layers, recursions and ranges on {dataset}",
         caption=(
             "Each arm by its layers, its recursions per layer in training (a range: drawn anew for every batch) and at test. "
-            "PSNR and SSIM averaged over ratios and images, mean ± standard deviation over seeds. Difference: PSNR minus that of the "
-            "base arm, paired by seed and image, with the 95\u00a0% t-interval over seeds; the verdict is that of the table of differences."
+            "PSNR and SSIM averaged over ratios and images, mean ± standard deviation over seeds. Difference: PSNR minus "
+            "that of the base arm, paired by seed and image, with the 95\u00a0% t-interval over seeds; the verdict is that of "
+            "the table of differences."
         ),
         frame=pd.DataFrame(rows),
         columns=(

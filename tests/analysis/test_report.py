@@ -173,6 +173,31 @@ def test_hostile_names_are_harmless(tmp_path: Path) -> None:
     assert {p.parent for p in tmp_path.rglob("*.csv")} <= {folder / "tables", *(tmp_path / "trials").iterdir()}
 
 
+def test_figures_and_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0,), images=("a.png",), epochs=1, pictures=False)
+    study = write_study(tmp_path, truth)
+    for name in ("figures/sweep-old.svg", "tables/old.tex", "figures/notes.txt"):
+        Folder(study[0]).write_text(name, "old")
+    write_report(*study)
+    assert not (study[0] / "figures/sweep-old.svg").exists() and not (study[0] / "tables/old.tex").exists()
+    assert (study[0] / "figures/notes.txt").exists(), "what a user put there is left alone"
+    assert (study[0] / "tables/timing.tex").exists() and (study[0] / "figures/learning.svg").exists()
+
+
+def test_every_trial_has_one_address(page: tuple[_Page, str, Path], whole: tuple[Path, Store]) -> None:
+    ids = [a["id"] for _, a in page[0].tags if a.get("id")]
+    assert len(ids) == len(set(ids)), "ids are unique"
+    prints = {f for cell in PlanRecord.load(Folder(whole[0])).cells for f in cell.fingerprints}
+    assert {f"trial-{f}" for f in prints} <= set(ids)
+
+
+def test_every_picture_and_figure_has_words(page: tuple[_Page, str, Path]) -> None:
+    tags = page[0].tags
+    assert all(a.get("alt") for tag, a in tags if tag == "img") and any(tag == "img" for tag, _ in tags)
+    figures = [a for tag, a in tags if tag == "svg"]
+    assert len(figures) >= 7 and all(a.get("role") == "img" and a.get("aria-label") for a in figures)
+
+
 def test_mixed_protocols_are_refused(tmp_path: Path) -> None:
     truth = Truth(
         systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0,), images=("a.png",), pictures=False,
