@@ -7,7 +7,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from analysis.figures.style import FAINT, HUES, INK, MUTED, PAPER, SEQUENCE, style
+from analysis.figures.style import FAINT, HUES, INK, MUTED, PAPER, SEQUENCE, WIDTH, style
 
 RESOLUTION = 200
 """Dots per inch of PNG files."""
@@ -51,6 +51,7 @@ def themed_svg(svg: bytes, name: str, description: str) -> str:
     assert size, "matplotlib writes a viewBox"
     opening = (
         f'<svg class="figure" role="img" aria-label="{_attribute(description)}" viewBox="0 0 {size[1]} {size[2]}" '
+        f'style="--share: {min(float(size[1]) / (72 * WIDTH), 1):.0%}" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     return re.sub(r"<svg\b[^>]*>", lambda _: opening, text, count=1).strip()

@@ -14,7 +14,6 @@ from rdun.cli import interruptible
 from rdun.study import Resources
 
 
-
 @dataclass(frozen=True)
 class Capacity:
     """What the connected cluster offers: CPU cores, GPUs, machines, and where it is ("local" or its address).
