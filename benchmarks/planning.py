@@ -1,4 +1,4 @@
-"""Seconds to build and to plan studies of 10 to 10,000 trials (arms differ in learning rate and layers, 5 seeds each).
+"""Seconds to build and to plan (identities, costs, estimates, warnings) studies of 10 to 10,000 trials (arms differ in learning rate and layers, 5 seeds each).
 
     python benchmarks/planning.py
 
@@ -14,12 +14,13 @@ import time
 import click
 
 from rdun.config import with_values
-from rdun.plan import make_plan
+from rdun.plan import Machine, make_forecast, make_plan, no_effect_warnings, past_runs
 from rdun.results import Store
 from rdun.study import Arm, Study
 from studies.base import R_COAST, pocket
 
 SEEDS = (0, 1, 2, 3, 4)
+MACHINE = Machine(device="this one", kind="cpu", threads=1, gpus=0.0, slots=2)
 
 
 def seconds(trials: int) -> tuple[float, float]:
@@ -46,8 +47,11 @@ def seconds(trials: int) -> tuple[float, float]:
     )
     built = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        plan = make_plan(study, Store(folder), "fp32")
-    assert len(plan.trials) == trials
+        store = Store(folder)
+        plan = make_plan(study, store, "fp32")
+        forecast = make_forecast(plan, store, MACHINE, past_runs(store, MACHINE))
+        no_effect_warnings(study)
+    assert len(plan.trials) == len(forecast.estimates) == trials
     return built - start, time.perf_counter() - built
 
 
@@ -57,9 +61,13 @@ def main() -> None:
     seconds(10)  # PyTorch loads its counter
     before: tuple[int, float] | None = None
     for trials in (10, 100, 1000, 10_000):
+        start = time.process_time()
         build, plan = seconds(trials)
+        busy = time.process_time() - start
         slope = math.log(plan / before[1]) / math.log(trials / before[0]) if before else math.nan
-        click.echo(f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}")
+        click.echo(
+            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}; both {busy:.3f} s of CPU time"
+        )
         before = trials, plan
 
 
