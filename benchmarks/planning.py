@@ -1,8 +1,11 @@
-"""Seconds to build and to plan (identities, costs, estimates, warnings) studies of 10 to 10,000 trials (arms differ in learning rate and layers, 5 seeds each).
+"""Seconds to build and to plan studies of 10 to 10,000 trials: identities, costs, estimates, warnings.
+
+Arms differ in learning rate and layers, with 5 seeds each.
 
     python benchmarks/planning.py
 
-Nothing is trained and no store is read but an empty one. The last column is the slope against the row above on log-log axes.
+Nothing is trained and no store is read but an empty one. The slope is against the row above on log-log axes;
+CPU seconds of both say what a busy machine hides.
 """
 
 from __future__ import annotations
@@ -66,7 +69,7 @@ def main() -> None:
         busy = time.process_time() - start
         slope = math.log(plan / before[1]) / math.log(trials / before[0]) if before else math.nan
         click.echo(
-            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}; both {busy:.3f} s of CPU time"
+            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}; CPU {busy:.3f} s"
         )
         before = trials, plan
 
