@@ -1,8 +1,11 @@
-"""Seconds to build and to plan studies of 10 to 10,000 trials (arms differ in learning rate and layers, 5 seeds each).
+"""Seconds to build and to plan studies of 10 to 10,000 trials: identities, costs, estimates, warnings.
+
+Arms differ in learning rate and layers, with 5 seeds each.
 
     python benchmarks/planning.py
 
-Nothing is trained and no store is read but an empty one. The last column is the slope against the row above on log-log axes.
+Nothing is trained and no store is read but an empty one. The slope is against the row above on log-log axes;
+CPU seconds of both say what a busy machine hides.
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ import time
 import click
 
 from rdun.config import with_values
-from rdun.plan import make_plan
+from rdun.plan import Machine, make_forecast, make_plan, no_effect_warnings, past_runs
 from rdun.results import Store
 from rdun.study import Arm, Study
 from studies.base import R_COAST, pocket
 
 SEEDS = (0, 1, 2, 3, 4)
+MACHINE = Machine(device="this one", kind="cpu", threads=1, gpus=0.0, slots=2)
 
 
 def seconds(trials: int) -> tuple[float, float]:
@@ -46,8 +50,11 @@ def seconds(trials: int) -> tuple[float, float]:
     )
     built = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        plan = make_plan(study, Store(folder), "fp32")
-    assert len(plan.trials) == trials
+        store = Store(folder)
+        plan = make_plan(study, store, "fp32")
+        forecast = make_forecast(plan, store, MACHINE, past_runs(store, MACHINE))
+        no_effect_warnings(study)
+    assert len(plan.trials) == len(forecast.estimates) == trials
     return built - start, time.perf_counter() - built
 
 
@@ -57,9 +64,13 @@ def main() -> None:
     seconds(10)  # PyTorch loads its counter
     before: tuple[int, float] | None = None
     for trials in (10, 100, 1000, 10_000):
+        start = time.process_time()
         build, plan = seconds(trials)
+        busy = time.process_time() - start
         slope = math.log(plan / before[1]) / math.log(trials / before[0]) if before else math.nan
-        click.echo(f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}")
+        click.echo(
+            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}; CPU {busy:.3f} s"
+        )
         before = trials, plan
 
 

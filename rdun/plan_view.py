@@ -77,7 +77,7 @@ def _trials(plan: Plan, forecast: Forecast, *, wide: bool) -> Table:
             f"{parameters:,}" if wide else _short(parameters),
             f"{macs / 1e6:,.1f}",
             f"{steps(trial.config):,}",
-            _memory(estimate),
+            "-" if trial.state == "complete" else _memory(estimate),
             "-" if trial.state == "complete" else clock(estimate.seconds) if estimate.seconds is not None else "?",
             "reused" if trial.state == "complete" else trial.state,
         )

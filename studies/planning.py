@@ -31,7 +31,7 @@ class Asked:
 
 
 def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked, *, dry_run: bool) -> None:
-    """Prints a plan with its estimate and warnings, then refuses it if it takes more than its budget.
+    """Prints a plan with its estimate and warnings, refused if it takes more than its budget.
 
     Raises:
         ValueError: the budget is exceeded, or cannot be checked; a probe failed.
@@ -51,14 +51,14 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
         click.echo(changes_line(changes_since(PlanRecord.load(Folder(home)), plan, store)))
     for line in summary(plan, forecast):
         click.echo(line)
-    compared = sum(arm.compare_to is not None for arm in study.arms)
-    for warning in (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study)):
-        if warning:
-            click.echo(f"Warning: {warning}.", err=True)
     if asked.table:
         write_csv(plan, forecast, asked.table)
         click.echo(f"Trials:  {asked.table}")
     check_budget(forecast, study.resources)
+    compared = sum(arm.compare_to is not None for arm in study.arms)
+    for warning in (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study)):
+        if warning:
+            click.echo(f"Warning: {warning}.", err=True)
 
 
 def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:

@@ -139,7 +139,7 @@ NAME = "stages.1.head.weight"
         (lambda t, n: n["config"]["model"].update(layers=3), "missing tensors stages.2"),
         (lambda t, n: n["config"]["model"].update(layers=10**9), "too few for model.layers"),
         (lambda t, n: n["config"]["model"].update(channels=10**7), r"needs \(10000000"),
-        (lambda t, n: n["config"]["model"].update(chanels=4), "did you mean 'channels'"),
+        (lambda t, n: n["config"]["model"].update(chanels=4), r"did you mean 'model\.channels'"),
         (lambda t, n: n.update(numerics=0), "numerics 0"),
         (lambda t, n: n.pop("config"), "its rdun config cannot be read"),
     ],

@@ -61,7 +61,7 @@ def test_changes_are_checked_together_not_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"optim.lrr": 1e-3}, ["optim.lrr", "did you mean 'lr'"]),
+        ({"optim.lrr": 1e-3}, ["optim.lrr", "did you mean 'optim.lr'"]),
         ({"optm.lr": 1e-3}, ["optm", "did you mean 'optim'"]),
         ({"optim.lr": "fast"}, ["optim.lr='fast'", "a number"]),
         ({"optim.batch": 2.5}, ["optim.batch=2.5", "whole number"]),
@@ -117,5 +117,5 @@ def test_parse_value(name: str, text: str, value: Any) -> None:
 def test_parse_value_names_what_is_wrong() -> None:
     with pytest.raises(ValueError, match=r"optim\.epochs='many' is not a whole number"):
         parse_value(TrialConfig(), "optim.epochs", "many")
-    with pytest.raises(ValueError, match=r"unknown field 'optim\.epoch'; did you mean 'epochs'"):
+    with pytest.raises(ValueError, match=r"unknown field 'optim\.epoch'; did you mean 'optim\.epochs'"):
         parse_value(TrialConfig(), "optim.epoch", "1")
