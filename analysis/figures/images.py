@@ -46,7 +46,8 @@ def images_info(frames: StudyFrames, comparisons: Sequence[Comparison], dataset:
     """PSNR differences of every image, averaged over ratios; images in the order of their mean difference over all arms."""
     tables = {c.arm: c.differences for c in comparisons if c.dataset == dataset and c.seeds}
     names = sorted({str(n) for t in tables.values() for n in t.columns})
-    order = sorted(names, key=lambda n: float(np.nanmean([t[n].mean() for t in tables.values() if n in t])))
+    means = pd.DataFrame({arm: t.mean() for arm, t in tables.items()}).mean(axis=1)
+    order = sorted(names, key=lambda n: float(means[n]))
     found = []
     for family in frames.families():
         members = [a for a in frames.members(family) if a.compare_to]
