@@ -83,7 +83,7 @@ def simulate(
 
     def noise(spread: float, skewed: bool, shape: tuple[int, ...]) -> Floats:
         drawn = generator.exponential(size=shape) - 1 if skewed else generator.normal(size=shape)
-        return drawn * (spread / np.sqrt(2))
+        return np.asarray(drawn * (spread / np.sqrt(2)))
 
     truth = np.zeros((FAMILIES, TREATMENTS + 1))
     truth[:, 1] = effect
@@ -151,7 +151,7 @@ def verdict_rows(studies: Studies) -> Iterator[dict[str, Any]]:
     for about, tables in (("all images", studies.differences), ("these images", studies.differences - shift)):
         for rule, rejected in _rejections(tables.reshape(len(tables), -1, *tables.shape[-2:]), null).items():
             row = {"interval": rule, "about": about}
-            yield {"measure": "any false verdict", **row, **_share(rejected[:, null].any(axis=1))}
+            yield {"measure": "any false verdict", **row, **_share(np.asarray(rejected[:, null].any(axis=1)))}
             if not null.all():
                 yield {"measure": "true effect decided", **row, **_share(rejected[:, ~null][:, 0])}
 
