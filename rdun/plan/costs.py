@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-from rdun.config import BlockSensingTask, TrialConfig, canonical
+from rdun.config import BlockSensingTask, TaskConfig, TrialConfig, canonical
 from rdun.data import epoch_samples
 from rdun.plan.checks import check_data
 
@@ -53,7 +53,16 @@ def cost(config: TrialConfig) -> tuple[int, int]:
     Counted by torch's own counter (convolutions and matrix products) on one black block, once for each network and task.
     """
     normal = canonical(config)
-    return _counted(TrialConfig(task=normal.task, model=normal.model, recursion=replace(normal.recursion, sweep=())))
+    recursion = replace(normal.recursion, sweep=())
+    return _counted(TrialConfig(task=one_measurement(normal.task), model=normal.model, recursion=recursion))
+
+
+def one_measurement(task: TaskConfig) -> TaskConfig:
+    """The task with what a single measurement needs: one ratio, the highest, and one matrix; making matrices takes the time."""
+    if not isinstance(task, BlockSensingTask):
+        return task
+    seeds = task.test_matrix_seeds[:1]
+    return replace(task, initial="adjoint", ratios=(max(task.ratios),), matrices=1, test_matrix_seeds=seeds)
 
 
 @cache
@@ -65,8 +74,7 @@ def _counted(config: TrialConfig) -> tuple[int, int]:
     from rdun.operators import make_task
 
     network, side = build_model(config).eval(), config.task.block
-    plain = replace(config.task, initial="adjoint") if isinstance(config.task, BlockSensingTask) else config.task
-    test = max(make_task(plain, None, torch.device("cpu")).test_operators((side, side)), key=lambda t: t.ratio)
+    test = max(make_task(config.task, None, torch.device("cpu")).test_operators((side, side)), key=lambda t: t.ratio)
     counter = FlopCounterMode(display=False)
     y = test.operator.forward(torch.zeros(1, 1, side, side))
     with counter:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rdun.config import BlockSensingTask, RecursionConfig, TrialConfig, canonical, to_dict
-from rdun.plan.costs import cost
+from rdun.config import RecursionConfig, TrialConfig, canonical, to_dict
+from rdun.plan.costs import cost, one_measurement
 from rdun.study import Arm, Study
 
 if TYPE_CHECKING:
@@ -42,9 +41,8 @@ def no_effect_warnings(study: Study) -> list[str]:
 def _network(config: TrialConfig) -> TrialConfig:
     """What the network is made from, so that arms with one network run it once."""
     normal = canonical(config)
-    task = replace(normal.task, initial="adjoint") if isinstance(normal.task, BlockSensingTask) else normal.task
     recursion = RecursionConfig(train=normal.recursion.train, modulation=normal.recursion.modulation)
-    return TrialConfig(task=task, model=normal.model, recursion=recursion)
+    return TrialConfig(task=one_measurement(normal.task), model=normal.model, recursion=recursion)
 
 
 def _differ(arm: Arm, base: Arm) -> bool:
