@@ -51,11 +51,13 @@ def _over(frames: StudyFrames, settings: int) -> str:
 
 def _effect_verdict(e: Effect) -> str:
     if e.verdict == "undecided" and e.estimate.p < LEVEL:
-        return "undecided: " + _disagreement(e.p_holm)
+        return "undecided: " + _disagreement(e.p_all, e.p_holm)
     return e.verdict.partition(":")[0]
 
 
-def _disagreement(p_holm: float) -> str:
+def _disagreement(p_all: float, p_holm: float) -> str:
+    if p_all >= LEVEL:
+        return "its own interval excludes zero, that for all images does not"
     other = "the bootstrap over images" if p_holm < LEVEL else "the correction for several comparisons"
     return f"its own interval excludes zero, {other} does not"
 
@@ -183,7 +185,7 @@ def comparison_sentence(frames: StudyFrames, c: Comparison) -> str:
     if len(c.seeds) == 1:
         verdict = "undecided: one seed"
     elif c.verdict == "undecided" and c.p < LEVEL:
-        verdict = "undecided: " + _disagreement(c.p_holm)
+        verdict = "undecided: " + _disagreement(c.p_all, c.p_holm)
     lacking = f" Missing: {listed([r for _, r in c.missing])}." if c.missing else ""
     return f"{name}: {number(c.mean, signed=True)}{NBSP}dB{_interval_words(c)}: {verdict}.{lacking}"
 

@@ -56,6 +56,8 @@ def _judge(claim: ClaimRecord, found: Comparison, p: float, p_holm: float) -> Cl
         reason = "single images disagree"
     elif p < LEVEL:
         reason = "not after the correction for several claims"
-    else:
+    elif found.low <= claim.at_least <= found.high:
         reason = "the interval contains the threshold"
+    else:
+        reason = "the interval for all images contains the threshold"
     return ClaimResult(claim=claim, comparison=found, p=p, p_holm=p_holm, verdict=verdict, reason=reason)

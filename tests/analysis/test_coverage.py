@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.answer import _disagreement
 from analysis.numbers import listed
 from analysis.statistics import bootstrap_interval, crossed_interval, crossed_p, holm, t_estimate
+from analysis.statistics.intervals import cautious_p
 from analysis.tables.differences import MEASURED
 from benchmarks.coverage import (
     SCENARIOS,
@@ -143,3 +145,10 @@ def test_the_reports_verdicts_are_seldom_wrong_about_other_images_either() -> No
     most = 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / RUNS)
     assert shares["t, Holm", "all images"] > 0.5
     assert shares["the report's", "all images"] <= most and shares["the report's", "these images"] <= most
+
+
+def test_words_for_a_difference_on_these_images_only() -> None:
+    """Two images that differ, seeds that agree: decided for these images, not for all; before and after Holm."""
+    assert cautious_p(np.array([[0.1, 0.9], [0.1, 0.9], [0.11, 0.9]])) > 0.05
+    assert _disagreement(0.2, 0.4) == "its own interval excludes zero, that for all images does not"
+    assert _disagreement(0.02, 0.1).endswith("the correction for several comparisons does not")
