@@ -134,12 +134,12 @@ def test_layers_times_recursions_are_held() -> None:
 
 def test_depths_of_equal_parameters_are_arms_of_one_line() -> None:
     base = apply(BASE, {"model.channels": 8})
-    levels = equal(base, splits(4), "model.channels", range(4, 40), QUANTITIES["parameters"])
+    levels = equal(base, splits(4), "model.channels", range(4, 40), QUANTITIES["parameters"], 0.1)
     arms = one_factor(base, "depth", levels, base="4x1")
     assert [arm.name for arm in arms] == ["4x1", "2x2", "1x4"]
     assert arms[0].configs[0].model.channels == 8
     sizes = [QUANTITIES["parameters"](arm.configs[0]) for arm in arms]
-    assert max(sizes) <= 1.05 * min(sizes) * 1.05
+    assert max(sizes) <= 1.1 / 0.9 * min(sizes)
     assert arms[2].configs[0].model.channels > arms[1].configs[0].model.channels > 8
     with pytest.raises(ValueError, match=r"level '2x2': no value of model.channels"):
         equal(base, splits(4), "model.channels", (4, 5), QUANTITIES["parameters"])

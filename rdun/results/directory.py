@@ -51,7 +51,7 @@ class Folder:
         """The content of a file, None if there is none."""
         try:
             return self.read(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def write(self, name: str, content: bytes) -> None:

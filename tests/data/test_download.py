@@ -196,7 +196,7 @@ def test_an_interrupted_download_goes_on(server: Server, data_folder: Path, numb
         time.sleep(0.02)
     time.sleep(0.1)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert b"Traceback" not in errors
     kept = content(data_folder / "tiny-set")
@@ -217,7 +217,7 @@ def test_two_processes_at_once(server: Server, data_folder: Path) -> None:
     while server.requests != ["a.png"] * 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     server.release.set()
-    assert [process.communicate(timeout=20)[1].count("Error") for process in both] == [0, 0]
+    assert [process.communicate(timeout=60)[1].count("Error") for process in both] == [0, 0]
     assert [process.returncode for process in both] == [0, 0]
     assert content(data_folder / "tiny-set") == CONTENT
 
