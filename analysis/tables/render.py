@@ -145,7 +145,8 @@ def to_html(table: Table) -> Markup:
 
 def _html_cell(table: Table, line: int, position: int, cell: list[Span]) -> Markup:
     content = Markup("").join(_html_span(table, s) for s in cell if not s.note)
-    if trials := table.links.get((line, table.columns[position].keys[0])):
+    trials = table.links.get((line, table.columns[position].keys[0]))
+    if trials and any(character.isdigit() for character in content.striptags()):
         content = _html_link(content, trials)
     content += Markup("").join(_html_span(table, s) for s in cell if s.note)
     if position == 0:
