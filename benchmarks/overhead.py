@@ -35,10 +35,10 @@ from ray import tune
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import make_plan
-from rdun.results import EpochRecord, Outcome, Store
+from rdun.results import Store
 from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
-from rdun.tuning import cluster, run_trials
+from rdun.tuning import Silent, cluster, run_trials
 
 
 @dataclass(frozen=True)
@@ -121,22 +121,6 @@ def _timings(store: Store, config: TrialConfig) -> Iterator[Any]:
     return (row for row in store.trial(trial_fingerprint(config)).timings() if row.name == "train_seconds")
 
 
-class _Quiet:
-    """A watcher that looks away."""
-
-    def started(self, fingerprint: str) -> None:
-        pass
-
-    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
-        pass
-
-    def again(self, fingerprint: str, outcome: Outcome) -> None:
-        pass
-
-    def ended(self, fingerprint: str) -> None:
-        pass
-
-
 def _empty(config: dict[str, Any]) -> None:
     tune.report({"psnr": float(config["n"])})
 
@@ -166,7 +150,7 @@ def _rdun(study: Study, store: Store, cpus: int) -> tuple[float, int]:
     plan = make_plan(study, store, "fp32")
     with cluster(cpus=cpus) as capacity:
         start = time.perf_counter()
-        run_trials(plan, store, _Quiet(), capacity)
+        run_trials(plan, store, Silent(), capacity)
         seconds = time.perf_counter() - start
     assert not plan.refreshed(store).missing()
     return seconds, cpus

@@ -36,10 +36,10 @@ from PIL import Image
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig
 from rdun.plan import make_plan
-from rdun.results import EpochRecord, Folder, Outcome, Store
+from rdun.results import Folder, Store
 from rdun.study import Arm, Resources, Study
 from rdun.tracking import Mirror, sync
-from rdun.tuning import Capacity, cluster, run_trials
+from rdun.tuning import Capacity, Silent, cluster, run_trials
 
 WAYS = ("no tracker", "server", "killed", "down", "hanging")
 
@@ -195,20 +195,11 @@ class _Server:
             self.process = None
 
 
-class _Watcher:
+class _Watcher(Silent):
     """Kills the server when so many trials are over."""
 
     def __init__(self, server: _Server | None, after: int) -> None:
         self.server, self.left = server, after
-
-    def started(self, fingerprint: str) -> None:
-        pass
-
-    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
-        pass
-
-    def again(self, fingerprint: str, outcome: Outcome) -> None:
-        pass
 
     def ended(self, fingerprint: str) -> None:
         self.left -= 1

@@ -18,12 +18,13 @@ from rdun.tuning.replay import replay  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
 from rdun.tuning.stopping import mark_stopped  # noqa: E402
 from rdun.tuning.suggestions import Suggestions  # noqa: E402
-from rdun.tuning.trials import Watcher, mark_unfinished, run_trials  # noqa: E402
+from rdun.tuning.trials import Silent, Watcher, mark_unfinished, run_trials  # noqa: E402
 from rdun.tuning.watch import Halted  # noqa: E402
 
 __all__ = [
     "Capacity",
     "Halted",
+    "Silent",
     "Suggestions",
     "Watcher",
     "cluster",

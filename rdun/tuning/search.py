@@ -9,14 +9,14 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
-from rdun.results import EpochRecord, Outcome, Store
+from rdun.results import Store
 from rdun.stopping import name_of
 from rdun.study import Resources
 from rdun.tuning.cluster import Capacity, trial_resources
 from rdun.tuning.nodes import check_nodes
 from rdun.tuning.stopping import Stopper
 from rdun.tuning.suggestions import Suggestion, Suggestions
-from rdun.tuning.trials import run_tuner, setting
+from rdun.tuning.trials import Silent, run_tuner, setting
 
 
 def run_search(
@@ -45,7 +45,7 @@ def run_search(
         stopper = Stopper(search.stopping, search.objectives[0].quantity, search.epochs(), search.seed)
     searcher = _Searcher(suggestions, slots, on_start, on_end, stopper)
     tuning = tune.TuneConfig(search_alg=searcher, scheduler=stopper, num_samples=sys.maxsize)
-    run_tuner(suggestions.search.name, suggestions.search.resources, store, _Silent(), capacity, tuning, {})
+    run_tuner(suggestions.search.name, suggestions.search.resources, store, Silent(), capacity, tuning, {})
 
 
 def _slots(wanted: Resources, capacity: Capacity) -> int:
@@ -107,19 +107,3 @@ class _Searcher(Searcher):
         stopped_at = self.stopper.stopped.get(fingerprint, 0) if self.stopper else 0
         self.suggestions.ended(fingerprint, died=error, stopped_at=stopped_at)
         self.on_end(fingerprint)
-
-
-class _Silent:
-    """A watcher of epochs that looks away."""
-
-    def started(self, fingerprint: str) -> None:
-        pass
-
-    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
-        pass
-
-    def again(self, fingerprint: str, outcome: Outcome) -> None:
-        pass
-
-    def ended(self, fingerprint: str) -> None:
-        pass

@@ -53,6 +53,22 @@ class Watcher(Protocol):
         """A trial is over; its run.json says how."""
 
 
+class Silent:
+    """A watcher that looks away, but for what a subclass looks at."""
+
+    def started(self, fingerprint: str) -> None:
+        pass
+
+    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
+        pass
+
+    def again(self, fingerprint: str, outcome: Outcome) -> None:
+        pass
+
+    def ended(self, fingerprint: str) -> None:
+        pass
+
+
 def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -> None:
     """Runs the plan's missing trials in one Tuner; returns when all of them are over.
 
