@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rdun.config import CoastConfig
-from rdun.models.layers import scaled, zero
+from rdun.models.layers import channels_last, scaled_conv, zero
 from rdun.models.unfolding import Stage
 from rdun.operators import Operator
 
@@ -39,9 +39,9 @@ class CoastStage(Stage):
         self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         r = operator.descend(x, y, step)
-        features = self.head(r)
+        features = self.head(channels_last(r))
         for inner, outer in zip(self.inner, self.outer, strict=True):
-            features = features + scaled(outer(torch.relu(inner(features))), scale, 0)
+            features = scaled_conv(outer, torch.relu_(inner(features)), scale, 0).add_(features)
         return r + self.tail(features), None
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rdun.config import DpdnnConfig
-from rdun.models.layers import scaled, zero
+from rdun.models.layers import channels_last, conv_of_scaled, zero
 from rdun.models.unfolding import Stage
 from rdun.operators import Operator
 
@@ -39,8 +39,8 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         for layer in self.convs:
-            x = torch.relu(layer(x))
-        return x, torch.relu(self.down(x))
+            x = torch.relu_(layer(x))
+        return x, torch.relu_(self.down(x))
 
 
 class Decoder(nn.Module):
@@ -55,9 +55,9 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         raised = self.up(x, output_size=[int(skip.shape[-2]), int(skip.shape[-1])])
-        x = torch.relu(self.fuse(torch.cat([raised, skip], dim=1)))
+        x = torch.relu_(self.fuse(torch.cat([raised, skip], dim=1)))
         for layer in self.convs:
-            x = torch.relu(layer(x))
+            x = torch.relu_(layer(x))
         return x
 
 
@@ -74,15 +74,14 @@ class Denoiser(nn.Module):
             zero(self.end)
 
     def forward(self, x: Tensor, scale: Tensor | None) -> Tensor:
-        skips = []
+        x, skips = channels_last(x), []
         for encoder in self.encoders:
             skip, x = encoder(x)
             skips.append(skip)
-        x = torch.relu(self.bottom(x))
+        x = torch.relu_(self.bottom(x))
         for decoder, skip in zip(self.decoders, reversed(skips), strict=True):
             x = decoder(x, skip)
-        out: Tensor = self.end(scaled(x, scale, 0))
-        return out
+        return conv_of_scaled(self.end, x, scale, 0)
 
 
 class DpdnnStage(Stage):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rdun.config import IstaNetConfig
-from rdun.models.layers import plain_conv, scaled, soft_threshold
+from rdun.models.layers import channels_last, conv_of_scaled, plain_conv, scaled_conv, soft_threshold
 from rdun.models.unfolding import Stage
 from rdun.operators import Operator
 
@@ -43,7 +43,7 @@ class IstaNetStage(Stage):
         self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         r = operator.descend(x, y, step)
-        h = scaled(self.forward_second(torch.relu(self.forward_first(r))), scale, 0)
+        h = scaled_conv(self.forward_second, torch.relu_(self.forward_first(channels_last(r))), scale, 0)
         x = self._synthesis(soft_threshold(h, self.threshold), scale)
         if not self.training:  # the penalty is a training loss only
             return x, None
@@ -52,8 +52,7 @@ class IstaNetStage(Stage):
 
     def _synthesis(self, h: Tensor, scale: Tensor | None) -> Tensor:
         """B h."""
-        out: Tensor = self.backward_second(scaled(torch.relu(self.backward_first(h)), scale, 1))
-        return out
+        return conv_of_scaled(self.backward_second, torch.relu_(self.backward_first(h)), scale, 1)
 
 
 def ista_net_stages(config: IstaNetConfig, counts: Sequence[int]) -> list[Stage]:

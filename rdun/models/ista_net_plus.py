@@ -8,21 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from rdun.config import IstaNetPlusConfig
-from rdun.models.layers import plain_conv, scaled, soft_threshold, zero
+from rdun.models.layers import channels_last, plain_conv, scaled_conv, soft_threshold, zero
 from rdun.models.unfolding import Stage
 from rdun.operators import Operator
 
 
 class Transform(nn.Module):
-    """conv -> ReLU -> conv, without biases."""
+    """conv -> ReLU -> conv, without biases; the output scaled by one slot of the channel scales."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, slot: int) -> None:
         super().__init__()
+        self.slot = slot
         self.first, self.second = plain_conv(channels, channels), plain_conv(channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.second(torch.relu(self.first(x)))
-        return out
+    def forward(self, x: Tensor, scale: Tensor | None) -> Tensor:
+        return scaled_conv(self.second, torch.relu_(self.first(x)), scale, self.slot)
 
 
 class IstaNetPlusStage(Stage):
@@ -45,7 +45,7 @@ class IstaNetPlusStage(Stage):
         self.step = nn.Parameter(torch.tensor(0.5))
         self.threshold = nn.Parameter(torch.tensor(0.01))
         self.lift, self.lower = plain_conv(1, c), plain_conv(c, 1)
-        self.analysis, self.synthesis = Transform(c), Transform(c)
+        self.analysis, self.synthesis = Transform(c, slot=0), Transform(c, slot=1)
         if config.start == "identity":
             zero(self.lower)
 
@@ -57,12 +57,12 @@ class IstaNetPlusStage(Stage):
         self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         r = operator.descend(x, y, step)
-        d = self.lift(r)
-        h = scaled(self.analysis(d), scale, 0)
-        x = r + self.lower(scaled(self.synthesis(soft_threshold(h, self.threshold)), scale, 1))
+        d = self.lift(channels_last(r))
+        h = self.analysis(d, scale)
+        x = r + self.lower(self.synthesis(soft_threshold(h, self.threshold), scale))
         if not self.training:  # the penalty is a training loss only
             return x, None
-        asymmetry = scaled(self.synthesis(h), scale, 1) - d
+        asymmetry = self.synthesis(h, scale) - d
         return x, self.symmetry * asymmetry.float().square().mean()
 
 
