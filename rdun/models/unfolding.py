@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from rdun.models.modulation import Modulation
 from rdun.operators import Operator
@@ -66,7 +67,13 @@ class Unfolding(nn.Module):
     Args:
         stages: the L stages.
         modulation: their scales.
+
+    Attributes:
+        recompute: keep for the backward pass only the estimates between the applications, and compute what lies between them once
+            more then: the same numbers with the memory of one application, for a third more time.
     """
+
+    recompute: bool = False
 
     def __init__(self, stages: Sequence[Stage], modulation: Modulation) -> None:
         super().__init__()
@@ -83,7 +90,11 @@ class Unfolding(nn.Module):
         for index, (stage, count) in enumerate(zip(self.stages, counts, strict=True)):
             assert isinstance(stage, Stage)
             for step in stage.steps(count):
-                x, penalty = stage(x, y, operator, step, None if scales is None else scales[t])
+                scale = None if scales is None else scales[t]
+                if self.recompute and torch.is_grad_enabled():
+                    x, penalty = checkpoint(stage, x, y, operator, step, scale, use_reentrant=False)
+                else:
+                    x, penalty = stage(x, y, operator, step, scale)
                 t += 1
                 yield Iterate(index, x, penalty)
 
@@ -95,6 +106,14 @@ class Unfolding(nn.Module):
                 penalties.append(iterate.penalty)
         penalty = torch.stack(penalties).sum() if penalties else torch.zeros((), device=y.device)
         return Output(operator.crop(x), penalty)
+
+    def place(self, device: torch.device) -> Unfolding:
+        """Moves it to a device, its convolutions in the layout that they run fastest in: channels last."""
+        self.to(device)
+        for parameter in self.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        return self
 
     def parameter_count(self) -> int:
         """Trained parameters, tied ones once."""

@@ -195,7 +195,7 @@ class _Attempt:
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""
-        state = TrainState.start(self.config, _placed(_network(self.config), self.device), self.device)
+        state = TrainState.start(self.config, _network(self.config).place(self.device), self.device)
         if self.folder.exists(CHECKPOINT):
             state.load(self.folder, self.device)
         return state
@@ -259,14 +259,6 @@ def _facts(scorer: Scorer, state: TrainState) -> dict[str, Any]:
         "subset_hash": scorer.blocks.hash,
         "protocols": {key: dict(record) for records in protocols.values() for key, record in records.items()},
     }
-
-
-def _placed(network: Unfolding, device: torch.device) -> Unfolding:
-    network.to(device)
-    for parameter in network.parameters():
-        if parameter.dim() == 4:  # convolutions run faster with the channels innermost
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return network
 
 
 def _one_line(error: BaseException) -> str:

@@ -170,3 +170,37 @@ def test_dpdnn_gives_each_recursion_its_own_steps_and_repeats_the_last() -> None
     with torch.no_grad():
         next(p for p in stage.parameters() if p.shape == (3, 2))[:, 0] = torch.tensor([0.1, 0.2, 0.3])
     assert stage.steps(5)[:, 0].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.3, 0.3])
+
+
+@every_model
+@pytest.mark.parametrize("mixed", [False, True])
+def test_recomputation(model: str, mixed: bool) -> None:
+    """The same output, penalty and gradients to the last bit; what is kept grows by estimates only."""
+    network = build_model(trial(model)).train()
+    x, y, made = scene()
+
+    def run(counts: tuple[int, int], *, recompute: bool) -> tuple[list[Tensor], int]:
+        kept = 0
+
+        def count(tensor: Tensor) -> Tensor:
+            nonlocal kept
+            kept += tensor.nbytes
+            return tensor
+
+        network.recompute = recompute
+        network.zero_grad()
+        with (
+            torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+            torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed),
+        ):
+            output = network(y, made, counts)
+        forward = kept
+        ((output.x.float() - x).square().mean() + output.penalty).backward()
+        return [output.x, output.penalty, *(p.grad for p in network.parameters() if p.grad is not None)], forward
+
+    (plain, all_kept), (again, few_kept) = run(COUNTS, recompute=False), run(COUNTS, recompute=True)
+    for a, b in zip(plain, again, strict=True):
+        assert torch.equal(a, b)
+    _, more = run((COUNTS[0] + 2, COUNTS[1]), recompute=True)
+    assert few_kept < all_kept / 2
+    assert (more - few_kept) < all_kept / sum(COUNTS) / 4

@@ -1,0 +1,99 @@
+"""Time against memory of a training step of R-COAST, as the recursions grow, with and without recomputation.
+
+    python benchmarks/memory.py memory.csv [--batch 64] [--recursions 4,16,64]
+
+5 layers, every stage applied the given number of times, bf16 convolutions, blocks of noise. Each row is a process of its own: its
+memory is the peak of the process (on a GPU: of PyTorch's allocations) less what it took before the first step.
+"""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import click
+import torch
+
+from rdun.config import TrialConfig, UniformRange, with_values
+from rdun.models import build_model
+from rdun.operators import BlockSensing, gaussian_matrix
+from rdun.training import TrainState, train_step
+from studies.base import R_COAST
+
+UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in the unit of ru_maxrss."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of taking a step: milliseconds (median) and peak memory in MiB."""
+
+    layers: int
+    recursions: int
+    recompute: bool
+    batch: int
+    ms: float
+    mib: float
+    device: str
+    torch: str
+
+
+def _peak(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 2**20
+
+
+def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: str, threads: int) -> Row:
+    device = torch.device(where)
+    torch.set_num_threads(threads)
+    config: TrialConfig = with_values(R_COAST, {"precision": "bf16", "optim.batch": batch})
+    config = with_values(config, {"recursion.train": UniformRange(low=(1,), high=(recursions,))})
+    state = TrainState.start(config, build_model(config).place(device).train(), device)
+    state.network.recompute = recompute
+    matrix = torch.from_numpy(gaussian_matrix(272, 1089, 0)).float().to(device)
+    operator, x = BlockSensing(matrix, (33, 33)), torch.rand(batch, 1, 33, 33, device=device)
+    train_step(config, state, operator, (1,) * config.model.layers, x)  # libraries set themselves up
+    before, times = _peak(device), []
+    for _ in range(steps):
+        start = time.perf_counter()
+        train_step(config, state, operator, (recursions,) * config.model.layers, x)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(1000 * (time.perf_counter() - start))
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+    ms, mib = round(statistics.median(times), 1), round(_peak(device) - before, 1)
+    return Row(config.model.layers, recursions, recompute, batch, ms, mib, name, torch.__version__)
+
+
+@click.command()
+@click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--recursions", default="4,16,64", show_default=True, help="Of each of the five stages.")
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+def main(result: Path, recursions: str, batch: int, steps: int, threads: int) -> None:
+    """Writes one row per number of recursions and way to RESULT (CSV)."""
+    where = "cuda" if torch.cuda.is_available() else "cpu"
+    rows: list[Row] = []
+    fresh = multiprocessing.get_context("spawn")
+    for count in map(int, recursions.split(",")):
+        for recompute in (False, True):
+            with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
+                rows.append(pool.submit(_measure, count, recompute, batch, steps, where, threads).result())
+            click.echo("  ".join(f"{value!s:<10}" for value in asdict(rows[-1]).values()))
+    with result.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+
+
+if __name__ == "__main__":
+    main()
