@@ -1,27 +1,41 @@
-"""Milliseconds of one training step on a GPU, by system and by how the step is run.
+"""Training steps per second against a plain training loop, by system and by how the step is run.
 
-    RDUN_DATA=... python benchmarks/training_step.py result.csv [--steps 100]
+    RDUN_DATA=... python benchmarks/training_step.py step.csv [--rounds 10] [--systems R-COAST]
 
-Batch 64 of T91 blocks, recursion counts and operators drawn as in training. "plain": kernels launched one by one, in float32 (the
-reference), TF32 or bf16; "graphs": CUDA graphs of stage applications (`rdun.training.graphs`). Median over steps, timed with CUDA
-events around windows of 10 steps.
+Batch 64 of T91 blocks, the systems of the paper. All ways of one system take turns on the same blocks, operators and recursion
+counts, so that the load of the machine strikes them alike; a ratio is the median over rounds. Ways:
+
+- reference: float32 as the published training loops are written (`benchmarks/plain.py`), batches from two loader processes;
+- rdun: `train_step` as a trial runs it, in fp32, bf16 and on a GPU TF32;
+- graphs: on a GPU, CUDA graphs of stage applications (`rdun.training.graphs`).
+
+The operations of a step's convolutions are counted (two per multiply-accumulate, threefold with the backward pass); `of_peak` is
+their rate by that of a large matrix product of the same type in the same run.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
+import os
+import platform
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
 import torch
+from torch import Tensor
 
-from rdun.config import Precision, TrialConfig, with_values
-from rdun.data import image_set, training_blocks
+from benchmarks import plain
+from rdun.config import CoastConfig, Precision, TrialConfig, with_values
+from rdun.data import TrainingBlocks, image_set, training_blocks
 from rdun.models import build_model, draw_counts
-from rdun.operators import GaussianBlockTask, make_task
+from rdun.operators import BlockSensing, GaussianBlockTask, make_task
+from rdun.streams import stream
 from rdun.training import Batches, GraphedStep, TrainState, train_step
 from studies.base import COAST, ISTA_NET_PLUS, R_COAST, R_ISTA_NET_PLUS
 
@@ -31,68 +45,201 @@ SYSTEMS = {
     "ISTA-Net+ 3x3": R_ISTA_NET_PLUS,
     "ISTA-Net+ 9x1": ISTA_NET_PLUS,
 }
-WAYS: Sequence[tuple[str, Precision]] = [
-    ("plain", "fp32"),
-    ("plain", "tf32"),
-    ("plain", "bf16"),
-    ("graphs", "fp32"),
-    ("graphs", "tf32"),
-    ("graphs", "bf16"),
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+COLUMNS = [
+    "system",
+    "way",
+    "precision",
+    "ms",
+    "samples_per_second",
+    "times_reference",
+    "gigaflops",
+    "of_peak",
+    "device",
+    "torch",
+    "threads",
 ]
-WINDOW = 10
+WORKERS = 2
+
+Step = Callable[[BlockSensing, Sequence[int], Tensor], None]
 
 
-def milliseconds(config: TrialConfig, way: str, steps: int) -> float:
-    """The median time of a step."""
-    device = torch.device("cuda")
-    blocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
-    moment = blocks.moment if config.task.initial == "linear" else None
-    few = with_values(config, {"task.matrices": 1})  # making fifty is not part of a step
-    task = make_task(few.task, moment, device)
-    assert isinstance(task, GaussianBlockTask)
-    network = build_model(config).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = TrainState.start(config, network.train(), device)
-    graphed = GraphedStep(config, state, task, device) if way == "graphs" else None
-    batches = Batches(blocks, task.patch, device).epoch(blocks.epoch_order(0, 1), config.optim.batch)
-    windows: list[float] = []
-    for _ in range(steps // WINDOW + 2):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        start.record()
-        for _ in range(WINDOW):
-            operator = task.draw(state.matrices)
-            counts = draw_counts(config.recursion.train, config.model.layers, state.recursions)
+class Workload:
+    """One system: what its steps are given, in an order that the seed fixes."""
+
+    def __init__(self, config: TrialConfig, device: torch.device) -> None:
+        self.config, self.device = (
+            with_values(config, {"task.matrices": 1}),
+            device,
+        )  # making fifty is not part of a step
+        self.blocks: TrainingBlocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
+        moment = self.blocks.moment if config.task.initial == "linear" else None
+        task = make_task(self.config.task, moment, device)
+        assert isinstance(task, GaussianBlockTask)
+        self.task = task
+
+    def draws(self) -> Iterator[tuple[BlockSensing, tuple[int, ...]]]:
+        """Operators and recursion counts without end."""
+        matrices, recursions = stream(0, "matrices"), stream(0, "recursions")
+        while True:
+            operator = self.task.draw(matrices)
+            assert isinstance(operator, BlockSensing)
+            yield operator, draw_counts(self.config.recursion.train, self.config.model.layers, recursions)
+
+    def reference(self) -> Step:
+        """The plain loop."""
+        layers, recursive = self.config.model.layers, sum(self.config.high_counts) > self.config.model.layers
+        longest = sum(self.config.high_counts) if recursive else None
+        kind = plain.Coast if isinstance(self.config.model, CoastConfig) else plain.IstaNetPlus
+        network = kind(layers, self.config.model.channels, longest)
+        plain.take_over(network, build_model(self.config))
+        trainer = plain.Trainer(network.to(self.device), self.config.optim.lr)
+        loader = plain.batches(self.blocks.pixels, self.config.optim.batch, WORKERS)
+        products: dict[int, Tensor] = {}
+
+        def step(operator: BlockSensing, counts: Sequence[int], _: Tensor) -> None:
+            matrix = operator.matrix
+            if id(matrix) not in products:
+                products[id(matrix)] = matrix.T @ matrix
+            trainer.step(next(loader).to(self.device), matrix, products[id(matrix)], operator.estimator, counts)
+
+        return step
+
+    def ours(self, precision: Precision, *, graphs: bool = False) -> Step:
+        """rdun's step."""
+        config = replace(self.config, precision=precision)
+        state = TrainState.start(config, build_model(config).place(self.device).train(), self.device)
+        graphed = GraphedStep(config, state, self.task, self.device) if graphs else None
+
+        def step(operator: BlockSensing, counts: Sequence[int], x: Tensor) -> None:
             if graphed:
-                graphed(operator, counts, next(batches))
+                graphed(operator, counts, x)
             else:
-                train_step(config, state, operator, counts, next(batches))
-        end.record()
+                train_step(config, state, operator, tuple(counts), x)
+
+        return step
+
+    def ways(self) -> dict[tuple[str, Precision], Step]:
+        """All ways that this device has, the reference first."""
+        gpu = self.device.type == "cuda"
+        ways: dict[tuple[str, Precision], Step] = {("reference", "fp32"): self.reference()}
+        precisions: tuple[Precision, ...] = ("fp32", "tf32", "bf16") if gpu else ("fp32", "bf16")
+        for graphs, precision in itertools.product((False, True) if gpu else (False,), precisions):
+            ways["graphs" if graphs else "rdun", precision] = self.ours(precision, graphs=graphs)
+        return ways
+
+    def operations(self, counts: Sequence[int]) -> float:
+        """Floating-point operations of the convolutions of a step, forward and backward."""
+        c, pixels = self.config.model.channels, self.config.task.block**2
+        per_pixel = 9 * (
+            6 * c * c + 2 * c
+        )  # COAST: three blocks; ISTA-Net+: F once, B twice, the second time for the penalty
+        return 6.0 * pixels * per_pixel * self.config.optim.batch * sum(counts)
+
+
+def measure(workload: Workload, rounds: int, window: int) -> Iterator[tuple[str, Precision, list[float], list[float]]]:
+    """By way: seconds and operations of each round."""
+    batches = itertools.cycle(_batches(workload))
+    ways, draws = workload.ways(), workload.draws()
+    seconds: dict[tuple[str, Precision], list[float]] = {way: [] for way in ways}
+    operations: list[float] = []
+    for _ in range(rounds + 1):
+        given = [(*next(draws), next(batches)) for _ in range(window)]
+        operations.append(sum(workload.operations(counts) for _, counts, _ in given))
+        for way, step in ways.items():
+            _wait(workload.device)
+            start = time.perf_counter()
+            for operator, counts, x in given:
+                step(operator, counts, x)
+            _wait(workload.device)
+            seconds[way].append((time.perf_counter() - start) / window)
+    for (name, precision), found in seconds.items():
+        yield name, precision, found[1:], [value / window for value in operations[1:]]
+
+
+def _batches(workload: Workload) -> list[Tensor]:
+    made = Batches(workload.blocks, workload.task.patch, workload.device)
+    return list(itertools.islice(made.epoch(workload.blocks.epoch_order(0, 1), workload.config.optim.batch), 32))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
         torch.cuda.synchronize()
-        windows.append(start.elapsed_time(end) / WINDOW)
-    return statistics.median(windows[2:])
+
+
+def matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """Operations per second of a large matrix product."""
+    side = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(side, side, device=device).to(dtype)
+    return 2.0 * side**3 / _fastest(lambda: a @ a, device)
+
+
+def bandwidth(device: torch.device) -> float:
+    """Bytes per second that a copy of 256 MiB reads and writes."""
+    a = torch.zeros(2**26, device=device)
+    b = torch.empty_like(a)
+    return 8.0 * len(a) / _fastest(lambda: b.copy_(a), device)
+
+
+def _fastest(work: Callable[[], object], device: torch.device) -> float:
+    times = []
+    for _ in range(7):
+        _wait(device)
+        start = time.perf_counter()
+        work()
+        _wait(device)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
 
 
 @click.command()
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--steps", type=click.IntRange(min=20), default=100, show_default=True)
-def main(result: Path, steps: int) -> None:
+@click.option("--rounds", type=click.IntRange(min=3), default=10, show_default=True)
+@click.option("--systems", default=",".join(SYSTEMS), show_default=True)
+@click.option("--device", "where", type=click.Choice(["cpu", "cuda"]), help="The GPU where there is one.")
+@click.option("--threads", type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default="all cores")
+def main(result: Path, rounds: int, systems: str, where: str | None, threads: int) -> None:
     """Times every system in every way and writes RESULT (CSV)."""
-    if not torch.cuda.is_available():
-        raise click.UsageError("this benchmark needs a GPU that PyTorch sees")
+    if unknown := [name for name in systems.split(",") if name not in SYSTEMS]:
+        raise click.UsageError(f"--systems: {unknown[0]!r} is not one of {', '.join(SYSTEMS)}")
+    device = torch.device(where or ("cuda" if torch.cuda.is_available() else "cpu"))
+    torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
+    peaks = {name: matrix_rate(dtype, device) for name, dtype in DTYPES.items()}
+    click.echo(
+        f"{_device_name(device)}, {threads} threads, torch {torch.__version__}: GFLOP/s of a matrix product "
+        f"{peaks['fp32'] / 1e9:.0f} (float32), {peaks['bf16'] / 1e9:.0f} (bf16), copy {bandwidth(device) / 1e9:.0f} GB/s"
+    )
     rows = []
-    for system, config in SYSTEMS.items():
-        reference = None
-        for way, precision in WAYS:
-            ms = milliseconds(replace(config, precision=precision), way, steps)
-            reference = reference or ms
-            rows.append({"system": system, "way": way, "precision": precision, "ms": round(ms, 3)})
-            rows[-1] |= {"samples_per_second": round(64_000 / ms), "times_reference": round(reference / ms, 2)}
-            click.echo("  ".join(f"{v!s:<14}" for v in rows[-1].values()))
-    device = torch.cuda.get_device_name()
+    for system in systems.split(","):
+        reference: list[float] = []
+        for way, precision, seconds, operations in measure(
+            Workload(SYSTEMS[system], device), rounds, 10 if device.type == "cuda" else 1
+        ):
+            reference = reference or seconds
+            rate = statistics.median(o / s for o, s in zip(operations, seconds, strict=True))
+            ratio = statistics.median(r / s for r, s in zip(reference, seconds, strict=True))
+            ms = 1000 * float(np.mean(seconds))
+            values = (
+                system,
+                way,
+                precision,
+                round(ms, 2),
+                round(64_000 / ms, 1),
+                round(ratio, 2),
+                round(rate / 1e9, 1),
+            )
+            row = (*values, round(rate / peaks[precision], 3), _device_name(device), torch.__version__, threads)
+            rows.append(dict(zip(COLUMNS, row, strict=True)))
+            click.echo("  ".join(f"{v!s:<14}" for v in row[:8]))
     with result.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "device", "torch"])
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row | {"device": device, "torch": torch.__version__} for row in rows)
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":
