@@ -1,4 +1,4 @@
-"""The reference of the speed benchmarks: training as the published code does it, written anew from the papers' equations.
+"""The reference of the speed benchmarks: training and reconstruction as the published code does it, from the papers' equations.
 
 Its habits are those of the authors' loops, on purpose: float32 in PyTorch's default layout; the product P = A^T A of each matrix
 made beforehand, so that a gradient step is x - step (x P - b); the modulation evaluated per iteration, for a batch of equal
@@ -42,6 +42,28 @@ def batches(pixels: np.ndarray, size: int, workers: int) -> Iterator[Tensor]:
         yield from loader
 
 
+def blocks_of(image: Tensor) -> Tensor:
+    """The blocks `(B, 1089)` of an image `(1, 1, H, W)`, padded with zeros."""
+    height, width = image.shape[-2:]
+    padded = F.pad(image, (0, -width % SIDE, 0, -height % SIDE))
+    return F.unfold(padded, SIDE, stride=SIDE)[0].T.contiguous()
+
+
+def assembled(blocks: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The image `(1, 1, H, W)` of its blocks."""
+    canvas = tuple(side + -side % SIDE for side in shape)
+    return F.fold(blocks.T[None], canvas, SIDE, stride=SIDE)[..., : shape[0], : shape[1]].contiguous()
+
+
+@torch.no_grad()
+def reconstruct(network: Coast, image: Tensor, matrix: Tensor, counts: Sequence[int]) -> Tensor:
+    """Measures an image `(1, 1, H, W)` in [0, 1] block by block and reconstructs it, the CNN on the assembled image."""
+    shape = (int(image.shape[-2]), int(image.shape[-1]))
+    measured = torch.mm(blocks_of(image), matrix.T)
+    estimates = network(measured, matrix, torch.mm(matrix.T, matrix), counts, shape)
+    return assembled(estimates[-1], shape).clamp(0, 1)
+
+
 class CoastPhase(nn.Module):
     """A phase of COAST on vectors `(B, 1089)`."""
 
@@ -53,14 +75,16 @@ class CoastPhase(nn.Module):
         self.conv2 = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
         self.tail = nn.Conv2d(channels, 1, 3, padding=1)
 
-    def forward(self, x: Tensor, product: Tensor, back: Tensor, scale: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, product: Tensor, back: Tensor, scale: Tensor, shape: tuple[int, int] | None = None
+    ) -> Tensor:
         x = x - self.step * torch.mm(x, product) + self.step * back
-        image = x.view(-1, 1, SIDE, SIDE)
+        image = assembled(x, shape) if shape else x.view(-1, 1, SIDE, SIDE)
         features = self.head(image)
         for conv1, conv2 in zip(self.conv1, self.conv2, strict=True):
             features = features + conv2(F.relu(conv1(features))) * scale
-        out: Tensor = (image + self.tail(features)).reshape(-1, SIDE * SIDE)
-        return out
+        image = image + self.tail(features)
+        return blocks_of(image) if shape else image.reshape(-1, SIDE * SIDE)
 
 
 class Coast(nn.Module):
@@ -75,17 +99,24 @@ class Coast(nn.Module):
         else:
             self.unit = nn.Linear(1, channels)
 
-    def forward(self, measured: Tensor, matrix: Tensor, product: Tensor, counts: Sequence[int]) -> list[Tensor]:
-        """Every estimate, the last one last."""
+    def forward(
+        self,
+        measured: Tensor,
+        matrix: Tensor,
+        product: Tensor,
+        counts: Sequence[int],
+        shape: tuple[int, int] | None = None,
+    ) -> list[Tensor]:
+        """Every estimate, the last one last; of the blocks of one image of this shape, or of separate blocks."""
         back = torch.mm(measured, matrix)
         estimates, ratio, total, t = [back], len(matrix) / matrix.shape[1], sum(counts), 0
         for phase, count in zip(self.phases, counts, strict=True):
             for _ in range(count):
                 t += 1
                 row = [2 * ratio, total / self.longest, t / self.longest] if self.longest else [ratio]
-                condition = torch.tensor([row] * len(measured)).to(measured.device)
+                condition = torch.tensor([row] * (1 if shape else len(measured))).to(measured.device)
                 scale = self.unit(condition)[:, :, None, None]
-                estimates.append(phase(estimates[-1], product, back, scale))
+                estimates.append(phase(estimates[-1], product, back, scale, shape))
         return estimates
 
 

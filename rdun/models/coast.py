@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from rdun.config import CoastConfig
 from rdun.models.layers import channels_last, scaled_conv, zero
+from rdun.models.strips import in_strips
 from rdun.models.unfolding import Stage
 from rdun.operators import Operator
 
@@ -39,10 +41,14 @@ class CoastStage(Stage):
         self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         r = operator.descend(x, y, step)
+        return r + in_strips(partial(self._correction, scale=scale), r, self.head.out_channels, reach=8), None
+
+    def _correction(self, r: Tensor, scale: Tensor | None) -> Tensor:
         features = self.head(channels_last(r))
         for inner, outer in zip(self.inner, self.outer, strict=True):
             features = scaled_conv(outer, torch.relu_(inner(features)), scale, 0).add_(features)
-        return r + self.tail(features), None
+        out: Tensor = self.tail(features)
+        return out
 
 
 def coast_stages(config: CoastConfig, counts: Sequence[int]) -> list[Stage]:

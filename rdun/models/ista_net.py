@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rdun.config import IstaNetConfig
 from rdun.models.layers import channels_last, conv_of_scaled, plain_conv, scaled_conv, soft_threshold
+from rdun.models.strips import in_strips
 from rdun.models.unfolding import Stage
 from rdun.operators import Operator
 
@@ -29,7 +30,7 @@ class IstaNetStage(Stage):
     def __init__(self, config: IstaNetConfig) -> None:
         super().__init__()
         c = config.channels
-        self.symmetry = config.symmetry
+        self.symmetry, self.channels = config.symmetry, c
         self.step = nn.Parameter(torch.tensor(0.5))
         self.threshold = nn.Parameter(torch.tensor(0.01))
         self.forward_first, self.forward_second = plain_conv(1, c), plain_conv(c, c)
@@ -43,12 +44,20 @@ class IstaNetStage(Stage):
         self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         r = operator.descend(x, y, step)
-        h = scaled_conv(self.forward_second, torch.relu_(self.forward_first(channels_last(r))), scale, 0)
-        x = self._synthesis(soft_threshold(h, self.threshold), scale)
         if not self.training:  # the penalty is a training loss only
-            return x, None
+            return in_strips(
+                lambda part: self._shrunk(self._analysis(part, scale), scale), r, self.channels, reach=4
+            ), None
+        h = self._analysis(r, scale)
         asymmetry = self._synthesis(h, scale) - r
-        return x, self.symmetry * asymmetry.float().square().mean()
+        return self._shrunk(h, scale), self.symmetry * asymmetry.float().square().mean()
+
+    def _analysis(self, r: Tensor, scale: Tensor | None) -> Tensor:
+        """h = F(r)."""
+        return scaled_conv(self.forward_second, torch.relu_(self.forward_first(channels_last(r))), scale, 0)
+
+    def _shrunk(self, h: Tensor, scale: Tensor | None) -> Tensor:
+        return self._synthesis(soft_threshold(h, self.threshold), scale)
 
     def _synthesis(self, h: Tensor, scale: Tensor | None) -> Tensor:
         """B h."""

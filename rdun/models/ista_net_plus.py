@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rdun.config import IstaNetPlusConfig
 from rdun.models.layers import channels_last, plain_conv, scaled_conv, soft_threshold, zero
+from rdun.models.strips import in_strips
 from rdun.models.unfolding import Stage
 from rdun.operators import Operator
 
@@ -57,13 +58,24 @@ class IstaNetPlusStage(Stage):
         self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         r = operator.descend(x, y, step)
-        d = self.lift(channels_last(r))
-        h = self.analysis(d, scale)
-        x = r + self.lower(self.synthesis(soft_threshold(h, self.threshold), scale))
         if not self.training:  # the penalty is a training loss only
-            return x, None
+            width = self.lift.out_channels
+            return r + in_strips(
+                lambda part: self._correction(self._analysed(part, scale)[1], scale), r, width, reach=6
+            ), None
+        d, h = self._analysed(r, scale)
+        x = r + self._correction(h, scale)
         asymmetry = self.synthesis(h, scale) - d
         return x, self.symmetry * asymmetry.float().square().mean()
+
+    def _analysed(self, r: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """d = D r and h = F(d)."""
+        d = self.lift(channels_last(r))
+        return d, self.analysis(d, scale)
+
+    def _correction(self, h: Tensor, scale: Tensor | None) -> Tensor:
+        out: Tensor = self.lower(self.synthesis(soft_threshold(h, self.threshold), scale))
+        return out
 
 
 def ista_net_plus_stages(config: IstaNetPlusConfig, counts: Sequence[int]) -> list[Stage]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rdun.config import DpdnnConfig, Fixed, IstaNetConfig, RecursionConfig, Rfmu, TrialConfig
-from rdun.models import Stage, Unfolding, build_model, draw_counts
+from rdun.models import Stage, Unfolding, build_model, draw_counts, strips
 from rdun.operators import Operator
 from tests.contracts.cases import LAYERS, MODELS, MODULATIONS, OPERATORS, SCHEDULES
 
@@ -204,3 +206,30 @@ def test_recomputation(model: str, mixed: bool) -> None:
     _, more = run((COUNTS[0] + 2, COUNTS[1]), recompute=True)
     assert few_kept < all_kept / 2
     assert (more - few_kept) < all_kept / sum(COUNTS) / 4
+
+
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Numbers in the largest result of any operation."""
+
+    most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, Tensor):
+            self.most = max(self.most, out.numel())
+        return out
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if not isinstance(MODELS[name], DpdnnConfig)])
+def test_large_images_in_strips(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same reconstruction, and no result of a layer larger than a strip's, however long the image is."""
+    network, shape = build_model(trial(model)).eval(), (96, 24)
+    _, y, made = scene(shape=shape)
+    with torch.no_grad():
+        whole = network(y, made, COUNTS).x
+        limit = 2 * MODELS[model].channels * shape[1] * 40
+        monkeypatch.setattr(strips, "FEATURES", limit)
+        with Largest() as largest:  # type: ignore[no-untyped-call]
+            parts = network(y, made, COUNTS).x
+    assert torch.allclose(whole, parts, atol=1e-6)
+    assert largest.most <= limit < 2 * MODELS[model].channels * shape[0] * shape[1]

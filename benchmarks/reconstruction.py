@@ -1,0 +1,177 @@
+"""Images per second of reconstruction against a plain loop; a large image; how long the first result takes.
+
+    RDUN_DATA=... python benchmarks/reconstruction.py reconstruction.csv [--images 4] [--device cuda]
+
+The published R-COAST 5x4 in float32 on images of BSD68 (the first ones, measurement to scores), at five ratios. The reference
+(`benchmarks/plain.py`) and rdun take turns, image by image; their scores have to agree within 0.001 dB. Then an image of 4
+megapixels, in a process of its own, with its peak memory; and `python -m rdun.weights evaluate` of one image from a cold start.
+"""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmarks import plain
+from rdun.data import image_set, weights_file
+from rdun.evaluation import Reconstructor, load_pictures, psnr, ssim
+from rdun.models import Unfolding
+from rdun.operators import BlockSensing, gaussian_matrix, row_count
+from rdun.weights import load_any
+
+UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in the unit of ru_maxrss."""
+WEIGHTS, LONGEST, COUNTS = "r_coast_5x4.pkl", 20, (4, 4, 4, 4, 4)
+RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
+COLUMNS = [
+    "what",
+    "ratio",
+    "way",
+    "images_per_second",
+    "times_reference",
+    "psnr_difference",
+    "seconds",
+    "mib",
+    "device",
+]
+
+
+def published(device: torch.device) -> Unfolding:
+    """R-COAST with the published weights."""
+    return load_any(weights_file(WEIGHTS), LONGEST)[0].place(device).eval()
+
+
+def sensing(ratio: float, shape: tuple[int, int], device: torch.device) -> BlockSensing:
+    """A random matrix of this ratio for images of this shape."""
+    matrix = gaussian_matrix(row_count(ratio, 1089, "r-coast"), 1089, 0)
+    return BlockSensing(torch.from_numpy(matrix).float().to(device), shape)
+
+
+def scores(x: Tensor, pixels: np.ndarray) -> tuple[float, float]:
+    """PSNR and SSIM of a reconstruction in [0, 1]."""
+    found: np.ndarray = (x[0, 0] * 255).cpu().numpy()
+    return psnr(found, pixels), ssim(found, pixels)
+
+
+def compare(images: int, device: torch.device) -> list[dict[str, object]]:
+    """One row per ratio and way."""
+    ours = published(device)
+    reference = plain.Coast(5, 32, LONGEST).to(device).eval()
+    plain.take_over(reference, ours)
+    reconstruct = Reconstructor(ours, COUNTS, deblock=True)
+    pictures = load_pictures(image_set("bsd68"))[:images]
+    rows: list[dict[str, object]] = []
+    for ratio in RATIOS:
+        times: dict[str, list[float]] = {"reference": [], "rdun": []}
+        apart = 0.0
+        for number, picture in enumerate([pictures[0], *pictures]):  # the first one twice: caches
+            image, operator = picture.tensor(device), sensing(ratio, picture.shape, device)
+            start = time.perf_counter()
+            plainly = scores(plain.reconstruct(reference, image, operator.matrix, COUNTS), picture.pixels)
+            middle = time.perf_counter()
+            found = scores(reconstruct(operator, image), picture.pixels)
+            end = time.perf_counter()
+            apart = max(apart, abs(found[0] - plainly[0]))
+            if number:
+                times["reference"].append(middle - start)
+                times["rdun"].append(end - middle)
+        if apart > 1e-3:
+            raise click.ClickException(f"at ratio {ratio:g} the two ways differ by {apart:g} dB")
+        ratio_of_times = statistics.median(r / o for r, o in zip(times["reference"], times["rdun"], strict=True))
+        for way, factor in (("reference", 1.0), ("rdun", ratio_of_times)):
+            row = {"what": "BSD68", "ratio": ratio, "way": way, "images_per_second": round(1 / np.mean(times[way]), 3)}
+            rows.append(row | {"times_reference": round(factor, 2), "psnr_difference": f"{apart:.1e}"})
+            click.echo("  ".join(f"{v!s:<12}" for v in rows[-1].values()))
+    return rows
+
+
+def _large(side: int, where: str, threads: int) -> dict[str, object]:
+    device = torch.device(where)
+    torch.set_num_threads(threads)
+    network, operator = published(device), sensing(0.25, (side, side), device)
+    reconstruct = Reconstructor(network, COUNTS, deblock=True)
+    reconstruct(sensing(0.25, (99, 99), device), torch.rand(1, 1, 99, 99, device=device))
+    before = _peak(device)
+    start = time.perf_counter()
+    float(reconstruct(operator, torch.rand(1, 1, side, side, device=device)).mean())
+    seconds = time.perf_counter() - start
+    memory = round(_peak(device) - before, 1)
+    return {
+        "what": f"{side} x {side} pixels",
+        "ratio": 0.25,
+        "way": "rdun",
+        "seconds": round(seconds, 2),
+        "mib": memory,
+    }
+
+
+def _peak(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 2**20
+
+
+def _cold() -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as place:
+        picture = load_pictures(image_set("set11"))[0]
+        Image.fromarray(picture.pixels[:256, :256]).save(Path(place) / "one.png")
+        command = [
+            "-m",
+            "rdun.weights",
+            "evaluate",
+            str(weights_file(WEIGHTS)),
+            place,
+            "--ratio",
+            "0.1",
+            "--matrix-seed",
+            "0",
+        ]
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+        seconds = round(time.perf_counter() - start, 2)
+    return {"what": "cold start, one image of 256 x 256", "ratio": 0.1, "way": "rdun", "seconds": seconds}
+
+
+@click.command()
+@click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--images", type=click.IntRange(1, 68), default=4, show_default=True, help="Of BSD68.")
+@click.option("--side", type=click.IntRange(min=33), default=2048, show_default=True, help="Of the large image.")
+@click.option("--device", "where", type=click.Choice(["cpu", "cuda"]), help="The GPU where there is one.")
+@click.option("--threads", type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default="all cores")
+def main(result: Path, images: int, side: int, where: str | None, threads: int) -> None:
+    """Writes RESULT (CSV)."""
+    device = torch.device(where or ("cuda" if torch.cuda.is_available() else "cpu"))
+    torch.set_num_threads(threads)
+    rows = compare(images, device)
+    for row in (_alone(side, device, threads), _cold()):
+        rows.append(row)
+        click.echo("  ".join(f"{v!s:<12}" for v in row.values()))
+    with result.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        name = torch.cuda.get_device_name() if device.type == "cuda" else f"cpu, {threads} threads"
+        writer.writerows(row | {"device": name} for row in rows)
+
+
+def _alone(side: int, device: torch.device, threads: int) -> dict[str, object]:
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_large, side, device.type, threads).result()
+
+
+if __name__ == "__main__":
+    main()
