@@ -8,19 +8,19 @@ memory is the peak of the process (on a GPU: of PyTorch's allocations) less what
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import resource
 import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 import torch
 
+from benchmarks.record import write_rows
 from rdun.config import TrialConfig, UniformRange, with_values
 from rdun.models import build_model
 from rdun.operators import BlockSensing, gaussian_matrix
@@ -41,8 +41,6 @@ class Row:
     batch: int
     ms: float
     mib: float
-    device: str
-    torch: str
 
 
 def _peak(device: torch.device) -> float:
@@ -68,9 +66,8 @@ def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: st
         if device.type == "cuda":
             torch.cuda.synchronize()
         times.append(1000 * (time.perf_counter() - start))
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     ms, mib = round(statistics.median(times), 1), round(_peak(device) - before, 1)
-    return Row(config.model.layers, recursions, recompute, batch, ms, mib, name, torch.__version__)
+    return Row(config.model.layers, recursions, recompute, batch, ms, mib)
 
 
 @click.command()
@@ -89,10 +86,7 @@ def main(result: Path, recursions: str, batch: int, steps: int, threads: int) ->
             with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
                 rows.append(pool.submit(_measure, count, recompute, batch, steps, where, threads).result())
             click.echo("  ".join(f"{value!s:<10}" for value in asdict(rows[-1]).values()))
-    with result.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+    write_rows(result, [asdict(row) for row in rows], torch.device(where))
 
 
 if __name__ == "__main__":

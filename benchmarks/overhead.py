@@ -17,7 +17,6 @@ Training share: seconds in training steps, summed over the trials, by wall secon
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
 import time
@@ -32,6 +31,7 @@ import numpy as np
 from PIL import Image
 from ray import tune
 
+from benchmarks.record import write_rows
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import make_plan
@@ -73,10 +73,7 @@ def main(out: Path, trials: int, steps: int, cpus: int) -> None:
             click.echo(
                 f"{way:40} {trials} trials, {at_once} at once: {seconds:7.2f} s, {trials / seconds:7.2f}/s {share}"
             )
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+    write_rows(out, [asdict(row) for row in rows])
 
 
 def _study(place: Path, trials: int, steps: int) -> Study:

@@ -2,7 +2,7 @@
 
 Arms differ in learning rate and layers, with 5 seeds each.
 
-    python benchmarks/planning.py
+    python benchmarks/planning.py planning.csv
 
 Nothing is trained and no store is read but an empty one. The slope is against the row above on log-log axes;
 CPU seconds of both say what a busy machine hides.
@@ -13,9 +13,11 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from pathlib import Path
 
 import click
 
+from benchmarks.record import write_rows
 from rdun.config import with_values
 from rdun.plan import Machine, make_forecast, make_plan, no_effect_warnings, past_runs
 from rdun.results import Store
@@ -59,8 +61,10 @@ def seconds(trials: int) -> tuple[float, float]:
 
 
 @click.command()
-def main() -> None:
-    """Prints trials, seconds to build, seconds to plan, and the growth."""
+@click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
+def main(result: Path) -> None:
+    """Writes trials, seconds to build, seconds to plan, and the growth to RESULT (CSV)."""
+    rows = []
     seconds(10)  # PyTorch loads its counter
     before: tuple[int, float] | None = None
     for trials in (10, 100, 1000, 10_000):
@@ -71,7 +75,10 @@ def main() -> None:
         click.echo(
             f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}; CPU {busy:.3f} s"
         )
+        values = {"build_seconds": build, "plan_seconds": plan, "slope": slope, "cpu_seconds": busy}
+        rows.append({"trials": trials, **{name: round(value, 3) for name, value in values.items()}})
         before = trials, plan
+    write_rows(result, rows)
 
 
 if __name__ == "__main__":

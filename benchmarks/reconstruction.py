@@ -9,7 +9,6 @@ megapixels, in a process of its own, with its peak memory; and `python -m rdun.w
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import os
 import resource
@@ -28,6 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import plain
+from benchmarks.record import write_rows
 from rdun.data import image_set, weights_file
 from rdun.evaluation import Reconstructor, load_pictures, psnr, ssim
 from rdun.models import Unfolding
@@ -38,17 +38,6 @@ UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of ru_maxrss."""
 WEIGHTS, LONGEST, COUNTS = "r_coast_5x4.pkl", 20, (4, 4, 4, 4, 4)
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
-COLUMNS = [
-    "what",
-    "ratio",
-    "way",
-    "images_per_second",
-    "times_reference",
-    "psnr_difference",
-    "seconds",
-    "mib",
-    "device",
-]
 
 
 def published(device: torch.device) -> Unfolding:
@@ -161,11 +150,7 @@ def main(result: Path, images: int, side: int, where: str | None, threads: int) 
     for row in (_alone(side, device, threads), _cold()):
         rows.append(row)
         click.echo("  ".join(f"{v!s:<12}" for v in row.values()))
-    with result.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        name = torch.cuda.get_device_name() if device.type == "cuda" else f"cpu, {threads} threads"
-        writer.writerows(row | {"device": name} for row in rows)
+    write_rows(result, [row | {"threads": threads} for row in rows], device)
 
 
 def _alone(side: int, device: torch.device, threads: int) -> dict[str, object]:

@@ -17,7 +17,6 @@ Then the server is started again where it is not up, and what is missing is copi
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 import signal
 import socket
@@ -34,6 +33,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from benchmarks.record import write_rows
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig
 from rdun.plan import make_plan
 from rdun.results import Folder, Store
@@ -93,10 +93,7 @@ def main(out: Path, trials: int, epochs: int, steps: int, repeats: int, cpus: in
                     named = replace(study, name=f"{way.replace(' ', '-')}-{repeat}")
                     rows.append(_run(named, place, server, capacity, way, repeat))
                     click.echo(" ".join(f"{key} {value}" for key, value in asdict(rows[-1]).items()))
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+    write_rows(out, [asdict(row) for row in rows])
 
 
 def _run(study: Study, place: Path, server: _Server, capacity: Capacity, way: str, repeat: int) -> Row:

@@ -15,10 +15,8 @@ their rate by that of a large matrix product of the same type in the same run.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +29,8 @@ import torch
 from torch import Tensor
 
 from benchmarks import plain
+from benchmarks.record import write_rows
+from rdun import monitor
 from rdun.config import CoastConfig, Precision, TrialConfig, with_values
 from rdun.data import TrainingBlocks, image_set, training_blocks
 from rdun.models import build_model, draw_counts
@@ -55,8 +55,6 @@ COLUMNS = [
     "times_reference",
     "gigaflops",
     "of_peak",
-    "device",
-    "torch",
     "threads",
 ]
 WORKERS = 2
@@ -192,10 +190,6 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
     return min(times)
 
 
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
-
-
 @click.command()
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--rounds", type=click.IntRange(min=3), default=10, show_default=True)
@@ -210,9 +204,10 @@ def main(result: Path, rounds: int, systems: str, where: str | None, threads: in
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
     peaks = {name: matrix_rate(dtype, device) for name, dtype in DTYPES.items()}
+    copy = bandwidth(device)
     click.echo(
-        f"{_device_name(device)}, {threads} threads, torch {torch.__version__}: GFLOP/s of a matrix product "
-        f"{peaks['fp32'] / 1e9:.0f} (float32), {peaks['bf16'] / 1e9:.0f} (bf16), copy {bandwidth(device) / 1e9:.0f} GB/s"
+        f"{monitor.device_name(device)}, {threads} threads, torch {torch.__version__}: GFLOP/s of a matrix product "
+        f"{peaks['fp32'] / 1e9:.0f} (float32), {peaks['bf16'] / 1e9:.0f} (bf16), copy {copy / 1e9:.0f} GB/s"
     )
     rows = []
     for system in systems.split(","):
@@ -233,13 +228,11 @@ def main(result: Path, rounds: int, systems: str, where: str | None, threads: in
                 round(ratio, 2),
                 round(rate / 1e9, 1),
             )
-            row = (*values, round(rate / peaks[precision], 3), _device_name(device), torch.__version__, threads)
+            row = (*values, round(rate / peaks[precision], 3), threads)
             rows.append(dict(zip(COLUMNS, row, strict=True)))
             click.echo("  ".join(f"{v!s:<14}" for v in row[:8]))
-    with result.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    peak = {"peak_gigaflops_fp32": peaks["fp32"], "peak_gigaflops_bf16": peaks["bf16"], "copy_gigabytes": copy}
+    write_rows(result, [row | {name: round(value / 1e9, 1) for name, value in peak.items()} for row in rows], device)
 
 
 if __name__ == "__main__":
