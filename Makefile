@@ -1,11 +1,11 @@
-# Everything from nothing but Python 3.11+ and make. Targets: study, test, test-cluster, ui, clean.
+# Everything from nothing but Python 3.11+ and make. Targets: study, test, test-cluster, benchmarks, ui, clean.
 PYTHON ?= python3
 PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test test-cluster ui venv clean
+.PHONY: study test test-cluster benchmarks ui venv clean
 
 study: $(READY)
 	$(BIN)/python studies/run_ablation.py
@@ -19,6 +19,19 @@ test: $(READY)
 # Three hosts made of network namespaces, Ray's real launcher, a machine that loses power; minutes, needs root.
 test-cluster: $(READY)
 	$(BIN)/python -m pytest tests/cluster -m cluster -s
+
+# What docs/performance.md shows, measured on this machine; an hour of two cores, which should have nothing else to do.
+benchmarks: $(READY)
+	$(BIN)/python benchmarks/training_step.py results/training-step-cpu.csv --device cpu
+	$(BIN)/python benchmarks/memory.py results/memory-cpu.csv
+	$(BIN)/python benchmarks/reconstruction.py results/reconstruction-cpu.csv --device cpu
+	$(BIN)/python benchmarks/overhead.py results/overhead-1-step.csv --trials 40 --steps 1
+	$(BIN)/python benchmarks/overhead.py results/overhead-300-steps.csv --trials 12 --steps 300
+	$(BIN)/python benchmarks/packing.py results/packing-cpu.csv
+	$(BIN)/python benchmarks/planning.py results/planning.csv
+	$(BIN)/python benchmarks/tracking.py results/tracking.csv
+	$(BIN)/python benchmarks/report.py results/report.csv
+	$(BIN)/python benchmarks/page.py
 
 # The tracker with one worker and no job runner: seconds to start, half a gigabyte. Plain `mlflow ui` works too.
 ui: $(READY)
