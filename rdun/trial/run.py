@@ -17,7 +17,7 @@ from rdun.data import image_set, training_blocks, trial_fingerprint, weights_fil
 from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding, build_model
 from rdun.operators import make_task
-from rdun.results import Attempt, EpochRecord, Lease, Outcome, RunInfo, Status, TrialDirectory, is_full
+from rdun.results import Attempt, EpochRecord, Lease, Lost, Outcome, RunInfo, Status, TrialDirectory, is_full
 from rdun.training import CHECKPOINT, Diverged, TrainState, first_non_finite, fit
 from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, is_out_of_memory
 from rdun.trial.scoring import Scorer
@@ -60,6 +60,7 @@ def run_trial(
 
     Raises:
         Busy: another process runs this trial.
+        Lost: another process has taken it over from this one, which was paused or cut off; nothing was written since.
         ValueError: something in config or directory cannot be used.
         Diverged: the training is not finite; the message names where.
         OutOfMemory: there is not enough memory.
@@ -70,7 +71,8 @@ def run_trial(
     known = _known(folder, config)
     if known.status == "complete":
         return known
-    with Lease(folder), threadpool_limits(limits=threads, user_api="blas"):
+    with Lease(folder) as lease, threadpool_limits(limits=threads, user_api="blas"):
+        folder = TrialDirectory(workdir, lease.check)
         torch.set_num_threads(threads)
         known = circumstances.settled(_known(folder, config))  # again: the last holder may have finished it
         if known.status == "complete":
@@ -142,7 +144,10 @@ class _Attempt:
         except Stopped as stop:
             self._end("stopped", "stopped", stop.reason)
         except (KeyboardInterrupt, SystemExit):
-            self._end("stopped", "stopped", "interrupted")
+            with contextlib.suppress(Lost):
+                self._end("stopped", "stopped", "interrupted")
+            raise
+        except Lost:
             raise
         except Exception as error:
             found = self._failed(error, memory)
