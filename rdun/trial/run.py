@@ -135,8 +135,7 @@ class _Attempt:
         memory = monitor.PeakMemory(self.device)
         try:
             with monitor.SystemMonitor(self.folder, self.device):
-                scorer, state = self._prepare()
-                self._train(scorer, state, on_epoch)
+                scorer, state = self._trained(on_epoch)
                 scorer.finish(state, f"{self.info.attempts[-1].device}, {self.threads} threads")
             self.info = replace(self.info, facts=_facts(scorer, state) | memory.facts())
             self._end("complete", "complete")
@@ -177,26 +176,37 @@ class _Attempt:
                 self.folder.write_text("error.txt", traceback.format_exc())
         return GivenUp(reason) if self.circumstances.exhausted(self.info.attempts) else error
 
-    def _prepare(self) -> tuple[Scorer, TrainState]:
-        config = self.config
+    def _trained(self, on_epoch: OnEpoch | None) -> tuple[Scorer, TrainState]:
+        config, door = self.config, self.circumstances.admission
         blocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
-        moment = blocks.moment if config.task.initial == "linear" else None
-        scorer = Scorer(
-            config=config,
-            folder=self.folder,
-            device=self.device,
-            task=make_task(config.task, moment, self.device),
-            blocks=blocks,
-            validation=load_pictures(image_set(config.data.validation)),
-            tests={image_set(name).name: load_pictures(image_set(name)) for name in config.data.test},
-        )
+        validation = load_pictures(image_set(config.data.validation))
+        tests = {image_set(name).name: load_pictures(image_set(name)) for name in config.data.test}
+        with door or contextlib.nullcontext():  # from here on the device's memory is used
+            moment = blocks.moment if config.task.initial == "linear" else None
+            scorer = Scorer(
+                config=config,
+                folder=self.folder,
+                device=self.device,
+                task=make_task(config.task, moment, self.device),
+                blocks=blocks,
+                validation=validation,
+                tests=tests,
+            )
+            state = self._resumed()
+            if door:
+                state.optimizer.register_step_post_hook(door.settled)
+            self._train(scorer, state, on_epoch)
+        return scorer, state
+
+    def _resumed(self) -> TrainState:
+        """The state to go on from, and what the directory says of it."""
         state = self._state()
         if state.epoch:
             self.folder.write_epochs(state.records)
             latest = replace(self.info.attempts[-1], resumed_at_epoch=state.epoch)
             self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
             self._mark("running")
-        return scorer, state
+        return state
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""
