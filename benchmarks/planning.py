@@ -25,7 +25,7 @@ from rdun.study import Arm, Study
 from studies.base import R_COAST, pocket
 
 SEEDS = (0, 1, 2, 3, 4)
-MACHINE = Machine(device="this one", kind="cpu", threads=1, gpus=0.0, slots=2)
+MACHINE = Machine(device="this one", kind="cpu", threads=1, cores=2)
 
 
 def seconds(trials: int) -> tuple[float, float]:

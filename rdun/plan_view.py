@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
@@ -11,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rdun.plan import Changes, Estimate, Forecast, Plan, Trial, cost, steps
+from rdun.plan import Changes, Estimate, Forecast, Part, Plan, Trial, cost, steps
 
 LISTED = 60
 """Trials that are listed one by one; a larger plan has the table of arms only."""
+SHOWN = 5
+"""Kinds of trials of which the summary tells how they share a GPU."""
 COLUMNS = (
     "fingerprint",
     "arm",
@@ -69,7 +73,7 @@ def _trials(plan: Plan, forecast: Forecast, *, wide: bool) -> Table:
     table = _table("trial", "arm", "seed", "param.", "MMAC", "steps", "memory", "time", "state", left=2)
     for trial in plan.trials:
         parameters, macs = cost(trial.config)
-        estimate = forecast.estimates.get(trial.fingerprint, Estimate())
+        estimate = forecast.estimates.get(trial.fingerprint)  # None: it does not run
         table.add_row(
             trial.fingerprint[:digits],
             Text(trial.arms[0]),
@@ -77,15 +81,15 @@ def _trials(plan: Plan, forecast: Forecast, *, wide: bool) -> Table:
             f"{parameters:,}" if wide else _short(parameters),
             f"{macs / 1e6:,.1f}",
             f"{steps(trial.config):,}",
-            "-" if trial.state == "complete" else _memory(estimate),
-            "-" if trial.state == "complete" else clock(estimate.seconds) if estimate.seconds is not None else "?",
+            _memory(estimate) if estimate else "-",
+            _time(estimate) if estimate else "-",
             "reused" if trial.state == "complete" else trial.state,
         )
     return table
 
 
 def summary(plan: Plan, forecast: Forecast) -> list[str]:
-    """The total in lines: time on all slots, hours, money, where that is from and what it leaves out."""
+    """The total in lines: time, hours, money, where that is from and what it leaves out; and how trials share GPUs."""
     left, machine = len(forecast.estimates), forecast.machine
     if not left:
         return []
@@ -95,7 +99,7 @@ def summary(plan: Plan, forecast: Forecast) -> list[str]:
         price = plan.study.resources.price
         money = f", {price.of(forecast.hours)}" if price else ""
         some = f" for {known} of {left} trials" if forecast.unknown else ""
-        slots = f"{machine.slots} trial{'s' * (machine.slots > 1)} at a time"
+        slots = f"{forecast.at_once} trial{'s' * (forecast.at_once > 1)} at a time"
         lines.append(
             f"Estimate{some}: {clock(forecast.seconds)} with {slots}, {forecast.hours:,.3g} {machine.unit}{money}, "
             f"from {' and '.join(forecast.sources())}{_without(forecast)}"
@@ -105,7 +109,18 @@ def summary(plan: Plan, forecast: Forecast) -> list[str]:
             f"Time of {forecast.unknown} of {left} trials is unknown: nothing comparable ran on {machine.device}, "
             f"{machine.threads} thread{'s' * (machine.threads > 1)}; --probe measures some steps of each network"
         )
-    return lines
+    return lines + sharing(forecast.parts.values())
+
+
+def sharing(parts: Iterable[Part]) -> list[str]:
+    """How many trials run on one GPU, and why; nothing without GPUs."""
+    found = Counter((part.gpus, part.why) for part in parts if part.gpus)
+    lines = []
+    for (gpus, why), count in found.most_common(SHOWN):
+        most = f"{int(1 / gpus)} at a time on each" if gpus <= 1 else f"{gpus:g} for each trial"
+        whose = f" ({count} of {found.total()} trials)" if len(found) > 1 else ""
+        lines.append(f"GPU: {most}, {why}{whose}")
+    return lines + [f"GPU: and {len(found) - SHOWN} more kinds of trials"] * (len(found) > SHOWN)
 
 
 def changes_line(changes: Changes) -> str:
@@ -145,6 +160,10 @@ def _row(trial: Trial, estimate: Estimate) -> list[object]:
 def _without(forecast: Forecast) -> str:
     parts = forecast.left_out()
     return f"; {' and '.join(parts)} left out" if parts else ""
+
+
+def _time(estimate: Estimate) -> str:
+    return "?" if estimate.seconds is None else clock(estimate.seconds)
 
 
 def _memory(estimate: Estimate) -> str:

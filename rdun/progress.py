@@ -78,6 +78,11 @@ class Progress:
         if self.best is None or record.validation_psnr > self.best[0]:
             self.best = record.validation_psnr, row.arm
 
+    def waits(self, fingerprint: str, why: str) -> None:
+        """A trial has begun, but waits for memory of its GPU."""
+        row = self.rows[fingerprint]
+        self._say(f"{row.arm}, seed {row.seed}: {why}")
+
     def again(self, fingerprint: str, outcome: Outcome) -> None:
         """A trial waits to go on from its checkpoint."""
         row = self.rows[fingerprint]

@@ -46,7 +46,7 @@ class Claim:
 
 
 GPU_SHARE = 0.25
-"""Part of a GPU that a trial takes where the study does not say."""
+"""Part of a GPU that a trial takes where neither the study nor a measurement says."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class Resources:
 
     Attributes:
         threads: CPU cores and PyTorch threads; recorded, and kept by a resume.
-        gpus: GPUs or a fraction of one; None: a quarter where the cluster has GPUs, else none.
+        gpus: GPUs or a fraction of one; None: by the memory that the training is known to take, a quarter where that is not
+            known; none where the cluster has no GPU.
         retries: restarts from the checkpoint after a crash or a lost node. Diverged training is not retried.
         budget: GPU-hours (core-hours where no GPU is used) that the plan's estimate of what is left may not exceed.
         price: of one such hour.
@@ -106,7 +107,7 @@ class Resources:
             raise ValueError(f"resources.budget={self.budget} is not possible; use a positive number of hours, or none")
 
     def gpu_share(self, gpus: float) -> float:
-        """GPUs that a trial takes where there are this many."""
+        """GPUs that a trial takes where there are this many and nothing is known of it."""
         return self.gpus if self.gpus is not None else GPU_SHARE if gpus else 0.0
 
 

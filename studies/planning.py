@@ -13,7 +13,7 @@ from studies.session import machine
 
 if TYPE_CHECKING:
     from rdun.config import TrialConfig
-    from rdun.plan import Machine, Measurement, Plan
+    from rdun.plan import Forecast, Machine, Measurement, Plan
     from rdun.results import Store
 
 
@@ -30,8 +30,8 @@ class Asked:
     table: Path | None = None
 
 
-def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked, *, dry_run: bool) -> None:
-    """Prints a plan with its estimate and warnings, refused if it takes more than its budget.
+def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked, *, dry_run: bool) -> Forecast:
+    """Prints a plan with its estimate and warnings, refused if it takes more than its budget; the estimate.
 
     Raises:
         ValueError: the budget is exceeded, or cannot be checked; a probe failed.
@@ -47,6 +47,12 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     if dry_run:
         print_plan(plan, forecast)
     click.echo(_states(plan))
+    if diverged := plan.counts()["diverged"] * (not plan.retry_diverged):
+        click.echo(
+            f"Not trained again: {diverged} that diverged and would diverge again. Change a field (a lower optim.lr), or give "
+            "--retry-failed.",
+            err=True,
+        )
     if (home / "plan.json").is_file() and dry_run:
         click.echo(changes_line(changes_since(PlanRecord.load(Folder(home)), plan, store)))
     for line in summary(plan, forecast):
@@ -59,6 +65,7 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     for warning in (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study)):
         if warning:
             click.echo(f"Warning: {warning}.", err=True)
+    return forecast
 
 
 def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:

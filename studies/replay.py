@@ -84,11 +84,11 @@ def _replay(recording: Recording, rules: Sequence[str], at_once: int, number: in
     record, start, outcomes = recording.record, time.monotonic(), list[Outcome]()
     for fingerprint, why in recording.gaps.items():
         click.echo(f"Left out: trial {fingerprint} ({why})", err=True)
-    with tuning.cluster(cpus=at_once) as capacity:
+    with tuning.private_cluster(cpus=at_once):
         for rule in rules:
             for index, order in enumerate(orders(len(recording.curves), number)):
                 curves = recording.chosen(order)
-                events = tuning.replay(curves, STOPPINGS[rule], recording.quantity, min(at_once, capacity.cpus))
+                events = tuning.replay(curves, STOPPINGS[rule], recording.quantity, at_once)
                 outcomes.append(outcome(rule, index, curves, events, recording.quantity))
                 if index == 0:
                     _report(recording, events, rule, home / rule)

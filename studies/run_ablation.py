@@ -60,7 +60,9 @@ class Stoppable(click.Command):
     "--trials", metavar="N|+N", help="Suggestions of a search in all, or +N: so many more once it is finished."
 )
 @click.option("--stopping", type=click.Choice(list(STOPPINGS)), help="Another rule for a search; a search of its own.")
-@click.option("--retry-failed", is_flag=True, help="Suggest the failed trials of a search once more.")
+@click.option(
+    "--retry-failed", is_flag=True, help="Train the diverged trials of a study, or the failed ones of a search, again."
+)
 @data_option
 def main(
     name: str,
@@ -103,14 +105,15 @@ def main(
         folder = Path(runs).resolve() if runs else ROOT / "runs"
         asked = load(name, scale)
         if isinstance(asked, Study):
-            _refuse(name, "a study", {"--trials": trials, "--stopping": stopping, "--retry-failed": retry_failed})
+            _refuse(name, "a study", {"--trials": trials, "--stopping": stopping})
             study = changed(asked, changes, seeds)
             if compare:
                 return compare_studies(study, folder, compare)
             if report_only or sync:
                 return from_results(study, folder, sync)
             study = replace(study, resources=limited(study.resources, budget, price))
-            return run_study(study, folder, cpus, Asked(probe, plan_csv), dry_run=dry_run, keep=keep)
+            wanted = Asked(probe, plan_csv)
+            return run_study(study, folder, cpus, wanted, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
         _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), "--plan-csv": plan_csv})
         count, more = trials_of(trials)
         search = changed_search(asked, changes, count, stopping)

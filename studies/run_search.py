@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from studies.session import (
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.config import TrialConfig
+    from rdun.plan import Part
     from rdun.results import Keep, SearchRecord, SearchTrial, Store
     from rdun.search import Search
     from rdun.tuning import Suggestions
@@ -72,7 +73,7 @@ def run_search(
     if dry_run:
         _print_space(search, record)
     tried = sum(trial.state == "complete" for trial in record.trials) if record else 0
-    _print_time(search, max(0, search.trials - tried), store, cpus, probe=probe)
+    part = _sharing(search, max(0, search.trials - tried), store, cpus, probe=probe)
     if dry_run:
         return
     with Lease(Folder(home)):
@@ -80,7 +81,7 @@ def run_search(
             search, home / "search.db", store, precision(), search.trials, retry_failed=retry_failed
         )
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
-            halted = _run(suggestions, home, store, cpus)
+            halted = _run(suggestions, home, store, cpus, part)
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
@@ -105,7 +106,9 @@ def _clear(record: SearchRecord, store: Store, keep: Keep) -> None:
     clear([*([fingerprint] for fingerprint in best)], store, keep, rest)
 
 
-def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -> str:
+def _run(
+    suggestions: Suggestions, home: Path, store: Store, cpus: int | None, part: Callable[[TrialConfig], Part]
+) -> str:
     """Starts a cluster and runs; what ended it before its end, if anything. search.json is up to date after every trial."""
     from rdun import monitor, tuning
     from rdun.results import Folder, SearchRecord
@@ -128,7 +131,7 @@ def _run(suggestions: Suggestions, home: Path, store: Store, cpus: int | None) -
     try:
         with tuning.cluster(cpus=cpus) as capacity:
             save()
-            tuning.run_search(suggestions, store, capacity, save, save)
+            tuning.run_search(suggestions, store, capacity, save, save, part)
     except KeyboardInterrupt:
         halted = INTERRUPTED
     except tuning.Halted as halt:
@@ -202,28 +205,45 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
     click.echo(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
 
 
-def _print_time(search: Search, left: int, store: Store, cpus: int | None, *, probe: bool) -> None:
-    """What the trials that are left take, between the fastest and the slowest bound of the space.
+def _sharing(
+    search: Search, left: int, store: Store, cpus: int | None, *, probe: bool
+) -> Callable[[TrialConfig], Part]:
+    """Prints what the trials that are left take, between the fastest and the slowest bound of the space, and how they share GPUs.
+
+    Returns:
+        The part of a GPU for a setting.
 
     Raises:
         ValueError: more than the budget even if all are as fast as the fastest bound, or nobody knows.
     """
-    from rdun.plan import Estimator
-    from rdun.plan_view import clock
+    from rdun.plan import Estimator, part_of
+    from rdun.plan_view import clock, sharing
 
     place, limit = machine(search.resources, cpus), search.resources
     configs = [resolved(search.config(values)) for values in search.corners()]
     estimator = Estimator(measured(configs, store, place, probe=probe), place)
-    times = [t for t in (estimator.estimate(config).seconds for config in configs) if t is not None]
+
+    peaks = [estimator.estimate(config).gpu_memory_mib or 0.0 for config in configs]
+    highest = max(peaks) if all(peaks) else None
+
+    def part(config: TrialConfig) -> Part:
+        found = estimator.estimate(config)
+        if found.gpu_memory_mib is None:  # no more than at the bounds of the space, if that is known
+            found = replace(found, gpu_memory_mib=highest, source="bounds of the space")
+        return part_of(search.resources, place, found, left)
+
+    for line in sharing(part(config) for config in configs):
+        click.echo(line)
+    times = [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
     if not left or (not times and limit.budget is None):
-        return
+        return part
     if not times:
         raise ValueError(
             f"budget={limit.budget:g} {place.unit} cannot be checked: no bound of the space has a known time; measure some steps "
             "with --probe, or leave the budget out"
         )
-    low, high = min(times), max(times)
-    hours = [place.hours(left * seconds) for seconds in (low, high)]
+    (low, high), hours = ([pick(values) for pick in (min, max)] for values in zip(*times, strict=True))
+    hours = [left * each for each in hours]
     money = f", {limit.price.of(hours[0])} to {limit.price.of(hours[1])}" if limit.price else ""
     click.echo(
         f"Estimate: {clock(low)} to {clock(high)} per trial at {len(times)} of {len(configs)} bounds of the space; "
@@ -238,6 +258,7 @@ def _print_time(search: Search, left: int, store: Store, cpus: int | None, *, pr
         click.echo(
             f"Warning: {left} of the slowest trials would exceed budget={limit.budget:g} {place.unit}.", err=True
         )
+    return part
 
 
 def _print_end(record: SearchRecord, report: Report) -> None:

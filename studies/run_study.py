@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +26,17 @@ from studies.session import (
 
 if TYPE_CHECKING:
     from analysis.report import Report
-    from rdun.plan import Plan
+    from rdun.plan import Part, Plan
     from rdun.results import Keep, Store
     from rdun.study import Study
 
 
-def run_study(study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry_run: bool, keep: Keep) -> None:
+def run_study(
+    study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry_run: bool, retry_failed: bool, keep: Keep
+) -> None:
     """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C.
 
-    A dry run makes every check that a run makes, and ends there.
+    A dry run makes every check that a run makes, and ends there. What diverged is trained again with `retry_failed` only.
     """
     from analysis.reference import check_places
     from rdun.data.download import provide
@@ -44,19 +46,21 @@ def run_study(study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry
     check_places({arm.name: arm.published for arm in study.arms})
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
     store, home = Store(folder / "trials"), folder / "studies" / study.name
-    plan = make_plan(study, store, precision())
-    lay_out(plan, store, home, cpus, asked, dry_run=dry_run)
+    plan = make_plan(study, store, precision(), retry_diverged=retry_failed)
+    forecast = lay_out(plan, store, home, cpus, asked, dry_run=dry_run)
     check_checkpoints(plan, store)
     check_store(plan, str(folder), write=not dry_run)
     if dry_run:
         return
     with Lease(Folder(home)):
-        incomplete = _train_and_report(plan, store, home, cpus, keep)
+        incomplete = _train_and_report(plan, forecast.parts, store, home, cpus, keep)
     if incomplete:
         sys.exit(1)
 
 
-def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None, keep: Keep) -> bool:
+def _train_and_report(
+    plan: Plan, parts: Mapping[str, Part], store: Store, home: Path, cpus: int | None, keep: Keep
+) -> bool:
     """Runs what is missing, then writes report and tracker; True if a trial is not complete."""
     from rdun.monitor import now
     from rdun.results import Folder
@@ -64,7 +68,7 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None, ke
 
     uri, start, halted = tracking_uri(ROOT), time.monotonic(), ""
     with ExitStack() as stack:
-        train = stack.enter_context(_training(plan, store, cpus)) if plan.missing() else None
+        train = stack.enter_context(_training(plan, parts, store, cpus)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
         with Mirror(home, store, uri) as mirror:
@@ -87,7 +91,7 @@ def _train_and_report(plan: Plan, store: Store, home: Path, cpus: int | None, ke
 
 
 @contextmanager
-def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[], str]]:
+def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | None) -> Iterator[Callable[[], str]]:
     """A cluster that can hold the trials, and the function that runs them; it tells what ended it before its end, if anything."""
     from rdun.progress import Progress
     from rdun.tuning import Halted, cluster, run_trials, trial_resources
@@ -98,7 +102,7 @@ def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[
         def train() -> str:
             try:
                 with Progress(plan, store) as progress:
-                    run_trials(plan, store, progress, capacity)
+                    run_trials(plan, store, progress, capacity, parts)
             except KeyboardInterrupt:
                 return INTERRUPTED
             except Halted as halt:
@@ -158,7 +162,8 @@ def _rivals(plan: Plan) -> list[list[str]]:
 
 
 def _print_end(plan: Plan, counts: dict[str, int], report: Report, uri: str) -> None:
-    click.echo(f"{counts['complete']} of {len(plan.trials)} trials complete, {counts['failed']} failed.")
+    diverged = f", {counts['diverged']} diverged" if counts["diverged"] else ""
+    click.echo(f"{counts['complete']} of {len(plan.trials)} trials complete, {counts['failed']} failed{diverged}.")
     click.echo(f"Answer:  {report.answer}")
     click.echo(f"Report:  {report.path}")
     print_tracker(uri)

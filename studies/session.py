@@ -67,7 +67,7 @@ def resolved(config: TrialConfig) -> TrialConfig:
 
 
 def machine(resources: Resources, cpus: int | None) -> Machine:
-    """What trials run on here, and how many at a time.
+    """What trials run on here.
 
     Args:
         cpus: cores of the private cluster; None: all.
@@ -77,15 +77,15 @@ def machine(resources: Resources, cpus: int | None) -> Machine:
     from rdun import monitor
     from rdun.plan import Machine
 
-    share = resources.gpu_share(torch.cuda.device_count())
-    device = torch.device("cuda" if share else "cpu")
-    by_core = (cpus or os.cpu_count() or 1) // resources.threads
+    gpus = torch.cuda.device_count() if resources.gpu_share(torch.cuda.device_count()) else 0
+    memory = [torch.cuda.get_device_properties(index).total_memory / 2**20 for index in range(gpus)]
     return Machine(
-        device=monitor.device_name(device),
-        kind=device.type,
+        device=monitor.device_name(torch.device("cuda" if gpus else "cpu")),
+        kind="cuda" if gpus else "cpu",
         threads=resources.threads,
-        gpus=share,
-        slots=max(1, min(by_core, int(torch.cuda.device_count() / share) if share else by_core)),
+        cores=cpus or os.cpu_count() or 1,
+        gpus=gpus,
+        gpu_memory_mib=min(memory, default=0.0),
     )
 
 

@@ -9,6 +9,7 @@ from rdun.plan.history import past_runs
 from rdun.plan.machine import Machine
 from rdun.plan.measurements import Measurement, add_probes, keys, read_probes
 from rdun.plan.no_effect import no_effect_warnings
+from rdun.plan.packing import Part, part_of
 from rdun.plan.probe import probe, unmeasured
 from rdun.plan.study_plan import STATES, Plan, Trial, make_plan, state_of
 
@@ -21,6 +22,7 @@ __all__ = [
     "Forecast",
     "Machine",
     "Measurement",
+    "Part",
     "Plan",
     "Trial",
     "add_probes",
@@ -36,6 +38,7 @@ __all__ = [
     "make_plan",
     "makespan",
     "no_effect_warnings",
+    "part_of",
     "past_runs",
     "probe",
     "read_probes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from rdun.config import TrialConfig
@@ -94,12 +94,23 @@ class Estimator:
         return [], ""
 
 
-def makespan(seconds: Sequence[float], slots: int) -> float:
-    """Wall time of trials that are started in order, each on the slot that is free first."""
-    free = [0.0] * max(1, min(slots, len(seconds)))
-    for duration in seconds:
-        heapq.heapreplace(free, free[0] + duration)
-    return max(free)
+def makespan(trials: Iterable[tuple[float, float]], slots: int, gpus: float = 0.0) -> tuple[float, int]:
+    """Trials that are started in order, each as soon as a slot and its part of the GPUs are free.
+
+    Args:
+        trials: seconds and part of a GPU of each.
+
+    Returns:
+        Wall time, and the most trials at a time.
+    """
+    running: list[tuple[float, float]] = []
+    now, most, wall = 0.0, 0, 0.0
+    for seconds, part in trials:
+        while running and (len(running) >= slots or sum(p for _, p in running) + part > gpus + 1e-9):
+            now, _ = heapq.heappop(running)
+        heapq.heappush(running, (now + seconds, part))
+        most, wall = max(most, len(running)), max(wall, now + seconds)
+    return wall, most
 
 
 def _median(values: Iterable[float]) -> float | None:

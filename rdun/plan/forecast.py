@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rdun.plan.estimate import Estimate, Estimator, makespan
 from rdun.plan.machine import Machine
 from rdun.plan.measurements import Measurement
+from rdun.plan.packing import Part, part_of
 from rdun.plan.study_plan import Plan
 from rdun.results import Store
 from rdun.study import Resources
@@ -19,14 +20,18 @@ class Forecast:
 
     Attributes:
         estimates: by fingerprint; of the rest of a trial that is cut off.
+        parts: of a GPU, by fingerprint.
         hours: in all, in the machine's unit, of the trials that are known.
-        seconds: wall time of these, on all slots.
+        seconds: wall time of these.
+        at_once: trials at a time.
     """
 
     machine: Machine
     estimates: Mapping[str, Estimate]
+    parts: Mapping[str, Part]
     hours: float
     seconds: float
+    at_once: int
 
     @property
     def unknown(self) -> int:
@@ -56,12 +61,19 @@ def make_forecast(plan: Plan, store: Store, machine: Machine, measurements: Iter
         )
         for trial in plan.missing()
     }
-    known = [estimate.seconds for estimate in estimates.values() if estimate.seconds is not None]
+    parts = {
+        fingerprint: part_of(plan.study.resources, machine, estimate, len(estimates))
+        for fingerprint, estimate in estimates.items()
+    }
+    known = [(e.seconds, parts[key].gpus) for key, e in estimates.items() if e.seconds is not None]
+    wall, at_once = makespan(known, machine.by_cores, machine.gpus)
     return Forecast(
         machine=machine,
         estimates=estimates,
-        hours=machine.hours(sum(known)),
-        seconds=makespan(known, machine.slots) if known else 0.0,
+        parts=parts,
+        hours=sum(machine.hours(seconds, gpus) for seconds, gpus in known),
+        seconds=wall,
+        at_once=at_once,
     )
 
 

@@ -46,7 +46,7 @@ def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
         return None
     between = [(b.timestamp - a.timestamp) / 1000 - (b.seconds - a.seconds) for a, b in pairwise(records)]
     epoch = max(0.0, statistics.median(between)) if between else None
-    samples = folder.system()
+    samples, gpu = folder.system(), machine.kind == "cuda"
     return Measurement(
         source="past runs",
         **keys(config)._asdict(),
@@ -57,7 +57,7 @@ def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
         epoch=epoch,
         scoring=_scoring(run, records, epoch),
         memory_mib=max((sample.memory_mib for sample in samples), default=0.0),
-        gpu_memory_mib=max((sample.gpu_memory_mib for sample in samples), default=0.0),
+        gpu_memory_mib=run.facts.get("peak_memory_bytes", 0) / 2**20 if gpu else 0.0,
     )
 
 

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What trials run on, and how many of them at a time.
+    """What trials run on.
 
     Attributes:
         device: name of the GPU or processor, as the attempts in run.json have it.
-        kind: "cuda" or "cpu".
+        kind: what a trial trains on.
         threads: of each trial.
-        gpus: GPUs, or the part of one, that a trial takes; 0 without a GPU.
-        slots: trials at a time.
+        cores: for all trials together.
+        gpus: GPUs, and `gpu_memory_mib` what each of them has; 0 where none is used.
     """
 
     device: str
-    kind: str
+    kind: Literal["cuda", "cpu"]
     threads: int
-    gpus: float
-    slots: int
+    cores: int
+    gpus: int = 0
+    gpu_memory_mib: float = 0.0
+
+    @property
+    def by_cores(self) -> int:
+        """Trials at a time that have their threads to themselves."""
+        return max(1, self.cores // self.threads)
 
     @property
     def unit(self) -> str:
         """What is paid for."""
-        return "GPU-hours" if self.gpus else "core-hours"
+        return "GPU-hours" if self.kind == "cuda" else "core-hours"
 
-    def hours(self, seconds: float) -> float:
-        """Seconds of one trial in GPU-hours, the share of the GPU times the time; in core-hours where no GPU is used."""
-        return seconds / 3600 * (self.gpus or self.threads)
+    def hours(self, seconds: float, gpus: float) -> float:
+        """Seconds of one trial in GPU-hours, its part of the GPU times the time; in core-hours where no GPU is used."""
+        return seconds / 3600 * (gpus or self.threads)

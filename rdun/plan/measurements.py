@@ -71,7 +71,7 @@ class Measurement:
         epoch: seconds per epoch besides its steps (validation, checkpoint); None: unknown.
         scoring: seconds per trial besides its epochs (set-up, test scores); None: unknown.
         memory_mib: of the process: its peak in a probe, the highest sample in a past run.
-        gpu_memory_mib: that tensors took, in the same way.
+        gpu_memory_mib: the most that PyTorch took of the GPU; 0: unknown, or no GPU.
     """
 
     source: str

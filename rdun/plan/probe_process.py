@@ -28,7 +28,7 @@ def main(config: str, workdir: str, device: str, threads: str) -> None:
     )
     first, second = TrialDirectory(workdir).epochs()
     seconds = second.seconds - first.seconds
-    gpu = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else 0.0
+    gpu = torch.cuda.max_memory_reserved() / 2**20 if device == "cuda" else 0.0
     measured = {
         "step": seconds / (second.step - first.step),
         "evaluations": second.stage_evaluations,

@@ -12,7 +12,7 @@ from rdun.plan.costs import cost, layout, samples, steps
 from rdun.results import ArmRecord, CellRecord, ClaimRecord, PlanRecord, Store, TrialDirectory
 from rdun.study import Arm, Study
 
-STATES = ("complete", "resumable", "failed", "new")
+STATES = ("complete", "resumable", "failed", "diverged", "new")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,8 @@ class Trial:
     """One training run of the plan.
 
     Attributes:
-        state: "complete" (reused), "resumable" (a checkpoint is there), "failed" (tried again), or "new".
+        state: "complete" (reused), "resumable" (a checkpoint is there), "failed" (tried again), "diverged" (tried again only if
+            it is asked for: it would diverge again), or "new".
     """
 
     fingerprint: str
@@ -31,15 +32,21 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A study, its record as it is saved, and its distinct trials."""
+    """A study, its record as it is saved, and its distinct trials.
+
+    Attributes:
+        retry_diverged: whether diverged trials are to run again.
+    """
 
     study: Study
     record: PlanRecord
     trials: tuple[Trial, ...]
+    retry_diverged: bool = False
 
     def missing(self) -> list[Trial]:
         """The trials that have to run; failed ones are tried again."""
-        return [trial for trial in self.trials if trial.state != "complete"]
+        final = ("complete",) if self.retry_diverged else ("complete", "diverged")
+        return [trial for trial in self.trials if trial.state not in final]
 
     def refreshed(self, store: Store) -> Plan:
         """The same plan with the trials' states as they are now."""
@@ -51,7 +58,7 @@ class Plan:
         return {state: found[state] for state in STATES}
 
 
-def make_plan(study: Study, store: Store, precision: Precision) -> Plan:
+def make_plan(study: Study, store: Store, precision: Precision, *, retry_diverged: bool = False) -> Plan:
     """Checks a study against its data and lists its trials.
 
     Args:
@@ -94,7 +101,7 @@ def make_plan(study: Study, store: Store, precision: Precision) -> Plan:
         Trial(fingerprint=key, config=config, state=state_of(store.trial(key)), arms=tuple(dict.fromkeys(arms[key])))
         for key, config in configs.items()
     )
-    return Plan(study=study, record=record, trials=found)
+    return Plan(study=study, record=record, trials=found, retry_diverged=retry_diverged)
 
 
 def _check_distinct(cells: list[CellRecord]) -> None:
@@ -114,6 +121,8 @@ def state_of(folder: TrialDirectory) -> str:
     run = folder.run()
     if run is None:
         return "new"
+    if run.status == "failed" and run.attempts and run.attempts[-1].outcome == "diverged":
+        return "diverged"
     if run.status in ("complete", "failed"):
         return run.status
     return "resumable" if folder.exists("checkpoint.pt") else "new"

@@ -3,7 +3,7 @@
 from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
 from rdun.results.keeping import Keep, remove_weights, space_used, winners
-from rdun.results.lease import STALE_AFTER, Busy, Lease
+from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
@@ -19,6 +19,7 @@ __all__ = [
     "Folder",
     "Keep",
     "Lease",
+    "Lost",
     "Outcome",
     "PlanRecord",
     "RunInfo",

@@ -12,7 +12,7 @@ import json
 import os
 import typing
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,10 +29,15 @@ class Folder:
     """Files below one path; every write is whole or not at all.
 
     Local and shared disks, and object stores through fsspec, behave the same. Listings are never cached: others write here too.
+
+    Args:
+        check: called just before each change is made, and raises if it must not be made (`Lease.check`). On disks nobody can
+            `swap` in between; on an object store the time of one request is left.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], check: Callable[[], None] | None = None) -> None:
         self.fs, self.path = fsspec.core.url_to_fs(os.fspath(path), use_listings_cache=False)
+        self._check = check
 
     def _at(self, name: str) -> str:
         return f"{self.path}/{name}"
@@ -58,7 +63,8 @@ class Folder:
         """Replaces a file atomically. Raises OSError, naming the path, where it cannot be written."""
         target = self._at(name)
         if not self.is_local:  # object stores publish an object only when it is whole
-            self.fs.pipe_file(target, content)
+            with self._allowed():
+                self.fs.pipe_file(target, content)
             return
         os.makedirs(os.path.dirname(target), exist_ok=True)
         partial = f"{target}.{uuid.uuid4().hex[:8]}.part"
@@ -67,7 +73,8 @@ class Folder:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, target)
+            with self._allowed():
+                os.replace(partial, target)
         except BaseException as error:
             if os.path.exists(partial):
                 os.unlink(partial)
@@ -86,6 +93,7 @@ class Folder:
         Among all processes that share the folder, only one of several swaps from the same content succeeds. On disks a lock
         on the folder guards it, which ends with its process; S3 compares the object itself. Other stores compare unguarded.
         """
+        assert self._check is None, "a check takes the same lock"
         if not self.is_local:
             return swap_object(self.fs, self._at(name), content or b"", expected)
         with _alone(self.path):
@@ -105,7 +113,18 @@ class Folder:
 
     def remove(self, name: str) -> None:
         if self.exists(name):
-            self.fs.rm_file(self._at(name))
+            with self._allowed():
+                self.fs.rm_file(self._at(name))
+
+    @contextlib.contextmanager
+    def _allowed(self) -> Iterator[None]:
+        """Around a change."""
+        if self._check is None:
+            yield
+            return
+        with _alone(self.path) if self.is_local else contextlib.nullcontext():
+            self._check()
+            yield
 
     def names(self, below: str = "") -> list[str]:
         """File and folder names directly below a subfolder, sorted; none if it does not exist."""

@@ -22,10 +22,15 @@ class Busy(RuntimeError):
     """Another live process writes to this trial directory."""
 
 
+class Lost(Busy):
+    """Another process has taken over a directory that this one held."""
+
+
 class Lease:
     """Holds a trial directory while it is entered; a thread renews the heartbeat.
 
-    A lock whose owner has ended on this machine, or has been silent for `STALE_AFTER` seconds, is taken over.
+    A lock whose owner has ended on this machine, or has been silent for `STALE_AFTER` seconds, is taken over. An owner that was
+    only paused, or cut off, and comes back learns it from `check`.
 
     Raises:
         Busy: on entering, when the directory is held by a live process.
@@ -56,6 +61,16 @@ class Lease:
         self._thread.join()
         with contextlib.suppress(OSError):  # else it expires
             self._replace(None)
+
+    def check(self) -> None:
+        """Raises Lost if the directory is no longer ours."""
+        holder = _holder(self.folder.read_if_there(LOCK))
+        if holder.get("owner") != self.owner:
+            by = f"process {holder['pid']} on {holder['host']}" if "pid" in holder else "a process that has ended since"
+            raise Lost(
+                f"{self.folder.path} was taken over by {by}, because this one was silent for more than {STALE_AFTER:.0f} s; "
+                "this one writes nothing more there and stops; the other one's results stand"
+            )
 
     def _renew(self) -> None:
         while not self._done.wait(self.beat):

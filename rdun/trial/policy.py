@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from rdun.results import Attempt, Outcome, RunInfo
+from rdun.trial.admission import Admission
 
 ALLOCATION_FAILED = (
     "DefaultCPUAllocator: can't allocate memory",
@@ -44,6 +45,7 @@ class Circumstances:
         alone: whether no other trial uses the device.
         gpus: share of GPUs that it holds, for the record; None: one on a GPU, else none.
         before: how the attempt before ended, where its process could not say so.
+        admission: the door of a device that other trials share.
     """
 
     run: str = ""
@@ -51,6 +53,7 @@ class Circumstances:
     alone: bool = True
     gpus: float | None = None
     before: Outcome = "died"
+    admission: Admission | None = None
 
     def settled(self, known: RunInfo) -> RunInfo:
         """The record with an end for the attempt before: whoever holds the lease knows that it is over."""

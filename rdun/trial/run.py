@@ -17,7 +17,7 @@ from rdun.data import image_set, training_blocks, trial_fingerprint, weights_fil
 from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding, build_model
 from rdun.operators import make_task
-from rdun.results import Attempt, EpochRecord, Lease, Outcome, RunInfo, Status, TrialDirectory, is_full
+from rdun.results import Attempt, EpochRecord, Lease, Lost, Outcome, RunInfo, Status, TrialDirectory, is_full
 from rdun.training import CHECKPOINT, Diverged, TrainState, first_non_finite, fit
 from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, is_out_of_memory
 from rdun.trial.scoring import Scorer
@@ -60,6 +60,7 @@ def run_trial(
 
     Raises:
         Busy: another process runs this trial.
+        Lost: another process has taken it over from this one, which was paused or cut off; nothing was written since.
         ValueError: something in config or directory cannot be used.
         Diverged: the training is not finite; the message names where.
         OutOfMemory: there is not enough memory.
@@ -70,7 +71,8 @@ def run_trial(
     known = _known(folder, config)
     if known.status == "complete":
         return known
-    with Lease(folder), threadpool_limits(limits=threads, user_api="blas"):
+    with Lease(folder) as lease, threadpool_limits(limits=threads, user_api="blas"):
+        folder = TrialDirectory(workdir, lease.check)
         torch.set_num_threads(threads)
         known = circumstances.settled(_known(folder, config))  # again: the last holder may have finished it
         if known.status == "complete":
@@ -133,8 +135,7 @@ class _Attempt:
         memory = monitor.PeakMemory(self.device)
         try:
             with monitor.SystemMonitor(self.folder, self.device):
-                scorer, state = self._prepare()
-                self._train(scorer, state, on_epoch)
+                scorer, state = self._trained(on_epoch)
                 scorer.finish(state, f"{self.info.attempts[-1].device}, {self.threads} threads")
             self.info = replace(self.info, facts=_facts(scorer, state) | memory.facts())
             self._end("complete", "complete")
@@ -142,7 +143,10 @@ class _Attempt:
         except Stopped as stop:
             self._end("stopped", "stopped", stop.reason)
         except (KeyboardInterrupt, SystemExit):
-            self._end("stopped", "stopped", "interrupted")
+            with contextlib.suppress(Lost):
+                self._end("stopped", "stopped", "interrupted")
+            raise
+        except Lost:
             raise
         except Exception as error:
             found = self._failed(error, memory)
@@ -172,26 +176,37 @@ class _Attempt:
                 self.folder.write_text("error.txt", traceback.format_exc())
         return GivenUp(reason) if self.circumstances.exhausted(self.info.attempts) else error
 
-    def _prepare(self) -> tuple[Scorer, TrainState]:
-        config = self.config
+    def _trained(self, on_epoch: OnEpoch | None) -> tuple[Scorer, TrainState]:
+        config, door = self.config, self.circumstances.admission
         blocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
-        moment = blocks.moment if config.task.initial == "linear" else None
-        scorer = Scorer(
-            config=config,
-            folder=self.folder,
-            device=self.device,
-            task=make_task(config.task, moment, self.device),
-            blocks=blocks,
-            validation=load_pictures(image_set(config.data.validation)),
-            tests={image_set(name).name: load_pictures(image_set(name)) for name in config.data.test},
-        )
+        validation = load_pictures(image_set(config.data.validation))
+        tests = {image_set(name).name: load_pictures(image_set(name)) for name in config.data.test}
+        with door or contextlib.nullcontext():  # from here on the device's memory is used
+            moment = blocks.moment if config.task.initial == "linear" else None
+            scorer = Scorer(
+                config=config,
+                folder=self.folder,
+                device=self.device,
+                task=make_task(config.task, moment, self.device),
+                blocks=blocks,
+                validation=validation,
+                tests=tests,
+            )
+            state = self._resumed()
+            if door:
+                state.optimizer.register_step_post_hook(door.settled)
+            self._train(scorer, state, on_epoch)
+        return scorer, state
+
+    def _resumed(self) -> TrainState:
+        """The state to go on from, and what the directory says of it."""
         state = self._state()
         if state.epoch:
             self.folder.write_epochs(state.records)
             latest = replace(self.info.attempts[-1], resumed_at_epoch=state.epoch)
             self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
             self._mark("running")
-        return scorer, state
+        return state
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""

@@ -13,7 +13,7 @@ _ENVIRONMENT = {  # before ray is imported: no walls of logs, no telemetry, no w
 }
 os.environ.update({key: os.environ.get(key, value) for key, value in _ENVIRONMENT.items()})
 
-from rdun.tuning.cluster import Capacity, cluster, trial_resources  # noqa: E402
+from rdun.tuning.cluster import Capacity, cluster, private_cluster, trial_resources  # noqa: E402
 from rdun.tuning.replay import replay  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
 from rdun.tuning.stopping import mark_stopped  # noqa: E402
@@ -30,6 +30,7 @@ __all__ = [
     "cluster",
     "mark_stopped",
     "mark_unfinished",
+    "private_cluster",
     "replay",
     "run_search",
     "run_trials",

@@ -30,14 +30,15 @@ class Capacity:
 
 @contextlib.contextmanager
 def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capacity]:
-    """Connects to the cluster of RAY_ADDRESS, or starts a private one on this machine, never somebody else's.
+    """A cluster to train on: that of RAY_ADDRESS, or a private one on this machine, never somebody else's.
 
     Args:
         cpus, gpus: size of a private cluster; None: what the machine has.
+
+    Raises:
+        ValueError: more cores than there are, or a size for a cluster that already runs.
     """
     address = os.environ.get("RAY_ADDRESS")
-    for name in ("ray", "ray.tune", "ray.train"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cpus is not None and cpus > cores:
         raise ValueError(f"--cpus={cpus}, but this machine has {cores} cores, and more threads only wait; ask for less")
@@ -45,21 +46,33 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
         raise ValueError(
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
         )
-    if address:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    else:
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            num_gpus=gpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+    with _entered(address) if address else private_cluster(cpus, gpus) as capacity:
+        yield capacity
+
+
+@contextlib.contextmanager
+def private_cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capacity]:
+    """Starts a cluster on this machine and ends it afterwards. Trials that only wait may have more CPUs than there are cores."""
+    with _entered("local", cpus, gpus) as capacity:
+        yield capacity
+
+
+@contextlib.contextmanager
+def _entered(address: str, cpus: int | None = None, gpus: float | None = None) -> Iterator[Capacity]:
+    for name in ("ray", "ray.tune", "ray.train"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    ray.init(
+        address=address,
+        num_cpus=cpus,
+        num_gpus=gpus,
+        include_dashboard=False if address == "local" else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     with contextlib.ExitStack() as stack:
         stack.callback(ray.shutdown)
         stack.enter_context(interruptible())  # once more: Ray ends the process at SIGTERM without a word
-        yield _capacity(address or "local")
+        yield _capacity(address)
 
 
 def _capacity(address: str) -> Capacity:
@@ -73,16 +86,17 @@ def _capacity(address: str) -> Capacity:
     )
 
 
-def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0) -> dict[str, float]:
+def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0, planned: float = 0.0) -> dict[str, float]:
     """What Tune reserves for one trial: as many cores as it has threads, so that all trials together have one thread per core.
 
     Args:
+        planned: its part of a GPU by the memory that it is known to take; 0: not known.
         doubled: how often its share of the device is doubled, so that fewer trials use the memory: of one GPU, else of the cores.
 
     Raises:
         ValueError: more than the cluster has.
     """
-    gpus = wanted.gpu_share(capacity.gpus)
+    gpus = planned if planned and capacity.gpus else wanted.gpu_share(capacity.gpus)
     for name, asked, there in (("threads", wanted.threads, capacity.node_cpus), ("gpus", gpus, capacity.gpus)):
         if asked > there:
             raise ValueError(f"resources.{name}={asked:g} per trial, but the cluster has {there:g}; ask for less")

@@ -34,7 +34,7 @@ def share_of(wanted: Resources, capacity: Capacity, store: Store) -> Share:
         trial = space["trial"]
         run = store.trial(trial["fingerprint"]).run()
         settled = Circumstances(before=trial["before"]).settled(run) if run else None
-        return trial_resources(wanted, capacity, doublings(settled))
+        return trial_resources(wanted, capacity, doublings(settled), trial["gpus"])
 
     return share
 

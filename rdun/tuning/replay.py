@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +19,10 @@ from rdun.replay import Curve, Event
 from rdun.results import EpochRecord, from_csv, to_csv
 from rdun.stopping import Stopping
 from rdun.tuning.stopping import Stopper
+
+ray.cloudpickle.register_pickle_by_value(
+    sys.modules[__name__]
+)  # else each process of a replay imports all of rdun.tuning
 
 PATIENCE = 120.0
 """Seconds of real time after which a replay that does not move is given up."""

@@ -9,9 +9,10 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
+from rdun.config import TrialConfig
+from rdun.plan import Part
 from rdun.results import Store
 from rdun.stopping import name_of
-from rdun.study import Resources
 from rdun.tuning.cluster import Capacity, trial_resources
 from rdun.tuning.nodes import check_nodes
 from rdun.tuning.stopping import Stopper
@@ -25,6 +26,7 @@ def run_search(
     capacity: Capacity,
     on_start: Callable[[], None],
     on_end: Callable[[str], None],
+    part: Callable[[TrialConfig], Part] | None = None,
 ) -> None:
     """Runs what the suggestions give out until there is nothing more to start and all of it is over.
 
@@ -34,25 +36,25 @@ def run_search(
     Args:
         on_start: is told when a suggestion has been given out.
         on_end: is told the fingerprint of each trial that is over, after Optuna.
+        part: of a GPU, for a setting; None: what the search says, else a quarter.
 
     Raises:
         ValueError: a trial asks for more than the cluster has.
     """
     check_nodes(suggestions.search.baselines.values() or [suggestions.search.base], store)
-    slots = _slots(suggestions.search.resources, capacity)
     search, stopper = suggestions.search, None
     if search.stopping:
         stopper = Stopper(search.stopping, search.objectives[0].quantity, search.epochs(), search.seed)
-    searcher = _Searcher(suggestions, slots, on_start, on_end, stopper)
+    searcher = _Searcher(suggestions, capacity, on_start, on_end, stopper, part)
     tuning = tune.TuneConfig(search_alg=searcher, scheduler=stopper, num_samples=sys.maxsize)
-    run_tuner(suggestions.search.name, suggestions.search.resources, store, Silent(), capacity, tuning, {})
+    run_tuner(suggestions.search.name, suggestions.search.resources, store, _Waits(), capacity, tuning, {})
 
 
-def _slots(wanted: Resources, capacity: Capacity) -> int:
-    """Trials that the cluster holds at once: a suggestion is asked for when it can start, knowing all results so far."""
-    one = trial_resources(wanted, capacity)
-    by_gpu = int(capacity.gpus / one["gpu"]) if one["gpu"] else sys.maxsize
-    return max(1, min(int(capacity.cpus / one["cpu"]), by_gpu))
+class _Waits(Silent):
+    """Says what waits."""
+
+    def waits(self, fingerprint: str, why: str) -> None:
+        print(f"trial {fingerprint}: {why}", file=sys.stderr)
 
 
 class _Searcher(Searcher):
@@ -61,15 +63,17 @@ class _Searcher(Searcher):
     def __init__(
         self,
         suggestions: Suggestions,
-        slots: int,
+        capacity: Capacity,
         on_start: Callable[[], None],
         on_end: Callable[[str], None],
         stopper: Stopper | None,
+        part: Callable[[TrialConfig], Part] | None,
     ) -> None:
         super().__init__()
-        self.suggestions, self.slots = suggestions, slots
+        self.suggestions, self.capacity, self.part = suggestions, capacity, part
         self.on_start, self.on_end, self.stopper = on_start, on_end, stopper
         self.running: dict[str, str] = {}
+        self.shares: dict[str, dict[str, float]] = {}
         self.known: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -79,15 +83,26 @@ class _Searcher(Searcher):
         """Nothing: every suggestion is in the database before it is given out."""
 
     def suggest(self, trial_id: str) -> Any:
-        if len(self.running) >= self.slots:
+        if self._is_full():
             return None
         found = self.suggestions.next()
         if found is None:
             return Searcher.FINISHED
+        part = self.part(found.config) if self.part else Part()
         self.running[trial_id] = found.fingerprint
+        self.shares[trial_id] = trial_resources(self.suggestions.search.resources, self.capacity, planned=part.gpus)
         self.on_start()
         rule = self._judged(found) if self.stopper and found.number is not None else ""
-        return {"trial": setting(found.fingerprint, found.config, rule)}
+        return {"trial": setting(found.fingerprint, found.config, part, rule)}
+
+    def _is_full(self) -> bool:
+        """Whether there is no room for another like the smallest that runs. Asked for when it can start, it knows all results."""
+        room = {"cpu": self.capacity.cpus, "gpu": self.capacity.gpus}
+        shares = self.shares.values()
+        return any(
+            shares and room[kind] - sum(share[kind] for share in shares) < min(share[kind] for share in shares) - 1e-9
+            for kind in room
+        )
 
     def _judged(self, found: Suggestion) -> str:
         """Lets the rule know what has ended without it, and the trial that begins; the rule's name."""
@@ -101,6 +116,7 @@ class _Searcher(Searcher):
         return name_of(self.suggestions.search.stopping)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self.shares.pop(trial_id, None)
         fingerprint = self.running.pop(trial_id, None)
         if fingerprint is None:
             return

@@ -66,6 +66,8 @@ class Stopper(Restarts):
         if fingerprint not in self.last or "validation_psnr" not in result:
             return str(TrialScheduler.CONTINUE)
         records = self.records[fingerprint]
+        if records and result["epoch"] <= records[-1].epoch:  # told once more by an attempt after the first
+            return str(TrialScheduler.CONTINUE)
         records.append(EpochRecord(**{name: result[name] for name in EpochRecord.__dataclass_fields__}))
         seen = {"epoch": result["epoch"], "reached": reached(records, self.quantity)[-1]}
         decision = str(self.rule.on_trial_result(tune_controller, trial, seen))

@@ -18,10 +18,10 @@ from ray import tune
 
 from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import DATA_VARIABLE
-from rdun.plan import Plan
+from rdun.plan import Part, Plan
 from rdun.results import STALE_AFTER, Busy, EpochRecord, Lease, Outcome, Status, Store, is_full
 from rdun.study import Resources
-from rdun.trial import Circumstances
+from rdun.trial import Admission, Circumstances, GpuMemory, Memory
 from rdun.tuning.cluster import Capacity, is_alone, trial_resources
 from rdun.tuning.failures import Restarts, share_of
 from rdun.tuning.nodes import check_nodes, scratch
@@ -29,6 +29,8 @@ from rdun.tuning.watch import Halted, Watch
 
 HALTS = "halts_the_run"
 """In the last result of a trial: why no trial can go on."""
+WAITS = "waits_for"
+"""In a result of a trial that waits: for what."""
 RESTARTS = 100
 """Tune's own limit for a trial, far above any of ours: it would count preemptions too."""
 
@@ -41,6 +43,9 @@ class Watcher(Protocol):
 
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:
         """A trial has finished an epoch."""
+
+    def waits(self, fingerprint: str, why: str) -> None:
+        """A trial has begun, but waits for memory of its GPU."""
 
     def again(self, fingerprint: str, outcome: Outcome) -> None:
         """A trial waits to go on from its checkpoint.
@@ -62,6 +67,9 @@ class Silent:
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:
         pass
 
+    def waits(self, fingerprint: str, why: str) -> None:
+        pass
+
     def again(self, fingerprint: str, outcome: Outcome) -> None:
         pass
 
@@ -69,11 +77,16 @@ class Silent:
         pass
 
 
-def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -> None:
+def run_trials(
+    plan: Plan, store: Store, watcher: Watcher, capacity: Capacity, parts: Mapping[str, Part] | None = None
+) -> None:
     """Runs the plan's missing trials in one Tuner; returns when all of them are over.
 
     Each trial opens its own directory in the store and continues there, so that Tune keeps no checkpoints and a new Tuner over
     what is missing is all that a second run needs. What becomes of a trial that crashes is decided in rdun/trial/policy.py.
+
+    Args:
+        parts: of a GPU, by fingerprint; where there is none, a trial takes what its study says, else a quarter.
 
     Raises:
         ValueError: a trial asks for more than the cluster has, or a node cannot run it (see `check_nodes`).
@@ -82,16 +95,24 @@ def run_trials(plan: Plan, store: Store, watcher: Watcher, capacity: Capacity) -
     missing = plan.missing()
     if missing:
         check_nodes((trial.config for trial in missing), store)
-        settings = [setting(trial.fingerprint, trial.config) for trial in missing]
+        known = parts or {}
+        settings = [setting(t.fingerprint, t.config, known.get(t.fingerprint, Part())) for t in missing]
         space = {"trial": tune.grid_search(settings)}
         run_tuner(plan.study.name, plan.study.resources, store, watcher, capacity, tune.TuneConfig(), space)
 
 
-def setting(fingerprint: str, config: TrialConfig, rule: str = "") -> dict[str, str]:
-    """What a worker is told of a trial: which it is, how its last attempt ended if that did not say so itself, and the rule that
-    may stop it early.
+def setting(fingerprint: str, config: TrialConfig, part: Part, rule: str = "") -> dict[str, Any]:
+    """What a worker is told of a trial: which it is, its part of a GPU, how its last attempt ended if that did not say so itself,
+    and the rule that may stop it early.
     """
-    return {"fingerprint": fingerprint, "config": json.dumps(to_dict(config)), "before": "died", "rule": rule}
+    return {
+        "fingerprint": fingerprint,
+        "config": json.dumps(to_dict(config)),
+        "gpus": part.gpus,
+        "memory_mib": part.memory_mib,
+        "before": "died",
+        "rule": rule,
+    }
 
 
 def run_tuner(
@@ -176,13 +197,13 @@ def _train(space: Mapping[str, Mapping[str, Any]], *, worker: Worker) -> dict[st
     import torch
 
     from rdun.training import Diverged
-    from rdun.trial import GivenUp, OutOfMemory, run_trial
+    from rdun.trial import GivenUp, OutOfMemory, give_back, run_trial
     from rdun.tuning.stopping import reporter
 
     trial = space["trial"]
     config = from_dict(TrialConfig, json.loads(trial["config"]))
     device = "cuda" if gpus and torch.cuda.is_available() else "cpu"
-    around = _circumstances(worker, trial["before"])
+    around = _circumstances(worker, trial, device)
     workdir, patience = f"{worker.store}/{trial['fingerprint']}", time.monotonic() + STALE_AFTER + 15
     report = reporter(trial["rule"], Store(worker.store).trial(trial["fingerprint"]).epochs())
     while True:
@@ -206,13 +227,31 @@ def _train(space: Mapping[str, Mapping[str, Any]], *, worker: Worker) -> dict[st
             if run.status == "stopped":
                 sys.exit(0)  # stopped by Tune, which waits for the end of this thread and for no more results
             return {"given_up": ""}
+        finally:
+            give_back()
 
 
-def _circumstances(worker: Worker, before: Outcome) -> Circumstances:
+def _circumstances(worker: Worker, trial: Mapping[str, Any], device: str) -> Circumstances:
     reserved = tune.get_context().get_trial_resources().required_resources
     share = {"cpu": reserved.get("CPU", 0.0), "gpu": reserved.get("GPU", 0.0)}
-    alone = is_alone(share, worker.capacity)
-    return Circumstances(run=worker.run, retries=worker.retries, alone=alone, gpus=share["gpu"], before=before)
+    alone, memory = is_alone(share, worker.capacity), shared_memory(device)
+    return Circumstances(
+        run=worker.run,
+        retries=worker.retries,
+        alone=alone,
+        gpus=share["gpu"],
+        before=trial["before"],
+        admission=Admission(memory, trial["memory_mib"], _say_waiting) if memory else None,
+    )
+
+
+def shared_memory(device: str) -> Memory | None:
+    """The memory that trials beside each other share and that is looked at before they begin; None on a processor."""
+    return GpuMemory() if device == "cuda" else None
+
+
+def _say_waiting(why: str) -> None:
+    tune.report({WAITS: why})
 
 
 class _Relay(tune.Callback):
@@ -232,6 +271,8 @@ class _Relay(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         with contextlib.suppress(Exception):
+            if WAITS in result:
+                self.watcher.waits(trial.config["trial"]["fingerprint"], result[WAITS])
             if HALTS in result:
                 self.watch.reason = result[HALTS]
             if "validation_psnr" in result:

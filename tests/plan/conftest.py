@@ -14,7 +14,7 @@ from rdun.plan import Machine, Plan, make_plan
 from rdun.results import Attempt, EpochRecord, RunInfo, Store, SystemSample
 from studies.loading import load_study
 
-MACHINE = Machine(device="A processor", kind="cpu", threads=1, gpus=0.0, slots=2)
+MACHINE = Machine(device="A processor", kind="cpu", threads=1, cores=2)
 
 
 @pytest.fixture

@@ -81,10 +81,18 @@ def test_weights_that_are_only_tested(store: Store, past: Past, tiny: TrialConfi
 
 
 @pytest.mark.parametrize(
-    ("seconds", "slots", "wall"), [([3, 3, 3], 2, 6), ([5, 1, 1, 1], 2, 5), ([4], 8, 4), ([1, 2], 1, 3)]
+    ("seconds", "slots", "wall", "most"),
+    [([3, 3, 3], 2, 6, 2), ([5, 1, 1, 1], 2, 5, 2), ([4], 8, 4, 1), ([1, 2], 1, 3, 1), ([], 2, 0, 0)],
 )
-def test_wall_time_on_slots(seconds: list[float], slots: int, wall: float) -> None:
-    assert makespan(seconds, slots) == wall
+def test_wall_time_on_slots(seconds: list[float], slots: int, wall: float, most: int) -> None:
+    assert makespan([(each, 0.0) for each in seconds], slots) == (wall, most)
+
+
+def test_wall_time_on_gpus() -> None:
+    """Two halves at a time; the whole one waits for both, and the last half for it."""
+    assert makespan([(2, 0.5), (3, 0.5), (4, 1.0), (1, 0.5)], 8, gpus=1) == (8, 2)
+    assert makespan([(2, 1.0)] * 4, 8, gpus=2) == (4, 2)
+    assert makespan([(2, 0.25)] * 4, 2, gpus=1) == (4, 2)
 
 
 def test_a_forecast_adds_up(plan: Plan, store: Store, past: Past) -> None:
@@ -101,9 +109,9 @@ def test_a_forecast_adds_up(plan: Plan, store: Store, past: Past) -> None:
 
 
 def test_a_share_of_a_gpu_is_paid_for() -> None:
-    assert other(gpus=0.25, threads=2).hours(7200) == 0.5
-    assert other(threads=2).hours(7200) == 4.0
-    assert (other(gpus=1.0).unit, MACHINE.unit) == ("GPU-hours", "core-hours")
+    assert other(threads=2).hours(7200, 0.25) == 0.5
+    assert other(threads=2).hours(7200, 0) == 4.0
+    assert (other(kind="cuda").unit, MACHINE.unit) == ("GPU-hours", "core-hours")
 
 
 def test_the_budget(plan: Plan, store: Store, past: Past) -> None:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import heapq
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from rdun.replay import Curve, Recording, outcome
 from rdun.stopping import Asha, HyperBand, Median
-from rdun.tuning import cluster, replay
+from rdun.tuning import private_cluster, replay
+from tests.replay.conftest import RECORD, STUDY
 
+ROOT = Path(__file__).resolve().parents[2]
 SLOTS = 2
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("RAY_ADDRESS", raising=False)
-        with cluster(cpus=SLOTS):
-            yield
+    with private_cluster(cpus=SLOTS):
+        yield
 
 
 def packed(curves: Sequence[Curve]) -> float:
@@ -70,3 +74,20 @@ def test_asha_decides_as_its_definition_says(recording: Recording) -> None:
             goes_on = not rung or value >= np.percentile(rung, 100 * (1 - 1 / 3))
             assert goes_on == (last[event.fingerprint] > event.epoch)
             rung.append(value)
+
+
+def test_more_trials_at_once_than_cores_and_another_cluster_in_the_environment(tmp_path: Path) -> None:
+    """The command itself: trials of a replay only wait, and need no core; a replay is never somebody else's load."""
+    at_once = (os.cpu_count() or 1) + 1
+    words = ["studies/replay.py", STUDY, "--runs", str(RECORD), "--out", str(tmp_path), "--at-once", str(at_once)]
+    done = subprocess.run(
+        [sys.executable, *words, "--rules", "asha"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"RAY_ADDRESS": "127.0.0.1:1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"27 recorded trials, {at_once} at once" in done.stdout
+    assert (tmp_path / "asha" / "studies" / STUDY / "report.html").is_file()

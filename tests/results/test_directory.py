@@ -19,6 +19,7 @@ from rdun.results import (
     EpochRecord,
     Folder,
     Lease,
+    Lost,
     PlanRecord,
     RunInfo,
     Score,
@@ -214,6 +215,24 @@ def test_a_lease_that_was_taken_over_is_not_renewed(folder: TrialDirectory) -> N
         time.sleep(0.3)
         assert folder.read_json("lock.json")["owner"] == "another"
     assert folder.read_json("lock.json")["owner"] == "another"
+
+
+def test_who_has_lost_the_lease_changes_nothing(folder: TrialDirectory) -> None:
+    with Lease(folder) as lease:
+        ours = TrialDirectory(folder.fs.unstrip_protocol(folder.path), lease.check)
+        ours.write("f", b"ours")
+        ours.write("g", b"ours")
+        ours.remove("g")
+        folder.write_json("lock.json", {"owner": "another", "host": "elsewhere", "pid": 7, "heartbeat": 0.0})
+        with pytest.raises(Lost, match=r"was taken over by process 7 on elsewhere, because this one was silent"):
+            ours.write("f", b"late")
+        with pytest.raises(Lost):
+            ours.remove("f")
+        folder.remove("lock.json")
+        with pytest.raises(Lost, match="by a process that has ended since"):
+            ours.write("new", b"late")
+    assert folder.read("f") == b"ours"
+    assert folder.names() == ["f"]
 
 
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -288,7 +290,6 @@ def test_a_damaged_checkpoint_stops_the_study_before_any_compute(
 
 
 def test_no_space(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
     from types import SimpleNamespace
 
     from rdun.plan import check_store, make_plan
@@ -364,8 +365,6 @@ def test_a_trial_that_somebody_else_runs_is_left_alone(
 def test_arms_that_differ_in_nothing_that_is_read_are_refused(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     from rdun.plan import make_plan
 
     monkeypatch.setenv("IMAGES", str(images))
@@ -391,6 +390,29 @@ def test_a_dry_run_after_a_run_knows_what_it_takes(finished: tuple[Path, str], i
     refused = run(*words, "--budget", "0.00001", images=images, tmp_path=tmp_path)
     assert refused.returncode == 2
     assert "budget=1e-05 core-hours is exceeded: what is left takes about" in refused.stderr
+
+
+def test_what_diverged_is_not_trained_again_unless_it_is_asked_for(
+    finished: tuple[Path, str], images: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0] / "runs", tmp_path / "runs")
+    store = Store(tmp_path / "runs" / "trials")
+    folder = store.trial(min(scores(tmp_path / "runs")))
+    known = folder.run()
+    assert known is not None
+    last = replace(known.attempts[-1], outcome="diverged")
+    diverged = replace(known, status="failed", reason="Diverged: lower optim.lr", attempts=(last,))
+    folder.write_run(diverged)
+    words = (str(TINY), "--runs", str(tmp_path / "runs"))
+    done = run(*words, images=images, tmp_path=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 arms x 2 seeds, 3 complete, 1 diverged trials" in done.stdout
+    assert "Not trained again: 1 that diverged" in done.stderr and "--retry-failed" in done.stderr
+    assert "3 of 4 trials complete, 0 failed, 1 diverged." in done.stdout
+    assert "Estimate" not in done.stdout
+    assert folder.run() == diverged
+    asked = run(*words, "--retry-failed", "--dry-run", images=images, tmp_path=tmp_path)
+    assert asked.returncode == 0 and "Estimate: " in asked.stdout and "Not trained again" not in asked.stderr
 
 
 def test_dry_run_lists_arms_and_costs(images: Path, tmp_path: Path) -> None:

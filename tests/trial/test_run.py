@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -79,6 +80,38 @@ def test_kill_at_random_moments_loses_nothing(tiny: TrialConfig, tmp_path: Path)
     done = subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, check=True)
     assert "complete; best epoch" in done.stdout
     assert files(parts) == files(TrialDirectory(tmp_path / "whole"))
+
+
+def test_a_paused_process_that_lost_its_trial_writes_nothing_when_it_comes_back(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paused beyond its lease; another process takes the trial over and finishes it; then the first one goes on."""
+    config = replace(tiny, optim=replace(tiny.optim, epochs=40))
+    run_trial(config, str(tmp_path / "whole"))
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(config)))
+    words = ["-m", "rdun.trial", str(tmp_path / "config.json"), "--workdir", str(tmp_path / "t"), "--device", "cpu"]
+    paused = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    folder = TrialDirectory(tmp_path / "t")
+    while paused.poll() is None and not folder.epochs():
+        time.sleep(0.01)
+    paused.send_signal(signal.SIGSTOP)
+    assert 1 <= len(folder.epochs()) < 40
+    monkeypatch.setattr("rdun.results.lease.STALE_AFTER", 0.5)  # for the second process; the first one keeps its own
+    time.sleep(0.6)
+    assert run_trial(config, folder.path).status == "complete"
+    left = contents(tmp_path / "t")
+    paused.send_signal(signal.SIGCONT)
+    _, errors = paused.communicate(timeout=60)
+    assert (paused.returncode, len(errors.splitlines())) == (2, 1), errors
+    assert "was taken over by a process that has ended since" in errors
+    assert contents(tmp_path / "t") == left
+    assert files(folder) == files(TrialDirectory(tmp_path / "whole"))
+    assert folder.names() == TrialDirectory(tmp_path / "whole").names()
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Every file; what a cut off write has begun belongs to nobody."""
+    return {str(p): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file() and p.suffix != ".part"}
 
 
 def test_what_a_trial_leaves_behind(tiny: TrialConfig, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from rdun.plan import make_plan
 from rdun.results import EpochRecord, Outcome, RunInfo, Store
 from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
-from rdun.tuning import Capacity, Halted, cluster, run_trials, trial_resources
+from rdun.tuning import Capacity, Halted, Silent, cluster, run_trials, trial_resources
 from rdun.tuning.failures import how_it_ended
 from rdun.tuning.watch import Watch
 
@@ -55,6 +55,13 @@ def test_a_share_is_doubled_up_to_the_whole_device(gpus: float | None, doubled: 
     assert trial_resources(Resources(threads=2, gpus=gpus), capacity, doubled) == {"cpu": cpu, "gpu": gpu}
 
 
+@pytest.mark.parametrize(("doubled", "gpu"), [(0, 0.1428), (1, 0.2856), (2, 0.5712), (3, 1)])
+def test_a_part_by_memory_is_doubled_in_the_same_way_but_what_the_study_says_wins(doubled: int, gpu: float) -> None:
+    capacity = Capacity(cpus=8, gpus=4.0, nodes=1, node_cpus=8, address="local")
+    assert trial_resources(Resources(), capacity, doubled, planned=0.1428) == {"cpu": 1, "gpu": gpu}
+    assert trial_resources(Resources(), replace(capacity, gpus=0), planned=0.1428)["gpu"] == 0
+
+
 def test_more_cores_than_there_are_are_refused() -> None:
     with pytest.raises(ValueError, match=r"--cpus=10000, but this machine has \d+ cores"), cluster(cpus=10000):
         pass
@@ -75,20 +82,14 @@ def seeded(base: TrialConfig, seed: int) -> TrialConfig:
     return replace(base, seed=seed)
 
 
-class Seen:
+class Seen(Silent):
     """A watcher that notes what happens again."""
 
     def __init__(self) -> None:
         self.again_: list[tuple[str, Outcome]] = []
 
-    def started(self, fingerprint: str) -> None: ...
-
-    def epoch(self, fingerprint: str, record: EpochRecord) -> None: ...
-
     def again(self, fingerprint: str, outcome: Outcome) -> None:
         self.again_.append((fingerprint, outcome))
-
-    def ended(self, fingerprint: str) -> None: ...
 
 
 @contextmanager

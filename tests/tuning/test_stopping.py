@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+import torch
+from ray import tune
 
+import rdun.tuning.trials
 from rdun.config import TrialConfig, from_dict, with_values
 from rdun.results import EpochRecord, Lease, Status, Store
 from rdun.search import Choice, Int, Objective, Real, Search
@@ -36,7 +41,7 @@ def rates(search: Search) -> Search:
 
 
 def run(suggestions: Suggestions, store: Store) -> None:
-    with cluster(cpus=1) as capacity:
+    with cluster(cpus=2) as capacity:
         run_search(suggestions, store, capacity, _look_away, _look_away)
     suggestions.settle()
     mark_stopped(suggestions.stopped(), "asha", store)
@@ -46,13 +51,63 @@ def _look_away(*_: str) -> None:
     pass
 
 
+trainable = rdun.tuning.trials._train
+
+
+def short_of_memory(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str, Any]:
+    """The trainable, in a process in which trials of three recursions run out of memory in their second epoch unless alone."""
+    import rdun.trial.run
+    from rdun.training import fit
+
+    reserved = tune.get_context().get_trial_resources().required_resources["CPU"]
+
+    def failing(config: TrialConfig, *rest: Any) -> Iterator[EpochRecord]:
+        for record in fit(config, *rest):
+            if record.epoch == 2 and config.high_counts[0] == 3 and reserved < 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
+            yield record
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rdun.trial.run, "fit", failing)
+        return trainable(space, worker=worker)
+
+
+def check_the_rule_s_record(stopper: Stopper, store: Store) -> None:
+    """Each epoch was told once, also by the trials that ran out of memory and started again from their checkpoint."""
+    again = 0
+    for fingerprint, records in stopper.records.items():
+        folder = store.trial(fingerprint)
+        info = folder.run()
+        assert info is not None
+        told, written = ([replace(r, timestamp=0) for r in found] for found in (records, folder.epochs()))
+        assert told == written  # Tune has a timestamp of its own
+        assert [record.epoch for record in records] == list(range(1, stopper.stopped.get(fingerprint, 3) + 1))
+        if len(info.attempts) > 1:
+            again += 1
+            assert [attempt.outcome for attempt in info.attempts[:-1]] == ["out of memory"]
+            assert [(a.resumed_at_epoch, a.alone) for a in info.attempts] == [(0, False), (1, True)]
+    assert again
+    for milestone, recorded in stopper.rule._brackets[0]._rungs:
+        best = [max(r.validation_psnr for r in s[:milestone]) for s in stopper.records.values() if len(s) >= milestone]
+        assert sorted(recorded.values()) == sorted(best)
+
+
 @pytest.mark.usefixtures("clean_environment")
 def test_a_trial_that_is_behind_is_stopped_and_says_so(
-    rates: Search, store: Store, opened: Open, tmp_path: Path
+    rates: Search, store: Store, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made: list[Stopper] = []
+
+    def make(*words: Any) -> Stopper:
+        made.append(Stopper(*words))
+        return made[-1]
+
+    monkeypatch.setattr("rdun.tuning.search.Stopper", make)
+    monkeypatch.setattr(rdun.tuning.trials, "_train", short_of_memory)
     suggestions = opened(rates)
     run(suggestions, store)
     assert suggestions.finished()
+    check_the_rule_s_record(made[0], store)
     record = suggestions.record()
     stopped = [trial for trial in record.trials if trial.state == "stopped early"]
     complete = [trial for trial in record.trials if trial.state == "complete"]
@@ -222,6 +277,24 @@ def test_a_rule_that_was_told_decides_like_one_that_has_seen(rule: Stopping) -> 
     assert high == ["CONTINUE"] * 2
     assert isinstance(rule, HyperBand) or low[0] == "STOP"
     assert str(np.random.get_state()) == chance  # noqa: NPY002
+
+
+@pytest.mark.parametrize("rule", [Asha(1, 2), HyperBand(1, 2, 2), Median(1, 1)])
+def test_what_a_restarted_trial_tells_once_more_changes_nothing(rule: Stopping) -> None:
+    """One trial starts again after two epochs, and tells of these again; a third is judged the same."""
+    once, twice = (Stopper(rule, "validation_psnr", 9, seed=3) for _ in range(2))
+    for stopper in (once, twice):
+        for name in ("first", "second"):
+            stopper.may_stop(name, 9)
+        for epoch, psnr in enumerate((10.0, 30.0), start=1):
+            tell(stopper, "first", epoch, psnr)
+    for epoch, psnr in enumerate((10.0, 30.0), start=1):
+        assert tell(twice, "first", epoch, psnr) == "CONTINUE"
+    for stopper in (once, twice):
+        tell(stopper, "first", 3, 31.0)
+    ends = [[tell(stopper, "second", epoch, 20.0) for epoch in (1, 2, 3)] for stopper in (once, twice)]
+    assert ends[0] == ends[1]
+    assert once.records == twice.records
 
 
 def test_the_last_epoch_and_baselines_are_never_stopped() -> None:
