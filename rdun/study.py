@@ -85,6 +85,7 @@ class Resources:
         threads: CPU cores and PyTorch threads; recorded, and kept by a resume.
         gpus: GPUs or a fraction of one; None: by the memory that the training is known to take, a quarter where that is not
             known; none where the cluster has no GPU.
+        recompute: train with the memory of one stage application instead of all, for a third more time; same results.
         retries: restarts from the checkpoint after a crash or a lost node. Diverged training is not retried.
         budget: GPU-hours (core-hours where no GPU is used) that the plan's estimate of what is left may not exceed.
         price: of one such hour.
@@ -92,6 +93,7 @@ class Resources:
 
     threads: int = 1
     gpus: float | None = None
+    recompute: bool = False
     retries: int = 2
     budget: float | None = None
     price: Price | None = None

@@ -83,6 +83,7 @@ def machine(resources: Resources, cpus: int | None) -> Machine:
         device=monitor.device_name(torch.device("cuda" if gpus else "cpu")),
         kind="cuda" if gpus else "cpu",
         threads=resources.threads,
+        recompute=resources.recompute,
         cores=cpus or os.cpu_count() or 1,
         gpus=gpus,
         gpu_memory_mib=min(memory, default=0.0),

@@ -40,7 +40,7 @@ class Estimator:
         self.machine = machine
         self._by: dict[str, dict[str, list[Measurement]]] = {name: defaultdict(list) for name in Keys._fields}
         for measured in measurements:
-            if (measured.device, measured.threads) == (machine.device, machine.threads):
+            if measured.place == machine.place:
                 for name, found in self._by.items():
                     found[getattr(measured, name)].append(measured)
         self._known: dict[TrialConfig, Estimate] = {}

@@ -38,8 +38,8 @@ def _newest(store: Store) -> list[str]:
 
 def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
     run = folder.run()
-    places = {(attempt.device, attempt.threads) for attempt in run.attempts} if run else set()
-    if run is None or places != {(machine.device, machine.threads)}:
+    places = {(attempt.device, attempt.threads, attempt.recompute) for attempt in run.attempts} if run else set()
+    if run is None or places != {machine.place}:
         return None
     config, records = from_dict(TrialConfig, folder.read_json("config.json")), folder.epochs()
     if not records and run.status != "complete":
@@ -52,6 +52,7 @@ def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
         **keys(config)._asdict(),
         device=machine.device,
         threads=machine.threads,
+        recompute=machine.recompute,
         step=records[-1].seconds / records[-1].step if records else None,
         evaluations=statistics.fmean(record.stage_evaluations for record in records) if records else 0.0,
         epoch=epoch,

@@ -14,6 +14,7 @@ class Machine:
         device: name of the GPU or processor, as the attempts in run.json have it.
         kind: what a trial trains on.
         threads: of each trial.
+        recompute: whether trials recompute (see `Resources`): their time and memory are others then.
         cores: for all trials together.
         gpus: GPUs, and `gpu_memory_mib` what each of them has; 0 where none is used.
     """
@@ -22,8 +23,14 @@ class Machine:
     kind: Literal["cuda", "cpu"]
     threads: int
     cores: int
+    recompute: bool = False
     gpus: int = 0
     gpu_memory_mib: float = 0.0
+
+    @property
+    def place(self) -> tuple[str, int, bool]:
+        """What a measurement has to share to count here."""
+        return self.device, self.threads, self.recompute
 
     @property
     def by_cores(self) -> int:

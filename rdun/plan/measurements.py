@@ -65,7 +65,7 @@ class Measurement:
     Attributes:
         source: "past runs" or "probe".
         network, stage, testing: the keys of its config.
-        device, threads: as in `Machine`.
+        device, threads, recompute: as in `Machine`.
         step: seconds per optimizer step; None: nothing was trained.
         evaluations: mean stage applications per step, as drawn.
         epoch: seconds per epoch besides its steps (validation, checkpoint); None: unknown.
@@ -86,6 +86,12 @@ class Measurement:
     scoring: float | None
     memory_mib: float
     gpu_memory_mib: float
+    recompute: bool = False
+
+    @property
+    def place(self) -> tuple[str, int, bool]:
+        """On what it was measured."""
+        return self.device, self.threads, self.recompute
 
 
 def read_probes(runs: Folder) -> list[Measurement]:
@@ -108,7 +114,7 @@ def add_probes(runs: Folder, found: Iterable[Measurement]) -> None:
     """Remembers probes; a newer one takes the place of the same training's on the same kind of machine."""
     while True:
         before = runs.read_if_there(PROBES)
-        kept = {(m.network, m.testing, m.device, m.threads): m for m in [*_decoded(runs, before), *found]}
+        kept = {(m.network, m.testing, m.place): m for m in [*_decoded(runs, before), *found]}
         content = json.dumps([asdict(m) for m in kept.values()], indent=2) + "\n"
         if runs.swap(PROBES, content.encode(), before):
             return

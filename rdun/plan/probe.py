@@ -36,7 +36,8 @@ def probe(config: TrialConfig, machine: Machine, say: Callable[[str], None] = pr
     with tempfile.TemporaryDirectory(prefix="rdun-probe-") as scratch:
         path = Path(scratch) / "config.json"
         path.write_text(json.dumps(to_dict(shortened(config))))
-        words = ["-m", "rdun.plan.probe_process", str(path), f"{scratch}/trial", machine.kind, str(machine.threads)]
+        how = [machine.kind, str(machine.threads), "recompute" if machine.recompute else "keep"]
+        words = ["-m", "rdun.plan.probe_process", str(path), f"{scratch}/trial", *how]
         done = subprocess.run(
             [sys.executable, *words],
             capture_output=True,
@@ -53,6 +54,7 @@ def probe(config: TrialConfig, machine: Machine, say: Callable[[str], None] = pr
         **keys(config)._asdict(),
         device=machine.device,
         threads=machine.threads,
+        recompute=machine.recompute,
         scoring=None,
         **measured,
     )

@@ -1,4 +1,4 @@
-"""`python -m rdun.plan.probe_process CONFIG WORKDIR DEVICE THREADS`: the process of a probe; prints one line of JSON."""
+"""`python -m rdun.plan.probe_process CONFIG WORKDIR DEVICE THREADS keep|recompute`: a probe's process; prints a line of JSON."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 
 from rdun.config import TrialConfig, from_dict
 from rdun.results import EpochRecord, TrialDirectory
-from rdun.trial import Stopped, run_trial
+from rdun.trial import Circumstances, Stopped, run_trial
 
 KIB = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of ru_maxrss."""
 
 
-def main(config: str, workdir: str, device: str, threads: str) -> None:
+def main(config: str, workdir: str, device: str, threads: str, activations: str) -> None:
     """Trains two epochs; the second one is measured."""
     run_trial(
         from_dict(TrialConfig, json.loads(Path(config).read_text())),
@@ -25,6 +25,7 @@ def main(config: str, workdir: str, device: str, threads: str) -> None:
         _stop_after_two,
         device=device,
         threads=int(threads),
+        circumstances=Circumstances(recompute=activations == "recompute"),
     )
     first, second = TrialDirectory(workdir).epochs()
     seconds = second.seconds - first.seconds

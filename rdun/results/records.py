@@ -133,6 +133,7 @@ class Attempt:
         gpus: share of the machine's GPUs that it held: 0.25 where four trials share one.
         run: names the command that started it; empty without Ray.
         alone: whether no other trial was to use the device.
+        recompute: whether activations were computed once more for the backward pass instead of kept.
         outcome: how it ended. "preempted": told to end (SIGTERM) or lost with its node; "died": its process ended without a
             word, by kill -9 for instance. Both are known only once somebody looks at the trial again.
     """
@@ -148,6 +149,7 @@ class Attempt:
     gpus: float = 0.0
     run: str = ""
     alone: bool = True
+    recompute: bool = False
     outcome: Outcome = "running"
 
 

@@ -22,8 +22,10 @@ _WARM_UP = 3
 
 
 def graphed_step(config: TrialConfig, state: TrainState, task: Task, device: torch.device) -> GraphedStep | None:
-    """A `GraphedStep` for block sensing on a GPU, without the loss scaling of fp16; else None."""
-    if device.type != "cuda" or not isinstance(task, GaussianBlockTask) or config.precision == "fp16":
+    """A `GraphedStep` for block sensing on a GPU, without the loss scaling of fp16 or recomputation; else None."""
+    if device.type != "cuda" or not isinstance(task, GaussianBlockTask):
+        return None
+    if config.precision == "fp16" or state.network.recompute:
         return None
     return GraphedStep(config, state, task, device)
 

@@ -15,7 +15,7 @@ from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.results import Busy, EpochRecord, TrialDirectory
 from rdun.training import Diverged
-from rdun.trial.policy import OutOfMemory
+from rdun.trial.policy import Circumstances, OutOfMemory
 from rdun.trial.precision import resolve_precision
 from rdun.trial.run import Stopped, run_trial
 
@@ -26,10 +26,15 @@ from rdun.trial.run import Stopped, run_trial
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where there is a GPU.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of PyTorch.")
 @click.option(
+    "--recompute", is_flag=True, help="Train with the memory of one stage application, a third slower; same results."
+)
+@click.option(
     "--minutes", type=click.FloatRange(min=0), help="Stop after the epoch that reaches this time; run again to go on."
 )
 @data_option
-def main(config: Path, workdir: str | None, device: str | None, threads: int, minutes: float | None) -> None:
+def main(
+    config: Path, workdir: str | None, device: str | None, threads: int, recompute: bool, minutes: float | None
+) -> None:
     """Train and score the trial that the JSON file CONFIG describes; fields that it leaves out keep their defaults."""
     start = time.monotonic()
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -39,7 +44,10 @@ def main(config: Path, workdir: str | None, device: str | None, threads: int, mi
         trial = resolve_precision(_read(config), torch.device(where))
         folder = workdir or f"runs/trials/{trial_fingerprint(trial)}"
         click.echo(f"trial {trial_fingerprint(trial)} in {folder}, {trial.precision} on {where}")
-        info = run_trial(trial, folder, partial(_after_epoch, start, minutes), device=where, threads=threads)
+        around = Circumstances(recompute=recompute)
+        info = run_trial(
+            trial, folder, partial(_after_epoch, start, minutes), device=where, threads=threads, circumstances=around
+        )
     except (ValueError, Busy, Diverged, OutOfMemory, OSError) as error:
         raise InputError(error) from error
     if info.status == "stopped":

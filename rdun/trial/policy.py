@@ -46,6 +46,7 @@ class Circumstances:
         gpus: share of GPUs that it holds, for the record; None: one on a GPU, else none.
         before: how the attempt before ended, where its process could not say so.
         admission: the door of a device that other trials share.
+        recompute: train with the memory of one stage application (`Unfolding.recompute`).
     """
 
     run: str = ""
@@ -54,6 +55,7 @@ class Circumstances:
     gpus: float | None = None
     before: Outcome = "died"
     admission: Admission | None = None
+    recompute: bool = False
 
     def settled(self, known: RunInfo) -> RunInfo:
         """The record with an end for the attempt before: whoever holds the lease knows that it is over."""

@@ -125,6 +125,7 @@ class _Attempt:
             gpus=float(device.type == "cuda") if circumstances.gpus is None else circumstances.gpus,
             run=circumstances.run,
             alone=circumstances.alone,
+            recompute=circumstances.recompute,
         )
         self.info = replace(known, status="running", reason="", attempts=(*known.attempts, attempt))
 
@@ -210,7 +211,9 @@ class _Attempt:
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""
-        state = TrainState.start(self.config, _network(self.config).place(self.device), self.device)
+        network = _network(self.config).place(self.device)
+        network.recompute = self.circumstances.recompute
+        state = TrainState.start(self.config, network, self.device)
         if self.folder.exists(CHECKPOINT):
             state.load(self.folder, self.device)
         return state

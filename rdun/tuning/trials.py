@@ -135,6 +135,7 @@ def run_tuner(
     worker = Worker(
         store=store.path,
         threads=wanted.threads,
+        recompute=wanted.recompute,
         retries=wanted.retries,
         run=uuid.uuid4().hex,
         capacity=capacity,
@@ -171,13 +172,14 @@ class Worker:
 
     Attributes:
         store: path of the trial directories.
-        threads, retries: of one trial.
+        threads, recompute, retries: of one trial.
         run: names the run.
         data: folder of the data sets; None: the worker's own.
     """
 
     store: str
     threads: int
+    recompute: bool
     retries: int
     run: str
     capacity: Capacity
@@ -241,6 +243,7 @@ def _circumstances(worker: Worker, trial: Mapping[str, Any], device: str) -> Cir
         alone=alone,
         gpus=share["gpu"],
         before=trial["before"],
+        recompute=worker.recompute,
         admission=Admission(memory, trial["memory_mib"], _say_waiting) if memory else None,
     )
 

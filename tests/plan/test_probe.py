@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Estimator, Measurement, add_probes, probe, read_probes, unmeasured
+from rdun.plan import Estimator, Measurement, add_probes, keys, probe, read_probes, unmeasured
 from rdun.plan.probe import STEPS, shortened
 from rdun.results import Folder
 from tests.plan.conftest import MACHINE
@@ -51,22 +51,25 @@ def test_one_probe_for_each_training(tiny: TrialConfig) -> None:
     tested = replace(tiny, weights="w", optim=replace(tiny.optim, epochs=0))
     assert len(unmeasured([tiny, *same, *others, tested], [])) == 3
     known = Measurement(
-        source="probe", **_keys(tiny), device="d", threads=1, step=1, evaluations=2, epoch=1, scoring=None,
-        memory_mib=1, gpu_memory_mib=0,
+        source="probe", network=keys(tiny).network, stage="", testing="", device="d", threads=1, step=1, evaluations=2,
+        epoch=1, scoring=None, memory_mib=1, gpu_memory_mib=0,
     )  # fmt: skip
     assert unmeasured([tiny, *same, *others], [known]) == others
-
-
-def _keys(config: TrialConfig) -> dict[str, str]:
-    from rdun.plan import keys
-
-    return keys(config)._asdict()
 
 
 def test_a_probe_makes_few_matrices(tiny: TrialConfig) -> None:
     short = shortened(with_values(tiny, {"task.matrices": 50}))
     assert short.data.epoch_samples == STEPS * tiny.optim.batch
     assert getattr(short.task, "matrices", None) == 1
+
+
+def test_measurements_with_and_without_recomputation_do_not_mix(tiny: TrialConfig) -> None:
+    known = Measurement(
+        source="probe", **keys(tiny)._asdict(), device=MACHINE.device, threads=1, step=1, evaluations=2, epoch=1, scoring=1,
+        memory_mib=1, gpu_memory_mib=0, recompute=True,
+    )  # fmt: skip
+    assert Estimator([known], MACHINE).estimate(tiny).memory_mib is None
+    assert Estimator([known], replace(MACHINE, recompute=True)).estimate(tiny).memory_mib == 1
 
 
 def test_a_damaged_file_of_probes(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rdun.config import IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, to_d
 from rdun.data import trial_fingerprint
 from rdun.results import EpochRecord, TrialDirectory
 from rdun.training import Diverged
-from rdun.trial import Stopped, resolve_precision, run_trial
+from rdun.trial import Circumstances, Stopped, resolve_precision, run_trial
 
 RANDOM = {
     "recursion.train": UniformRange(low=(1,), high=(3,)),
@@ -60,6 +60,14 @@ def test_resume_equals_uninterrupted_bit_for_bit(tiny: TrialConfig, tmp_path: Pa
     assert second.status == whole.status == "complete"
     assert second.attempts[-1].resumed_at_epoch == stop_after
     assert files(TrialDirectory(tmp_path / "parts")) == files(TrialDirectory(tmp_path / "whole"))
+
+
+def test_recomputation_changes_nothing_but_the_memory(tiny: TrialConfig, tmp_path: Path) -> None:
+    config = variants(tiny)["random RFMU bf16"]
+    run_trial(config, str(tmp_path / "kept"))
+    again = run_trial(config, str(tmp_path / "again"), circumstances=Circumstances(recompute=True))
+    assert again.attempts[0].recompute
+    assert files(TrialDirectory(str(tmp_path / "again"))) == files(TrialDirectory(str(tmp_path / "kept")))
 
 
 def test_kill_at_random_moments_loses_nothing(tiny: TrialConfig, tmp_path: Path) -> None:
