@@ -26,7 +26,7 @@ from analysis.provenance import provenance
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import markdown_text, to_csv, to_html, to_latex, to_markdown
-from analysis.trials import TRIAL_COLUMNS, trial_rows
+from analysis.trials import trial_list
 from rdun.results import Folder, PlanRecord, Store
 
 SECTIONS = {
@@ -159,9 +159,7 @@ def build(frames: StudyFrames) -> View:
         "sections": {k: v for k, v in SECTIONS.items() if k in there},
         "tables": tables,
         "figures": figures,
-        "trials": trial_rows(images),
-        "trial_columns": [name for name, _ in TRIAL_COLUMNS],
-        "trial_numbers": [is_number for _, is_number in TRIAL_COLUMNS],
+        "trials": trial_list(images),
         "made": provenance(frames.plan),
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }

@@ -7,6 +7,7 @@ import re
 import pandas as pd
 from markupsafe import Markup, escape
 
+from analysis.numbers import GAP
 from analysis.tables.table import Column, Span, Table, anchor
 
 _LATEX = {
@@ -146,7 +147,7 @@ def to_html(table: Table) -> Markup:
 def _html_cell(table: Table, line: int, position: int, cell: list[Span]) -> Markup:
     content = Markup("").join(_html_span(table, s) for s in cell if not s.note)
     trials = table.links.get((line, table.columns[position].keys[0]))
-    if trials and any(character.isdigit() for character in content.striptags()):
+    if trials and content.striptags() != GAP:
         content = _html_link(content, trials)
     content += Markup("").join(_html_span(table, s) for s in cell if s.note)
     if position == 0:
@@ -156,9 +157,8 @@ def _html_cell(table: Table, line: int, position: int, cell: list[Span]) -> Mark
 
 def _html_link(content: Markup, trials: tuple[str, ...]) -> Markup:
     """Leads to the first trial; the others of an arm stand below it, and are named in the title."""
-    return Markup('<a class="trials" href="#{}" title="{}">{}</a>').format(
-        anchor(trials[0]), "Trials " + ", ".join(trials), content
-    )
+    title = ("Trial " if len(trials) == 1 else "Trials ") + ", ".join(trials)
+    return Markup('<a class="trials" href="#{}" title="{}">{}</a>').format(anchor(trials[0]), title, content)
 
 
 def _html_span(table: Table, span: Span) -> Markup:
