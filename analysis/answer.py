@@ -15,9 +15,16 @@ from analysis.statistics.paired import Images
 
 
 class Answer(NamedTuple):
-    """`headline`: the answer in a sentence; `effects`: one per effect over all settings, under the head `over`; `factors`: one per
-    effect of a factor and interaction of a full grid; `context`: what it rests on; `lines`: one per comparison; `claims`: one per
-    claim."""
+    """Sentences.
+
+    Attributes:
+        headline: the answer.
+        effects: one per effect over all settings, under the head `over`.
+        factors: one per effect of a factor, and per interaction, of a full grid.
+        context: what the answer rests on.
+        lines: one per comparison.
+        claims: one per claim.
+    """
 
     headline: str
     over: str

@@ -243,16 +243,12 @@ def test_the_answer_says_no_more_than_the_numbers(
 def test_the_headline_says_where_holm_alone_leaves_it_undecided(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     plain = compare_arms(Images(frames))[:3]
-    open_ = {"p": 0.5, "p_all": 0.5, "p_holm": 1.0, "boot_low": -1.0, "boot_high": 1.0}
-    held = {"p": 0.02, "p_all": 0.03, "p_holm": 0.09, "boot_low": 0.1, "boot_high": 0.3}
-    sure = held | {"p_holm": 0.01}
-    none = [replace(c, **open_) for c in plain]
+    none = [replace(c, p=0.5, p_all=0.5, p_holm=1.0, boot_low=-1.0, boot_high=1.0) for c in plain]
+    held = [replace(c, p=0.02, p_all=0.03, p_holm=0.09, boot_low=0.1, boot_high=0.3) for c in plain]
     assert headline(frames, none, []).startswith("Undecided at this scale: none of the 3 differences")
-    one = [replace(plain[0], **held), *none[1:]]
-    assert headline(frames, one, []).startswith(
-        "Undecided after Holm: of 3 differences of test PSNR to the base arm, 1 would be"
-    )
-    both = [replace(plain[0], **sure), replace(plain[1], **held), none[2]]
+    start = "Undecided after Holm: of 3 differences of test PSNR to the base arm, 1 would be decided alone"
+    assert headline(frames, [held[0], *none[1:]], []).startswith(start)
+    both = [replace(held[0], p_holm=0.01), held[1], none[2]]
     assert headline(frames, both, []).endswith("; the other 2 differences are undecided (1 of them after Holm).")
     assert headline(frames, both[:2], []).endswith("; the other difference is undecided after Holm.")
     assert comparison_sentence(frames, both[1]).endswith(
