@@ -8,7 +8,7 @@ from typing import NamedTuple
 from analysis.factor_words import factor_sentences
 from analysis.findings import Finding, bounds, compared
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, cell_means
+from analysis.measures import AVERAGE
 from analysis.numbers import NBSP, listed, number, plural
 from analysis.statistics import ClaimResult, Comparison, Effect, smallest_exact_p
 from analysis.statistics.paired import Images
@@ -156,8 +156,8 @@ def claim_sentence(result: ClaimResult) -> str:
 
 def _gain_sentence(images: Images) -> str:
     """The range of the arms' mean gains over the initial estimate."""
-    network = cell_means(images.values)
-    start = cell_means(images.initial)
+    network = images.cells
+    start = images.initial_cells
     keys = ["arm", "seed", "dataset", "metric", "at"]
     both = network.merge(start, on=keys, suffixes=("", "_initial"))
     both = both[(both["metric"] == "psnr") & (both["at"] == AVERAGE)]

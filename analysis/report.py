@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from threadpoolctl import threadpool_limits
 
 from analysis.answer import answer
 from analysis.document import FigureItem, TableItem, tables_of
@@ -144,9 +145,10 @@ def build(frames: StudyFrames) -> View:
     """Everything the report shows, computed."""
     parts = [Images(part) for part in frames.parts()]
     images = Images(frames) if len(parts) > 1 else parts[0]
-    comparisons = [c for part in parts for c in compare_arms(part)]
-    effects = main_effects(frames, comparisons)
-    claims = check_claims(images, frames.plan.claims)
+    with threadpool_limits(1):  # tables of seeds and images are too small for threads, which cost more than they give
+        comparisons = [c for part in parts for c in compare_arms(part)]
+        effects = main_effects(frames, comparisons)
+        claims = check_claims(images, frames.plan.claims)
     tables = tables_of(images, parts, comparisons, effects, claims)
     figures = [figure_view(f) for f in figures_of(frames, parts, comparisons)]
     there = {t.section for t in tables} | {f.section for f in figures}

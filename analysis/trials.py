@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis.measures import AVERAGE, cell_means, timing_cells
+from analysis.measures import AVERAGE, timing_cells
 from analysis.numbers import GAP, number, percent
 from analysis.statistics.paired import Images
 from analysis.tables.table import Column, Table, Text, anchor
@@ -57,7 +57,7 @@ class TrialList(NamedTuple):
 def trial_list(images: Images) -> TrialList:
     """All trials of a study; quality and time are those of the trial's (arm, seed) cell."""
     frames = images.frames
-    means = cell_means(images.values)
+    means = images.cells
     quality = _by_key(means[means["at"] == AVERAGE], ["arm", "seed", "metric"], "value")
     times = timing_cells(frames)
     seconds = _by_key(times, ["arm", "seed"], "train_seconds") if "train_seconds" in times else {}
@@ -85,7 +85,7 @@ def trial_list(images: Images) -> TrialList:
 def listed_table(table: Table, fingerprints: Sequence[str]) -> TrialList:
     """The lines of a table of trials, each with its fingerprint (empty where it has none)."""
     rows, anchors = [], _Anchors()
-    for raw, line, fingerprint in zip(table.frame.to_dict("records"), table.cells(), fingerprints, strict=True):
+    for raw, line, fingerprint in zip(table.frame.to_dict("records"), table.cells, fingerprints, strict=True):
         texts = ["".join(span.text for span in spans) for spans in line]
         cells = [_cell(text, raw[c.keys[0]]) for text, c in zip(texts, table.columns, strict=True)]
         rows.append(TrialRow(anchors.of(fingerprint), (*cells, _text(fingerprint))))

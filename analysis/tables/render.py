@@ -64,7 +64,7 @@ def _harmless(value: object) -> object:
 def to_markdown(table: Table) -> str:
     """A pipe table with title, caption and notes."""
     heads = [markdown_text(_head(c)) for c in table.columns]
-    rows = [["".join(_markdown_span(s) for s in cell) for cell in line] for line in table.cells()]
+    rows = [["".join(_markdown_span(s) for s in cell) for cell in line] for line in table.cells]
     align = [c.align for c in table.columns]
     if table.group:
         heads, align = [markdown_text(table.group.capitalize()), *heads], ["left", *align]
@@ -98,7 +98,7 @@ def to_latex(table: Table) -> str:
     ]
     lines += [" & ".join(latex_text(_head(c)) for c in table.columns) + r" \\"]
     last: str | None = None
-    for group, line in zip(table.group_heads(), table.cells(), strict=True):
+    for group, line in zip(table.group_heads(), table.cells, strict=True):
         if group != last:
             lines += [
                 r"\midrule",
@@ -125,7 +125,7 @@ def to_html(table: Table) -> Markup:
     )
     body = Markup("")
     last: str | None = None
-    for place, (group, line) in enumerate(zip(table.group_heads(), table.cells(), strict=True)):
+    for place, (group, line) in enumerate(zip(table.group_heads(), table.cells, strict=True)):
         if group != last:
             body += Markup("</tbody><tbody>") if last is not None else Markup("<tbody>")
             if group:
