@@ -26,7 +26,8 @@ def network_scores(
     rows = frames.scores
     counts = [frames.arms[a].evaluations_test if a in frames.arms else -1 for a in rows["arm"].cat.categories]
     own = rows["recursions"].to_numpy() == np.array(counts, dtype=np.int64)[rows["arm"].cat.codes]
-    return rows[own & (rows["checkpoint"] == checkpoint).to_numpy() & _where(rows, split, unit)]
+    wanted: NDArray[np.bool_] = own & (rows["checkpoint"] == checkpoint).to_numpy() & _where(rows, split, unit)
+    return rows[wanted]
 
 
 def initial_scores(frames: StudyFrames, *, split: str = "test", unit: str = "image") -> pd.DataFrame:

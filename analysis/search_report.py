@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from analysis.document import FigureItem, TableItem
@@ -68,10 +69,10 @@ def _figures(frames: SearchFrames, found: Sequence[Importance]) -> list[FigureIt
     """What was reached, and which parameters mattered."""
     info = search_info(frames)
     title = "Pareto front" if info.across else "What was reached, trial by trial"
-    items = [FigureItem("search", "answer", title, _caption(info, frames), draw_search(info))]
+    items = [FigureItem("search", "answer", title, _caption(info, frames), partial(draw_search, info))]
     if found:
-        figure, name = draw_importance(importance_info(found)), "importance"
-        items.append(FigureItem(name, name, "Importance of the parameters", _importance_caption(frames), figure))
+        draw, name = partial(draw_importance, importance_info(found)), "importance"
+        items.append(FigureItem(name, name, "Importance of the parameters", _importance_caption(frames), draw))
     return items
 
 

@@ -55,14 +55,14 @@ def learning_info(frames: StudyFrames) -> LearningInfo:
     Trials of several ratios are averaged.
     """
     epochs = frames.epochs
-    begun = [str(a) for a in epochs["arm"].unique()]
     finished = {str(a) for a in epochs.loc[epochs["status"] == "complete", "arm"].unique()}
     shown = (epochs["status"] == "complete") | ~epochs["arm"].isin(finished)
-    means = epochs[shown].groupby(["arm", "epoch", "seed"], observed=True)[READ].mean().unstack("seed")
+    means = pd.DataFrame(epochs[shown].groupby(["arm", "epoch", "seed"], observed=True)[READ].mean().unstack("seed"))
+    by_arm = {str(arm): own for arm, own in means.groupby(level="arm", observed=True)}
     panels = []
     for family in frames.families():
-        members = [a for a in frames.members(family) if a.name in begun]
-        curves = [_curve(means.loc[a.name], a.treatment, unfinished=a.name not in finished) for a in members]
+        members = [a for a in frames.members(family) if a.name in by_arm]
+        curves = [_curve(by_arm[a.name], a.treatment, unfinished=a.name not in finished) for a in members]
         panels.append(LearningPanel(family, tuple(curves)))
     return LearningInfo(tuple(panels), _floor(panels))
 

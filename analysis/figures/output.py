@@ -22,14 +22,18 @@ _VARIABLES = (
 
 
 def save_figure(figure: Figure) -> dict[str, bytes]:
-    """{"png": ..., "svg": ..., "pdf": ...}; equal figures give equal bytes."""
+    """{"png": ..., "svg": ..., "pdf": ...}; equal figures give equal bytes.
+
+    The canvases write at once, where `savefig` would draw everything twice.
+    """
     with style():
         png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
         figure.set_dpi(RESOLUTION)
-        FigureCanvasAgg(figure).print_png(png)  # canvases write at once; `savefig` draws everything twice
+        FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
         figure.set_layout_engine("none")  # the layout is settled; working it out again is slow
-        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
-        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        nothing = {"CreationDate": None, "Creator": None, "Producer": None}
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)  # type: ignore[no-untyped-call]
     return {"png": png.getvalue(), "svg": _families(svg.getvalue().decode()).encode(), "pdf": pdf.getvalue()}
 
 

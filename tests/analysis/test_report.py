@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis import report as module
 from analysis.answer import answer, comparison_sentence, headline
 from analysis.provenance import provenance
-from analysis.report import write_report
+from analysis.report import build, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
@@ -183,6 +184,14 @@ def test_figures_and_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> 
     assert not (study[0] / "figures/sweep-old.svg").exists() and not (study[0] / "tables/old.tex").exists()
     assert (study[0] / "figures/notes.txt").exists(), "what a user put there is left alone"
     assert (study[0] / "tables/timing.tex").exists() and (study[0] / "figures/learning.svg").exists()
+
+
+def test_helpers_draw_the_same_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), images=("a.png", "b.png"), epochs=2)
+    frames = load(write_study(tmp_path, truth))
+    alone = build(frames).figures
+    monkeypatch.setattr(module, "MANY_ARMS", 1)
+    assert build(frames).figures == alone and len(alone) > 3
 
 
 def test_every_trial_has_one_address(page: tuple[_Page, str, Path], whole: tuple[Path, Store]) -> None:
