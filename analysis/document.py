@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -31,13 +31,13 @@ from analysis.tables import (
 
 
 class FigureItem(NamedTuple):
-    """A figure: file name without ending, section it belongs to, title, caption, and the drawing."""
+    """A figure: file name without ending, section it belongs to, title, caption, and what draws it, where it is wanted."""
 
     name: str
     section: str
     title: str
     caption: str
-    figure: Figure
+    draw: Callable[[], Figure]
     pictures: ReconstructionsInfo | None = None
 
 

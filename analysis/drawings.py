@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from analysis import captions
 from analysis.document import FigureItem
@@ -55,7 +56,11 @@ def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequen
         note = f" {plural(cut, 'curve')} {'shows' if cut == 1 else 'show'} unfinished trials." if cut else ""
         items.append(
             FigureItem(
-                "learning", "learning", "Learning curves", captions.LEARNING + note, draw_learning(learning, table)
+                "learning",
+                "learning",
+                "Learning curves",
+                captions.LEARNING + note,
+                partial(draw_learning, learning, table),
             )
         )
     return [*items, *_cost_figures(frames, table)]
@@ -65,11 +70,11 @@ def _cost_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureIte
     """Training time against recursions, and the scalars that were learned."""
     items = []
     if (times := time_returns(frames)).panels:
-        figure = draw_returns(times, table)
-        items.append(FigureItem("time-recursions", "time", "Training time against recursions", captions.TIMES, figure))
+        draw = partial(draw_returns, times, table)
+        items.append(FigureItem("time-recursions", "time", "Training time against recursions", captions.TIMES, draw))
     for info in learned_infos(frames):
         name, title = f"learned-{info.kind}", f"What was learned: {info.label}"
-        items.append(FigureItem(name, "learned", title, captions.LEARNED, draw_learned(info, table)))
+        items.append(FigureItem(name, "learned", title, captions.LEARNED, partial(draw_learned, info, table)))
     return items
 
 
@@ -79,26 +84,30 @@ def _score_figures(
     frames = images.frames
     items: list[FigureItem] = []
     if any(c.dataset == dataset and c.seeds for c in comparisons):
-        figure = draw_forest(forest_info(frames, comparisons, dataset), table)
+        draw = partial(draw_forest, forest_info(frames, comparisons, dataset), table)
         title = f"Differences to the base arm on {dataset}"
-        items.append(FigureItem(f"differences-{dataset}", "answer", title, captions.forest_caption(frames), figure))
+        items.append(FigureItem(f"differences-{dataset}", "answer", title, captions.forest_caption(frames), draw))
     for cost, words in COSTS.items():
         if (tradeoff := tradeoff_info(images, dataset, cost)).varies:
-            title, figure = f"Quality against {words} on {dataset}", draw_tradeoff(tradeoff, table)
-            items.append(FigureItem(f"quality-{words}-{dataset}", "quality", title, captions.TRADEOFF, figure))
+            title, draw = f"Quality against {words} on {dataset}", partial(draw_tradeoff, tradeoff, table)
+            items.append(FigureItem(f"quality-{words}-{dataset}", "quality", title, captions.TRADEOFF, draw))
     if (info := images_info(frames, comparisons, dataset)).images:
         title = f"Differences image by image on {dataset}"
-        items.append(FigureItem(f"images-{dataset}", "differences", title, captions.IMAGES, draw_images(info, table)))
+        items.append(
+            FigureItem(f"images-{dataset}", "differences", title, captions.IMAGES, partial(draw_images, info, table))
+        )
     if (interactions := interactions_info(images, dataset)).panels:
         title, caption = f"Two factors at once on {dataset}", captions.interactions_caption(interactions)
-        figure = draw_interactions(interactions, table)
-        items.append(FigureItem(f"interactions-{dataset}", "differences", title, caption, figure))
+        draw = partial(draw_interactions, interactions, table)
+        items.append(FigureItem(f"interactions-{dataset}", "differences", title, caption, draw))
     if (returns := quality_returns(images, dataset)).panels:
-        title, figure = f"Quality against recursions on {dataset}", draw_returns(returns, table)
-        items.append(FigureItem(f"returns-{dataset}", "recursions", title, captions.RETURNS, figure))
+        title, draw = f"Quality against recursions on {dataset}", partial(draw_returns, returns, table)
+        items.append(FigureItem(f"returns-{dataset}", "recursions", title, captions.RETURNS, draw))
     if (sweep := sweep_info(frames, dataset)).panels:
         title = f"Quality against stage applications on {dataset}"
-        items.append(FigureItem(f"recursions-{dataset}", "recursions", title, captions.SWEEP, draw_sweep(sweep, table)))
+        items.append(
+            FigureItem(f"recursions-{dataset}", "recursions", title, captions.SWEEP, partial(draw_sweep, sweep, table))
+        )
     return [*items, *_traces(frames, dataset), *_pictures(frames, dataset)]
 
 
@@ -106,7 +115,9 @@ def _traces(frames: StudyFrames, dataset: str) -> list[FigureItem]:
     infos = traces_infos(frames, dataset)
     titles = [f"Inside one reconstruction on {dataset}" + (f", {i.family}" if i.family else "") for i in infos]
     return [
-        FigureItem(f"traces-{dataset}-{place}", "recursions", title, captions.traces_caption(info), draw_traces(info))
+        FigureItem(
+            f"traces-{dataset}-{place}", "recursions", title, captions.traces_caption(info), partial(draw_traces, info)
+        )
         for place, (info, title) in enumerate(zip(infos, titles, strict=True), 1)
     ]
 
@@ -116,7 +127,7 @@ def _gap_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem
     if len(gaps.sizes) < 2 or not any(p.lines for p in gaps.panels):
         return []
     title = f"Overfitting against the size of the training set{suffix}"
-    return [FigureItem(f"gap{suffix}", "overfitting", title, captions.GAP, draw_gap(gaps, table))]
+    return [FigureItem(f"gap{suffix}", "overfitting", title, captions.GAP, partial(draw_gap, gaps, table))]
 
 
 def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:
@@ -126,6 +137,6 @@ def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:
         info = reconstructions_info(frames, family, dataset, image)
         if info.panels:
             title = f"Reconstructions of “{image}”" + (f", {family}" if family else "")
-            name, figure = f"reconstructions-{dataset}-{place}", draw_reconstructions(info)
-            items.append(FigureItem(name, "pictures", title, captions.pictures_caption(info), figure, info))
+            name, draw = f"reconstructions-{dataset}-{place}", partial(draw_reconstructions, info)
+            items.append(FigureItem(name, "pictures", title, captions.pictures_caption(info), draw, info))
     return items

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.frames import StudyFrames
 from analysis.numbers import percent
 
 AVERAGE = "average"
+NAN = float("nan")
 KEYS = ["arm", "seed", "dataset", "metric"]
 SPLITS = ("train", "validation", "test")
 INITIAL = 0
@@ -19,22 +23,23 @@ def network_scores(
     frames: StudyFrames, *, checkpoint: str = "best", split: str = "test", unit: str = "image"
 ) -> pd.DataFrame:
     """Scores of each network at the stage applications its arm is meant to be tested with."""
-    rows = _select(frames, split, unit)
-    rows = rows[rows["checkpoint"] == checkpoint]
-    own = rows["arm"].astype(object).map({a.name: a.evaluations_test for a in frames.arms.values()})
-    return rows[(rows["recursions"] == own).to_numpy()]
+    rows = frames.scores
+    counts = [frames.arms[a].evaluations_test if a in frames.arms else -1 for a in rows["arm"].cat.categories]
+    own = rows["recursions"].to_numpy() == np.array(counts, dtype=np.int64)[rows["arm"].cat.codes]
+    wanted: NDArray[np.bool_] = own & (rows["checkpoint"] == checkpoint).to_numpy() & _where(rows, split, unit)
+    return rows[wanted]
 
 
 def initial_scores(frames: StudyFrames, *, split: str = "test", unit: str = "image") -> pd.DataFrame:
     """Scores of the initial estimate, without any network; the same for every checkpoint."""
-    rows = _select(frames, split, unit)
-    rows = rows[rows["recursions"] == INITIAL].sort_values("checkpoint", kind="stable")
+    rows = frames.scores
+    rows = rows[(rows["recursions"] == INITIAL).to_numpy() & _where(rows, split, unit)]
+    rows = rows.sort_values("checkpoint", kind="stable")
     return rows.drop_duplicates(["arm", "seed", "dataset", "image", "ratio", "matrix", "metric"])
 
 
-def _select(frames: StudyFrames, split: str, unit: str) -> pd.DataFrame:
-    rows = frames.scores
-    return rows[(rows["split"] == split) & (rows["unit"] == unit)]
+def _where(rows: pd.DataFrame, split: str, unit: str) -> NDArray[np.bool_]:
+    return ((rows["split"] == split) & (rows["unit"] == unit)).to_numpy()
 
 
 def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
@@ -65,6 +70,27 @@ def cell_means(images: pd.DataFrame) -> pd.DataFrame:
     """Means over the images: one value per arm, seed, dataset, metric and `at`."""
     means = images.groupby([*KEYS, "at"], sort=False, observed=True)["value"].mean().reset_index()
     return means.astype(dict.fromkeys(("arm", "dataset", "metric", "at"), object))
+
+
+Values = dict[int, float]
+"""Seed -> value."""
+
+
+def by_cell(cells: pd.DataFrame, dataset: str) -> dict[tuple[str, str, str], Values]:
+    """Cell means of one test set: (arm, at, metric) -> values by seed."""
+    rows = cells[cells["dataset"] == dataset]
+    found: dict[tuple[str, str, str], Values] = {}
+    for arm, at, metric, seed, value in rows[["arm", "at", "metric", "seed", "value"]].itertuples(
+        index=False, name=None
+    ):
+        found.setdefault((arm, at, metric), {})[int(seed)] = float(value)
+    return found
+
+
+def mean_and_spread(values: Iterable[float]) -> tuple[float, float]:
+    """Mean and standard deviation (n - 1); nan where there are too few values."""
+    known = np.array(list(values), dtype=float)
+    return (float(known.mean()) if len(known) else NAN), (float(known.std(ddof=1)) if len(known) > 1 else NAN)
 
 
 def ratio_labels(frames: StudyFrames) -> list[str]:
@@ -100,8 +126,8 @@ def timing_cells(frames: StudyFrames) -> pd.DataFrame:
 
     A cell is there only if all its trials are complete.
     """
-    status = frames.trials.groupby(["arm", "seed"])["status"]
-    whole = status.agg(lambda s: bool((s == "complete").all()))
+    complete = frames.trials["status"] == "complete"
+    whole = complete.groupby([frames.trials["arm"], frames.trials["seed"]]).all()
     rows = frames.timings
     if rows.empty:
         return pd.DataFrame(columns=["arm", "seed"])
@@ -158,8 +184,8 @@ def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
     """Mean test quality per arm, seed, dataset, metric and number of stage applications (images, ratios and matrices
     averaged)."""
     rows = frames.scores
-    rows = rows[(rows["split"] == "test") & (rows["unit"] == "image")]
-    rows = rows[(rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)]
+    network = ((rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)).to_numpy()
+    rows = rows[network & _where(rows, "test", "image")]
     means = rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean().reset_index()
     return means.astype(dict.fromkeys(("arm", "dataset", "metric"), object))
 

@@ -6,13 +6,15 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from joblib import Parallel, delayed
 from markupsafe import Markup
+from threadpoolctl import threadpool_limits
 
 from analysis.answer import answer
 from analysis.document import FigureItem, TableItem, tables_of
@@ -26,7 +28,7 @@ from analysis.provenance import provenance
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import markdown_text, to_csv, to_html, to_latex, to_markdown
-from analysis.trials import TRIAL_COLUMNS, trial_rows
+from analysis.trials import trial_list
 from rdun.results import Folder, PlanRecord, Store
 
 SECTIONS = {
@@ -42,6 +44,8 @@ SECTIONS = {
     "claims": "Claims",
 }
 TABLE_FORMATS = {"csv": to_csv, "tex": to_latex, "md": to_markdown}
+MANY_ARMS = 50
+"""Arms from which drawing takes longer than to start helpers for it."""
 FIGURE_FORMATS = ("png", "svg", "pdf")
 
 
@@ -144,11 +148,13 @@ def build(frames: StudyFrames) -> View:
     """Everything the report shows, computed."""
     parts = [Images(part) for part in frames.parts()]
     images = Images(frames) if len(parts) > 1 else parts[0]
-    comparisons = [c for part in parts for c in compare_arms(part)]
-    effects = main_effects(frames, comparisons)
-    claims = check_claims(images, frames.plan.claims)
+    with threadpool_limits(1):  # tables of seeds and images are too small for threads, which cost more than they give
+        comparisons = [c for part in parts for c in compare_arms(part)]
+        drawn = _drawn(figures_of(frames, parts, comparisons), len(frames.arms))
+        effects = main_effects(frames, comparisons)
+        claims = check_claims(images, frames.plan.claims)
     tables = tables_of(images, parts, comparisons, effects, claims)
-    figures = [figure_view(f) for f in figures_of(frames, parts, comparisons)]
+    figures = list(drawn)
     there = {t.section for t in tables} | {f.section for f in figures}
     context = {
         "plan": frames.plan,
@@ -159,13 +165,20 @@ def build(frames: StudyFrames) -> View:
         "sections": {k: v for k, v in SECTIONS.items() if k in there},
         "tables": tables,
         "figures": figures,
-        "trials": trial_rows(images),
-        "trial_columns": [name for name, _ in TRIAL_COLUMNS],
-        "trial_numbers": [is_number for _, is_number in TRIAL_COLUMNS],
+        "trials": trial_list(images),
         "made": provenance(frames.plan),
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     return View(tables, figures, context)
+
+
+def _drawn(items: Sequence[FigureItem], arms: int) -> Iterator[FigureView]:
+    """Figures as they are asked for; those of many arms are drawn from now on, by helpers on the other cores."""
+    helpers = -1 if arms >= MANY_ARMS else 1
+    views: Iterator[FigureView] = Parallel(n_jobs=helpers, return_as="generator")(
+        delayed(figure_view)(i) for i in items
+    )
+    return views
 
 
 def file_name(name: str) -> str:
@@ -175,7 +188,7 @@ def file_name(name: str) -> str:
 
 def figure_view(item: FigureItem) -> FigureView:
     """A figure drawn, saved and ready for the page."""
-    files = save_figure(item.figure)
+    files = save_figure(item.draw())
     name = file_name(item.name)
     pictures = [_picture(p, item.pictures) for p in item.pictures.panels] if item.pictures else []
     html = Markup("") if pictures else Markup(themed_svg(files["svg"], name, f"{item.title}. {item.caption}"))

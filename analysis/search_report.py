@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from analysis.document import FigureItem, TableItem
+from analysis.figures.importance import draw_importance, importance_info
 from analysis.figures.search import SearchInfo, draw_search, search_info
-from analysis.importance import ENOUGH, importances
+from analysis.importance import ENOUGH, PARTS, Importance, importances
 from analysis.numbers import plural
 from analysis.provenance import provenance
 from analysis.report import Report, View, figure_view, write_view
 from analysis.search_answer import search_answer
 from analysis.search_words import quantity
 from analysis.searches import SearchFrames, load_search
-from analysis.tables.search import best_table, importance_table, trials_table
+from analysis.tables.search import best_table, fingerprints, importance_table, trials_table
+from analysis.trials import listed_table
 from rdun.results import Folder, SearchRecord, Store
 
 
@@ -42,10 +46,9 @@ def build(frames: SearchFrames) -> View:
     record, found = frames.record, importances(frames.record)
     tables = [TableItem("best", best_table(frames))] if len(frames.best) or frames.baselines else []
     tables += [TableItem("importance", importance_table(found, frames))] if found else []
-    tables.append(TableItem("trials", trials_table(frames)))
-    info = search_info(frames)
-    title = "Pareto front" if info.across else "What was reached, trial by trial"
-    item = FigureItem("search", "answer", title, _caption(info, frames), draw_search(info))
+    trials = trials_table(frames)
+    tables.append(TableItem("trials", trials))
+    figures = [figure_view(f) for f in _figures(frames, found)]
     context = {
         "record": record,
         "answer": search_answer(frames),
@@ -54,11 +57,23 @@ def build(frames: SearchFrames) -> View:
         "constraints": [f"{quantity(c['quantity']).name} at most {c['at_most']:,.10g}" for c in record.constraints],
         "importance_gap": "" if found else _no_importance(frames),
         "tables": tables,
-        "figures": [figure_view(item)],
+        "figures": figures,
+        "trials": listed_table(trials, fingerprints(trials)),
         "made": provenance(record),
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
-    return View(tables, context["figures"], context)  # type: ignore[arg-type]
+    return View(tables, figures, context)
+
+
+def _figures(frames: SearchFrames, found: Sequence[Importance]) -> list[FigureItem]:
+    """What was reached, and which parameters mattered."""
+    info = search_info(frames)
+    title = "Pareto front" if info.across else "What was reached, trial by trial"
+    items = [FigureItem("search", "answer", title, _caption(info, frames), partial(draw_search, info))]
+    if found:
+        draw, name = partial(draw_importance, importance_info(found)), "importance"
+        items.append(FigureItem(name, name, "Importance of the parameters", _importance_caption(frames), draw))
+    return items
 
 
 def _caption(info: SearchInfo, frames: SearchFrames) -> str:
@@ -72,6 +87,16 @@ def _caption(info: SearchInfo, frames: SearchFrames) -> str:
         else f"in all {len(frames.quantities)} objectives, of which two are drawn"
     )
     return f"{dots} Numbered trials are those that no other one beats; {line}.{marks}"
+
+
+def _importance_caption(frames: SearchFrames) -> str:
+    """The method, and how stable the shares are."""
+    return (
+        f"Bar: share of each parameter in the importance for {quantity(frames.quantities[0]).name}, by PED-ANOVA over "
+        f"{plural(len(frames.complete()), 'complete trial')} (how differently the best quarter of them, at least five, lies "
+        f"from all). Line: smallest and largest share when each of {PARTS} tenths of the trials is left out; where lines "
+        "overlap, the order is not settled. The computation has no random numbers: every call gives the same."
+    )
 
 
 def _no_importance(frames: SearchFrames) -> str:

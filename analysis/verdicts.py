@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, cell_means, missing_seeds
+from analysis.measures import AVERAGE, missing_seeds
 from analysis.numbers import DIGITS, percent, plural
 from analysis.reference import remark, rows_of
 from analysis.statistics.paired import Images
@@ -65,8 +65,7 @@ def coverage(images: Images) -> Coverage:
 def quality_cells(images: Images) -> list[QualityCell]:
     """Table 1 of the paper for the arms that stand in it: every ratio, then the mean over them."""
     frames = images.frames
-    means = cell_means(images.values)
-    means["dataset"] = means["dataset"].map(frames.data_set)
+    means = images.cells.assign(dataset=images.cells["dataset"].map(frames.data_set))
     cells: list[QualityCell] = []
     for arm in frames.arms.values():
         rows = rows_of(arm.name, arm.published, "table1")

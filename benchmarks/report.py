@@ -5,7 +5,7 @@
 A synthetic study (2 systems x 5 training sizes x arms, 5 seeds) is written as a real one leaves it, and reported with all tables
 and figures. The page is then opened in Chromium without a window, a new profile each time: `open_seconds` runs from the start of
 the navigation until the page is loaded, its script has run and all of it is laid out (Navigation Timing); the columns stay
-empty where no Chromium is installed. Seconds of a shared machine depend on its load, which is noted; CPU seconds hardly do.
+empty where no Chromium is installed. Seconds of a shared machine depend on its load, which is noted; CPU seconds do so less.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 
 import click
+from joblib.externals.loky import get_reusable_executor
 
 from analysis.browser import BrowserError, browse
 from analysis.report import write_report
@@ -35,7 +36,8 @@ PROBE = """<script>addEventListener("load", () => {
 
 @dataclass(frozen=True)
 class Row:
-    """One study. `render_cpu` is user time of all threads; `open_*`: median and fastest; loads: 1-minute means."""
+    """One study. `render_cpu`: CPU seconds of this process and of the helpers that draw; `peak_mib`: memory of this process,
+    `helper_mib` of the largest helper; `open_*`: median and fastest; loads: 1-minute means."""
 
     trials: int
     images: int
@@ -44,6 +46,7 @@ class Row:
     render_seconds: float
     render_cpu: float
     peak_mib: float
+    helper_mib: float
     page_mib: float
     open_seconds: float | None
     open_fastest: float | None
@@ -82,9 +85,11 @@ def measure(folder: Path, trials: int, images: int, ratios: int, times: int) -> 
     truth = _truth(trials, images, ratios)
     if not (folder / "study" / "plan.json").is_file():
         write_study(folder, truth)
-    load, begun, used = os.getloadavg()[0], time.perf_counter(), _user()
+    load, begun, used = os.getloadavg()[0], time.perf_counter(), _cpu()
     page = write_report(folder / "study", Store(folder / "trials")).path
-    seconds, cpu = time.perf_counter() - begun, _user() - used
+    seconds = time.perf_counter() - begun
+    get_reusable_executor(reuse=True).shutdown(wait=True)  # what helpers have used is known when they have ended
+    cpu = _cpu() - used
     opened = _open(page, times)
     return Row(
         trials=trials,
@@ -94,6 +99,7 @@ def measure(folder: Path, trials: int, images: int, ratios: int, times: int) -> 
         render_seconds=round(seconds, 1),
         render_cpu=round(cpu, 1),
         peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        helper_mib=round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         page_mib=round(page.stat().st_size / 2**20, 2),
         open_seconds=round(median(opened), 2) if opened else None,
         open_fastest=round(min(opened), 2) if opened else None,
@@ -137,8 +143,9 @@ def _milliseconds(dom: str) -> float:
     return float(found[1])
 
 
-def _user() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
+def _cpu() -> float:
+    own, helpers = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(usage.ru_utime + usage.ru_stime for usage in (own, helpers))
 
 
 if __name__ == "__main__":

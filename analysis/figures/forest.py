@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Transform, blended_transform_factory
 
-from analysis.figures.style import FAINT, INK, MUTED, WIDTH, Look, style
+from analysis.figures.style import FAINT, INK, MUTED, PAPER, WIDTH, Look, Mark, draw_seeds, style
 from analysis.frames import StudyFrames
 from analysis.numbers import MINUS, interval, number
 from analysis.statistics import Comparison
@@ -74,27 +74,23 @@ def _line(c: Comparison, treatment: str) -> ForestLine:
 def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:
     """Filled markers are decided differences, open ones undecided; small ticks are the single seeds."""
     rows = sum(len(g.lines) + (1 if g.family else 0) for g in info.groups) + 0.4 * len(info.groups)
+    places: list[tuple[float, ForestLine]] = []
     with style():
         figure = Figure(figsize=(0.82 * WIDTH, max(1.3, 0.235 * rows + 0.75)), layout="constrained")
         ax = figure.subplots()
         y = 0.0
         for group in info.groups:
             if group.family:
-                ax.text(
-                    -0.005,
-                    y,
-                    group.family,
-                    transform=_left(ax),
-                    ha="right",
-                    va="center",
-                    fontweight="bold",
-                    fontsize=8.5,
-                )
+                _write(ax, -0.005, y, group.family, ha="right", weight="bold")
                 y += 1
             for line in group.lines:
-                _draw_line(ax, y, line, table[line.treatment], info.span)
+                places.append((y, line))
                 y += 1
             y += 0.4
+        for at, line in places:
+            _write(ax, -0.018, at, line.label, ha="right")
+            _write(ax, 1.01, at, line.text, ha="left", colour=INK if line.decided else MUTED, size=8)
+        _draw_lines(ax, places, table, info.span)
         ax.axvline(0, color=INK, linewidth=0.9, zorder=1)
         ax.set(xlim=(-info.span, info.span), ylim=(y - 0.7, -0.8), yticks=[])
         ax.spines["left"].set_visible(False)
@@ -103,40 +99,37 @@ def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:
     return figure
 
 
-def _draw_line(ax: Axes, y: float, line: ForestLine, look: Look, span: float) -> None:
-    ax.text(-0.018, y, line.label, transform=_left(ax), ha="right", va="center", fontsize=8.5, color=INK)
-    ax.text(
-        1.01,
-        y,
-        line.text,
-        transform=_left(ax),
-        ha="left",
-        va="center",
-        fontsize=8,
-        color=INK if line.decided else MUTED,
-    )
-    ax.axhline(y, color=FAINT, linewidth=0.6, zorder=0)
-    if np.isfinite(line.low):
-        low, high = max(line.low, -span), min(line.high, span)
-        ax.plot([low, high], [y, y], color=look.colour, linewidth=1.6, zorder=2)
+def _write(
+    ax: Axes,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    ha: Literal["left", "right"],
+    weight: str = "normal",
+    colour: str = INK,
+    size: float = 8.5,
+) -> None:
+    ax.text(x, y, text, transform=_left(ax), ha=ha, va="center", fontweight=weight, fontsize=size, color=colour)
+
+
+def _draw_lines(ax: Axes, places: Sequence[tuple[float, ForestLine]], table: dict[str, Look], span: float) -> None:
+    """Intervals, seeds and means of all lines; few artists, whatever the number of lines."""
+    ax.hlines([y for y, _ in places], 0, 1, transform=_left(ax), color=FAINT, linewidth=0.6, zorder=0)
+    known = [(y, line, table[line.treatment]) for y, line in places if np.isfinite(line.low)]
+    ends = [(max(line.low, -span), min(line.high, span)) for _, line, _ in known]
+    rows, colours = [y for y, _, _ in known], [look.colour for _, _, look in known]
+    ax.hlines(rows, [low for low, _ in ends], [high for _, high in ends], color=colours, linewidth=1.6, zorder=2)
+    for y, line, look in known:
         for end, limit, marker in ((line.low, -span, "<"), (line.high, span, ">")):
             if abs(end) > span:
                 ax.plot([limit], [y], marker=marker, color=look.colour, markersize=4.5, clip_on=False, zorder=3)
-    ax.plot(
-        line.per_seed, [y] * len(line.per_seed), "|", color=look.colour, markersize=6, markeredgewidth=0.9, zorder=2
-    )
-    if np.isfinite(line.mean):
-        face = look.colour if line.decided else "white"
-        ax.plot(
-            [line.mean],
-            [y],
-            marker="o",
-            color=look.colour,
-            markerfacecolor=face,
-            markersize=5.5,
-            markeredgewidth=1.4,
-            zorder=4,
-        )
+    draw_seeds(ax, [Mark(v, y, table[line.treatment]) for y, line in places for v in line.per_seed], 6, marker="|")
+    means = [(y, line, table[line.treatment].colour) for y, line in places if np.isfinite(line.mean)]
+    faces = [colour if line.decided else PAPER for _, line, colour in means]
+    edges = [colour for *_, colour in means]
+    ax.scatter([line.mean for _, line, _ in means], [y for y, *_ in means], s=5.5**2, c=faces, edgecolors=edges,
+               linewidths=1.4, zorder=4)  # fmt: skip
 
 
 def _left(ax: Axes) -> Transform:

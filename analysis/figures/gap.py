@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from analysis.figures.style import INK, Look, gap_text, head, legend, panels, style
+from analysis.figures.style import INK, Look, Mark, draw_seeds, gap_text, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
 from analysis.measures import fact, overfitting_cells
 from analysis.numbers import number, percent
@@ -70,8 +70,8 @@ def draw_gap(info: GapInfo, table: dict[str, Look]) -> Figure:
                 look = table[line.treatment]
                 shift = 1.03 ** (2 * place - len(panel.lines) + 1)
                 x = [f * shift for f in line.fractions]
-                for at, values in zip(x, line.per_seed, strict=True):
-                    ax.plot([at] * len(values), values, "_", color=look.colour, markersize=6, alpha=0.75)
+                seeds = [Mark(at, v, look) for at, values in zip(x, line.per_seed, strict=True) for v in values]
+                draw_seeds(ax, seeds, 6)
                 means = [float(np.mean(v)) for v in line.per_seed]
                 ax.plot(
                     x,

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import FAINT, INK, Look, gap_text, head, legend, panels, style
+from analysis.figures.style import FAINT, INK, Look, Mark, draw_means, gap_text, head, legend, panels, style
 from analysis.frames import StudyFrames
 from analysis.statistics import Comparison
 
@@ -108,5 +108,5 @@ def _draw_many(ax: Axes, info: ImagesInfo, panel: ImagesPanel, table: dict[str, 
     for line in panel.lines:
         look = table[line.treatment]
         ax.plot(share, sorted(line.mean), color=look.colour, linestyle=look.line, linewidth=1.4)
-        ax.plot([50], [float(np.median(line.mean))], look.marker, color=look.colour, markersize=4.5)
+    draw_means(ax, [Mark(50, float(np.median(line.mean)), table[line.treatment]) for line in panel.lines], 4.5)
     ax.set_xlabel("part of the images, %")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import DASHES, MARKERS, SEQUENCE, Look, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, cell_means
+from analysis.measures import AVERAGE
 from analysis.statistics.paired import Images
 
 MOST_PAIRS = 8
@@ -52,7 +52,7 @@ def interactions_info(images: Images, dataset: str) -> InteractionsInfo:
     missing favours no combination.
     """
     frames = images.frames
-    cells = cell_means(images.values)
+    cells = images.cells
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     table = cells.pivot_table(index="seed", columns="arm", values="value").reindex(columns=list(frames.arms)).dropna()
     found = []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load
 
-from analysis.figures.style import INK, Look, head, legend, panels, style
+from analysis.figures.style import INK, Look, Mark, draw_seeds, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
 from rdun.results import TrialDirectory
 
@@ -106,8 +106,7 @@ def draw_learned(info: LearnedInfo, table: dict[str, Look]) -> Figure:
                 look = table[line.treatment]
                 shift = 0.3 * ((place + 0.5) / len(panel.lines) - 0.5)
                 x = np.arange(1, line.values.shape[1] + 1) + shift
-                for seed in line.values:
-                    ax.plot(x, seed, "_", color=look.colour, markersize=5, alpha=0.75)
+                draw_seeds(ax, [Mark(at, v, look) for seed in line.values for at, v in zip(x, seed, strict=True)], 5)
                 means = line.values.mean(axis=0)
                 ax.plot(
                     x, means, color=look.colour, linestyle=look.line, marker=look.marker, linewidth=1.2, markersize=4.5

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from analysis.frames import StudyFrames
 Floats = NDArray[np.float64]
 COLUMNS = 4
 """Most families side by side."""
+READ = ["step", "seconds", "validation_psnr"]
 
 
 class Curve(NamedTuple):
@@ -51,30 +54,33 @@ def learning_info(frames: StudyFrames) -> LearningInfo:
 
     Trials of several ratios are averaged.
     """
+    epochs = frames.epochs
+    finished = {str(a) for a in epochs.loc[epochs["status"] == "complete", "arm"].unique()}
+    shown = (epochs["status"] == "complete") | ~epochs["arm"].isin(finished)
+    means = pd.DataFrame(epochs[shown].groupby(["arm", "epoch", "seed"], observed=True)[READ].mean().unstack("seed"))
+    by_arm = {str(arm): own for arm, own in means.groupby(level="arm", observed=True)}
     panels = []
     for family in frames.families():
-        curves = [_curve(frames, a.name, a.treatment) for a in frames.members(family)]
-        panels.append(LearningPanel(family, tuple(c for c in curves if c is not None)))
+        members = [a for a in frames.members(family) if a.name in by_arm]
+        curves = [_curve(by_arm[a.name], a.treatment, unfinished=a.name not in finished) for a in members]
+        panels.append(LearningPanel(family, tuple(curves)))
     return LearningInfo(tuple(panels), _floor(panels))
 
 
-def _curve(frames: StudyFrames, arm: str, treatment: str) -> Curve | None:
-    rows = frames.epochs[frames.epochs["arm"] == arm]
-    finished = rows["status"] == "complete"
-    rows = rows[finished] if finished.any() else rows
-    if rows.empty:
-        return None
-    by_seed = rows.groupby(["epoch", "seed"])[["step", "seconds", "validation_psnr"]].mean().unstack("seed").dropna()
-    psnr = by_seed["validation_psnr"].to_numpy(dtype=float)
+def _curve(means: pd.DataFrame, treatment: str, *, unfinished: bool) -> Curve:
+    """Of one arm: a line per epoch; columns: what is read, and the seeds."""
+    known = means.dropna(axis=1, how="all")
+    seeds = int(known["validation_psnr"].shape[1])
+    steps, seconds, psnr = (known.dropna()[name].to_numpy(dtype=float) for name in READ)
     return Curve(
         treatment,
-        by_seed["step"].to_numpy(dtype=float).mean(axis=1),
-        by_seed["seconds"].to_numpy(dtype=float).mean(axis=1),
+        steps.mean(axis=1),
+        seconds.mean(axis=1),
         psnr.mean(axis=1) if psnr.size else np.array([]),
         psnr.min(axis=1) if psnr.size else np.array([]),
         psnr.max(axis=1) if psnr.size else np.array([]),
-        int(rows["seed"].nunique()),
-        not bool(finished.any()),
+        seeds,
+        unfinished,
     )
 
 
@@ -99,9 +105,9 @@ def draw_learning(info: LearningInfo, table: dict[str, Look]) -> Figure:
             row, column = 2 * (place // across), place % across
             upper, lower = grid[row, column], grid[row + 1, column]
             head(upper, panel.family)
-            for curve in panel.curves:
-                _draw_curve(upper, curve, curve.steps, table[curve.treatment])
-                _draw_curve(lower, curve, curve.seconds, table[curve.treatment])
+            shown = [c for c in panel.curves if c.mean.size]
+            _draw_curves(upper, shown, [c.steps for c in shown], table)
+            _draw_curves(lower, shown, [c.seconds for c in shown], table)
             if not panel.curves:
                 gap_text(upper, "no epoch yet")
             upper.set_xlabel("optimizer steps")
@@ -116,12 +122,19 @@ def draw_learning(info: LearningInfo, table: dict[str, Look]) -> Figure:
     return figure
 
 
-def _draw_curve(ax: Axes, curve: Curve, x: Floats, look: Look) -> None:
-    if not curve.mean.size:
-        return
-    ax.fill_between(x, curve.low, curve.high, color=look.colour, alpha=0.15, linewidth=0)
-    ax.plot(x, curve.mean, color=look.colour, linestyle=look.line, linewidth=1.4)
-    ax.plot(x[-1:], curve.mean[-1:], marker=look.marker, color=look.colour, markersize=4, linestyle="none")
+def _draw_curves(ax: Axes, curves: Sequence[Curve], xs: Sequence[Floats], table: dict[str, Look]) -> None:
+    """Lines that end in a marker, over their bands; the bands are one artist."""
+    looks = [table[c.treatment] for c in curves]
+    bands = [_outline(x, c.low, c.high) for x, c in zip(xs, curves, strict=True)]
+    ax.add_collection(PolyCollection(bands, facecolors=[k.colour for k in looks], alpha=0.15, linewidths=0, zorder=1))
+    for curve, x, look in zip(curves, xs, looks, strict=True):
+        ax.plot(x, curve.mean, color=look.colour, linestyle=look.line, linewidth=1.4, marker=look.marker, markersize=4,
+                markevery=[-1])  # fmt: skip
+
+
+def _outline(x: Floats, low: Floats, high: Floats) -> Floats:
+    """The corners of a band, shape (2 n, 2)."""
+    return np.column_stack([np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])])
 
 
 def unfinished(info: LearningInfo) -> pd.DataFrame:

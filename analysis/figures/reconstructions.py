@@ -46,6 +46,8 @@ class ReconstructionsInfo(NamedTuple):
 def example_image(frames: StudyFrames, dataset: str) -> str:
     """The image with the median gain over its initial estimate, averaged over all arms and seeds, among those with pictures."""
     pictured = _pictured(frames, dataset)
+    if not pictured:
+        return ""
     rows = network_scores(frames)
     rows = rows[(rows["dataset"] == dataset) & (rows["metric"] == "psnr")]
     start = frames.scores[(frames.scores["recursions"] == INITIAL) & (frames.scores["dataset"] == dataset)]

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import MUTED, Look, head, legend, panels, style
+from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, cell_means, timing_cells
+from analysis.measures import AVERAGE, timing_cells
 from analysis.statistics.paired import Images
 from rdun.config import Fixed, TrialConfig, with_values
 
@@ -43,7 +43,7 @@ class ReturnsInfo(NamedTuple):
 
 def quality_returns(images: Images, dataset: str) -> ReturnsInfo:
     """Mean test PSNR of every complete seed."""
-    cells = cell_means(images.values)
+    cells = images.cells
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     values = {str(a): tuple(float(v) for v in g["value"]) for a, g in cells.groupby("arm", sort=False)}
     return _info(images.frames, values, f"PSNR on {images.frames.data_set(dataset)}, dB")
@@ -113,9 +113,7 @@ def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
 
 
 def _draw_line(ax: Axes, line: tuple[ReturnsPoint, ...], table: dict[str, Look]) -> None:
-    means = [float(np.mean(p.per_seed)) for p in line]
-    ax.plot([p.recursions for p in line], means, color=MUTED, linewidth=1.0, zorder=1)
-    for point, mean in zip(line, means, strict=True):
-        look, x = table[point.treatment], point.recursions
-        ax.plot([x] * len(point.per_seed), point.per_seed, "_", color=look.colour, markersize=7, alpha=0.75, zorder=2)
-        ax.plot([x], [mean], look.marker, color=look.colour, markersize=6.5, markeredgecolor="white", zorder=3)
+    means = [Mark(p.recursions, float(np.mean(p.per_seed)), table[p.treatment]) for p in line]
+    ax.plot([m.x for m in means], [m.y for m in means], color=MUTED, linewidth=1.0, zorder=1)
+    draw_seeds(ax, [Mark(p.recursions, v, table[p.treatment]) for p in line for v in p.per_seed])
+    draw_means(ax, means)

@@ -140,6 +140,31 @@ def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line
         )
 
 
+class Mark(NamedTuple):
+    """A point in data coordinates with the look of its treatment."""
+
+    x: float
+    y: float
+    look: Look
+
+
+def draw_means(ax: Axes, marks: Sequence[Mark], size: float = 6.5, *, zorder: float = 3) -> None:
+    """Means as markers of `size` points. All of one shape are one artist: large studies have thousands."""
+    for marker in dict.fromkeys(m.look.marker for m in marks):
+        own = [m for m in marks if m.look.marker == marker]
+        colours = [m.look.colour for m in own]
+        ax.scatter([m.x for m in own], [m.y for m in own], s=size**2, marker=marker, c=colours, edgecolors=PAPER,
+                   linewidths=0.8, zorder=zorder)  # fmt: skip
+
+
+def draw_seeds(ax: Axes, marks: Sequence[Mark], size: float = 7, *, marker: str = "_", zorder: float = 2) -> None:
+    """Single seeds as dashes, all one artist."""
+    if marks:
+        colours = [m.look.colour for m in marks]
+        ax.scatter([m.x for m in marks], [m.y for m in marks], s=size**2, marker=marker, c=colours, linewidths=0.9,
+                   alpha=0.75, zorder=zorder)  # fmt: skip
+
+
 def gap_text(ax: Axes, text: str) -> None:
     """Says in an empty panel why it is empty."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=MUTED, fontsize=8, wrap=True)

@@ -37,12 +37,17 @@ class TracePanel(NamedTuple):
 
 
 class TracesInfo(NamedTuple):
-    """Arms of one family on one test set, at most `COLUMNS`; all counts that any arm of the study was tested with."""
+    """Arms of one family on one test set; all counts that any arm of the study was tested with.
+
+    Attributes:
+        across: places for panels side by side, the same in all figures of a test set, so that all panels have one size.
+    """
 
     family: str
     dataset: str
     counts: tuple[int, ...]
     panels: tuple[TracePanel, ...]
+    across: int
 
     @property
     def modulated(self) -> bool:
@@ -51,7 +56,8 @@ class TracesInfo(NamedTuple):
 
 
 def traces_infos(frames: StudyFrames, dataset: str) -> list[TracesInfo]:
-    """Traces averaged over images, ratios, matrices and seeds; families with many arms are cut into several figures."""
+    """Traces averaged over images, ratios, matrices and seeds; families with many arms are cut into figures of about equally
+    many."""
     name = frames.data_set(dataset)
     rows = frames.traces[frames.traces["dataset"] == name]
     if rows.empty:
@@ -59,16 +65,23 @@ def traces_infos(frames: StudyFrames, dataset: str) -> list[TracesInfo]:
     by = ["arm", "recursions", "application"]
     means = rows.groupby(by, observed=True)[list(MEASURES)].mean().reset_index().astype({"arm": object})
     counts = tuple(sorted({int(c) for c in means["recursions"]}))
-    found: list[TracesInfo] = []
+    cuts: list[tuple[str, list[TracePanel]]] = []
     for family in frames.families():
         panels = [
             TracePanel(arm.treatment, arm.evaluations_test, _lines(means[means["arm"] == arm.name]))
             for arm in frames.members(family)
         ]
         panels = [p for p in panels if p.lines]
-        starts = range(0, len(panels), COLUMNS)
-        found += [TracesInfo(family, name, counts, tuple(panels[s : s + COLUMNS])) for s in starts]
-    return found
+        cuts += [(family, cut) for cut in _cut(panels)]
+    across = max((len(panels) for _, panels in cuts), default=0)
+    return [TracesInfo(family, name, counts, tuple(panels), max(across, 2)) for family, panels in cuts]
+
+
+def _cut(panels: list[TracePanel]) -> list[list[TracePanel]]:
+    """As few figures as possible, with about equally many panels."""
+    pieces = -(-len(panels) // COLUMNS)
+    size = -(-len(panels) // max(pieces, 1))
+    return [panels[i * size : (i + 1) * size] for i in range(pieces)]
 
 
 def _lines(means: pd.DataFrame) -> tuple[TraceLine, ...]:
@@ -81,7 +94,7 @@ def _lines(means: pd.DataFrame) -> tuple[TraceLine, ...]:
 def draw_traces(info: TracesInfo) -> Figure:
     """Columns are arms; rows are PSNR, residual and largest modulation scale; colours are the number of applications."""
     measures = [m for m in MEASURES if m != "scale_max" or info.modulated]
-    across = max(len(info.panels), 2)
+    across = info.across
     with style():
         figure = Figure(figsize=(WIDTH, 0.5 + 1.75 * len(measures)), layout="constrained")
         grid = figure.subplots(len(measures), across, sharex=True, sharey="row", squeeze=False)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.figures.style import MUTED, Look, gap_text, head, legend, panels, style
-from analysis.measures import AVERAGE, cell_means
+from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, gap_text, head, legend, panels, style
+from analysis.measures import AVERAGE
 from analysis.statistics.paired import Images
 
 Cost = Literal["parameters", "macs"]
@@ -51,7 +51,7 @@ class TradeoffInfo(NamedTuple):
 def tradeoff_info(images: Images, dataset: str, cost: Cost = "parameters") -> TradeoffInfo:
     """Mean test PSNR (over ratios and images) of each arm against its cost; arms without a complete seed are left out."""
     frames = images.frames
-    cells = cell_means(images.values)
+    cells = images.cells
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     by_arm = {str(a): tuple(float(v) for v in g["value"]) for a, g in cells.groupby("arm", sort=False)}
     found = []
@@ -80,18 +80,8 @@ def draw_tradeoff(info: TradeoffInfo, table: dict[str, Look]) -> Figure:
         for ax, panel in zip(axes, info.panels, strict=False):
             head(ax, panel.family)
             _front(ax, panel)
-            for p in panel.points:
-                look = table[p.treatment]
-                ax.plot([p.cost] * len(p.per_seed), p.per_seed, "_", color=look.colour, markersize=7, alpha=0.75)
-                ax.plot(
-                    [p.cost],
-                    [p.mean],
-                    look.marker,
-                    color=look.colour,
-                    markersize=6.5,
-                    markeredgecolor="white",
-                    zorder=3,
-                )
+            draw_seeds(ax, [Mark(p.cost, v, table[p.treatment]) for p in panel.points for v in p.per_seed])
+            draw_means(ax, [Mark(p.cost, p.mean, table[p.treatment]) for p in panel.points])
             if not panel.points:
                 gap_text(ax, "no complete seed yet")
             ax.set_xlabel(LABELS[info.cost])

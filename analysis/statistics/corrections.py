@@ -26,3 +26,8 @@ def decided(p_holm: float, boot_low: float, boot_high: float, against: float = 0
     images disagree.
     """
     return bool(p_holm < LEVEL and (boot_low > against or boot_high < against))
+
+
+def held_back(p: float, p_holm: float, boot_low: float, boot_high: float) -> bool:
+    """Whether a difference would be decided if it were the only one: it is Holm's correction that leaves it undecided."""
+    return decided(p, boot_low, boot_high) and not decided(p_holm, boot_low, boot_high)

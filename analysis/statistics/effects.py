@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.frames import StudyFrames
 from analysis.statistics.corrections import decided, holm
-from analysis.statistics.factorial import contrasts, grids
+from analysis.statistics.factorial import Change, contrasts, grids
 from analysis.statistics.intervals import (
     Estimate,
     Floats,
@@ -34,6 +34,7 @@ class Effect:
         estimate: Student's t over the seeds for which all of them are complete.
         boot_low, boot_high: bootstrap over these seeds and the images; all_low, all_high: crossed t over both.
         p_all: as in `Comparison`; p_holm: corrected over all effects on the dataset.
+        family, changes: of factorial effects, see `Contrast`; else empty.
         reason: why there is no estimate.
     """
 
@@ -48,6 +49,8 @@ class Effect:
     all_high: float = float("nan")
     p_all: float = float("nan")
     p_holm: float = float("nan")
+    family: str = ""
+    changes: tuple[Change, ...] = ()
     reason: str = ""
 
     @property
@@ -113,7 +116,9 @@ def factorial_effects(frames: StudyFrames, dataset: str, found: Sequence[Compari
             comparisons = [known[arm] for arm in weights]
             if comparisons:
                 effect = _effect(contrast.name, contrast.kind, dataset, comparisons, np.array(list(weights.values())))
-                effects.append(replace(effect, settings=contrast.settings))
+                effects.append(
+                    replace(effect, settings=contrast.settings, family=contrast.family, changes=contrast.changes)
+                )
     return effects
 
 

@@ -26,16 +26,26 @@ class Grid(NamedTuple):
     arms: dict[Setting, str]
 
 
+class Change(NamedTuple):
+    """A factor at a level instead of at the base's."""
+
+    factor: str
+    level: str
+    instead: str
+
+
 class Contrast(NamedTuple):
     """A weighted sum of arms.
 
     Attributes:
-        kind: "factor" or "interaction".
+        kind: "factor" (one change) or "interaction" (two).
         settings: combinations of the other factors that are averaged.
     """
 
     name: str
     kind: str
+    family: str
+    changes: tuple[Change, ...]
     weights: dict[str, float]
     settings: int
 
@@ -64,16 +74,16 @@ def contrasts(grid: Grid) -> Iterator[Contrast]:
     Main effect: the mean over the other factors' combinations of y(level) - y(base level). Interaction of two changes: the mean
     of [y(both) - y(second)] - [y(first) - y(neither)].
     """
-    changes = [(factor, level) for factor, levels in grid.levels.items() for level in levels[1:]]
+    changes = [Change(f, level, levels[0]) for f, levels in grid.levels.items() for level in levels[1:]]
     for change in changes:
-        yield _contrast(grid, [change])
+        yield _contrast(grid, (change,))
     for pair in combinations(changes, 2):
-        if pair[0][0] != pair[1][0]:
-            yield _contrast(grid, list(pair))
+        if pair[0].factor != pair[1].factor:
+            yield _contrast(grid, pair)
 
 
-def _contrast(grid: Grid, changes: list[tuple[str, str]]) -> Contrast:
-    signs = {f: {level: 1, grid.levels[f][0]: -1} for f, level in changes}
+def _contrast(grid: Grid, changes: tuple[Change, ...]) -> Contrast:
+    signs = {c.factor: {c.level: 1, c.instead: -1} for c in changes}
     weights: dict[str, float] = {}
     for setting, arm in grid.arms.items():
         sign = 1
@@ -82,7 +92,12 @@ def _contrast(grid: Grid, changes: list[tuple[str, str]]) -> Contrast:
         if sign:
             weights[arm] = float(sign)
     settings = len(weights) // 2 ** len(changes)
-    words = [f"{factor}: {level} minus {grid.levels[factor][0]}" for factor, level in changes]
-    name = (f"{grid.family}, " if grid.family else "") + " × ".join(words)
-    kind = "factor" if len(changes) == 1 else "interaction"
-    return Contrast(name, kind, {arm: w / settings for arm, w in weights.items()}, settings)
+    words = " × ".join(f"{c.factor}: {c.level} minus {c.instead}" for c in changes)
+    return Contrast(
+        name=f"{grid.family}, {words}" if grid.family else words,
+        kind="factor" if len(changes) == 1 else "interaction",
+        family=grid.family,
+        changes=changes,
+        weights={arm: w / settings for arm, w in weights.items()},
+        settings=settings,
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, initial_scores, missing_seeds, network_scores, per_image
+from analysis.measures import AVERAGE, cell_means, initial_scores, missing_seeds, network_scores, per_image
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.intervals import Floats, bootstrap_interval, cautious_p, crossed_interval, t_estimate
 
@@ -87,7 +87,7 @@ class Images:
         self.frames = frames
         rows = network_scores(frames, checkpoint=checkpoint)
         self.values = per_image(frames, rows)
-        self._by_arm = dict(tuple(self.values.groupby("arm", sort=False, observed=True)))
+        self._tables: dict[tuple[str, str, str], dict[str, pd.DataFrame]] = {}
         keys = ["dataset", "ratio", "matrix"]
         used = rows.drop_duplicates(["arm", *keys]).groupby("arm", observed=True)
         self._matrices = {str(arm): set(g[keys].itertuples(index=False, name=None)) for arm, g in used}
@@ -97,13 +97,31 @@ class Images:
         """The same for the initial estimates."""
         return per_image(self.frames, initial_scores(self.frames))
 
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Means over the images, see `cell_means`."""
+        return cell_means(self.values)
+
+    @cached_property
+    def initial_cells(self) -> pd.DataFrame:
+        """The same for the initial estimates."""
+        return cell_means(self.initial)
+
     def table(self, arm: str, dataset: str, at: str, metric: str) -> pd.DataFrame:
         """Values of one arm, shape (seeds, images)."""
-        rows = self._by_arm.get(arm)
-        if rows is None:
-            return pd.DataFrame()
+        key = (dataset, at, metric)
+        if key not in self._tables:
+            self._tables[key] = self._pivoted(*key)
+        return self._tables[key].get(arm, pd.DataFrame())
+
+    def _pivoted(self, dataset: str, at: str, metric: str) -> dict[str, pd.DataFrame]:
+        """The tables of all arms."""
+        rows = self.values
         rows = rows[(rows["dataset"] == dataset) & (rows["at"] == at) & (rows["metric"] == metric)]
-        return rows.astype({"image": object}).pivot(index="seed", columns="image", values="value")
+        wide = rows.astype({"arm": object, "image": object}).pivot(
+            index=["arm", "seed"], columns="image", values="value"
+        )
+        return {str(a): own.droplevel("arm").dropna(axis=1, how="all") for a, own in wide.groupby(level="arm")}
 
     def incomparable(self, arm: str, versus: str, dataset: str) -> str:
         """Why two arms cannot be paired: other protocols, or other test matrices; empty if they can."""

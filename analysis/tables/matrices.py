@@ -22,18 +22,18 @@ def matrices_table(frames: StudyFrames, dataset: str) -> Table:
     """
     scores = network_scores(frames)
     scores = scores[(scores["dataset"] == dataset) & (scores["metric"] == "psnr")]
+    counts = scores.groupby(["arm", "ratio"], observed=True)["matrix"].nunique()
+    several = [(str(arm), float(ratio)) for arm, ratio in counts.index[counts > 1]]
     gains = _gains(frames)
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
-    for arm in frames.arms.values():
-        own = scores[scores["arm"] == arm.name]
-        for ratio, found in own.groupby("ratio"):
-            if found["matrix"].nunique() > 1:
-                rows.append(_row(arm, float(str(ratio)), found, gains))
-                there = [int(s) for s in found["seed"].unique()]
-                if lacking := missing_seeds(frames, arm.name, percent(float(str(ratio))), there):
-                    reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)
-                    gaps[len(rows) - 1, "mean"] = f"{len(there)} of {plural(len(frames.plan.seeds), 'seed')}: {reasons}"
+    for name, ratio in sorted(several, key=lambda place: (list(frames.arms).index(place[0]), place[1])):
+        found = scores[(scores["arm"] == name) & (scores["ratio"] == ratio)]
+        rows.append(_row(frames.arms[name], ratio, found, gains))
+        there = [int(s) for s in found["seed"].unique()]
+        if lacking := missing_seeds(frames, name, percent(ratio), there):
+            reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)
+            gaps[len(rows) - 1, "mean"] = f"{len(there)} of {plural(len(frames.plan.seeds), 'seed')}: {reasons}"
     return Table(
         name=f"matrices-{dataset}",
         title=f"Spread over test matrices on {dataset}",

@@ -7,20 +7,19 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import SPLITS, fact, missing_seeds, overfitting_cells
+from analysis.measures import SPLITS, fact, mean_and_spread, missing_seeds, overfitting_cells
 from analysis.numbers import number, percent
 from analysis.tables.table import Column, Number, Table, Text
-
-NAN = float("nan")
 
 
 def overfitting_table(frames: StudyFrames) -> Table:
     """Pooled block PSNR of each split, its gain over the initial estimate, and the gap between training and validation."""
     values, suffix = overfitting_cells(frames), frames.block_groups[0].suffix
+    by_arm = {str(arm): own for arm, own in values.groupby("arm", sort=False)}
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for arm in _order(frames):
-        own = values[values["arm"] == arm]
+        own = by_arm.get(arm, values[:0])
         facts = frames.arms[arm]
         blocks = fact(frames, arm, "blocks")
         row: dict[str, Any] = {
@@ -32,8 +31,7 @@ def overfitting_table(frames: StudyFrames) -> Table:
             "blocks": blocks,
         }
         for name in [*SPLITS, *(f"gain {s}" for s in SPLITS), "gap", "gap last"]:
-            row[name] = float(own[name].mean()) if name in own and len(own) else NAN
-            row[f"{name} sd"] = float(own[name].std(ddof=1)) if name in own and len(own) > 1 else NAN
+            row[name], row[f"{name} sd"] = mean_and_spread(own[name].dropna() if name in own else ())
         rows.append(row)
         if lacking := missing_seeds(frames, arm, "average", [int(s) for s in own["seed"]]):
             gaps[len(rows) - 1, "gain train"] = "; ".join(f"seed {s} {why}" for s, why in lacking)

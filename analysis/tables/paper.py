@@ -7,13 +7,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import Arm
-from analysis.measures import AVERAGE, cell_means, missing_seeds, ratio_labels
+from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, ratio_labels
 from analysis.numbers import DIGITS, percent
 from analysis.statistics.paired import Images
 from analysis.tables.table import Compared, Number, Table, Text
 from analysis.verdicts import TOLERANCE, QualityCell, quality_cells
-
-NAN = float("nan")
 
 
 def paper_table(images: Images, dataset: str) -> Table:
@@ -21,17 +19,15 @@ def paper_table(images: Images, dataset: str) -> Table:
     frames = images.frames
     heads = ratio_labels(frames)
     heads = heads if len(heads) == 1 else [*heads, AVERAGE]
-    means = cell_means(images.values)
-    means = means[means["dataset"] == dataset]
+    cells = by_cell(images.cells, dataset)
     published = {(c.arm, c.at): c for c in quality_cells(images) if c.dataset == frames.data_set(dataset)}
     arms = sorted(frames.arms.values(), key=lambda a: -a.fraction)
     rows, gaps = [], {}
     for line, arm in enumerate(arms):
-        own = means[means["arm"] == arm.name]
-        rows.append(_row(arm, own, heads, published))
+        rows.append(_row(arm, cells, heads, published))
         for at in heads:
             cell = published.get((arm.name, at))
-            seeds = [int(s) for s in own.loc[own["at"] == at, "seed"].unique()]
+            seeds = [s for metric in DIGITS for s in cells.get((arm.name, at, metric), ())]
             lacking = "; ".join(f"seed {s} {why}" for s, why in missing_seeds(frames, arm.name, at, seeds))
             if reason := lacking or (cell.reason if cell else ""):
                 gaps[line, f"psnr {at}"] = reason
@@ -58,7 +54,10 @@ def paper_table(images: Images, dataset: str) -> Table:
 
 
 def _row(
-    arm: Arm, own: pd.DataFrame, heads: list[str], published: dict[tuple[str, str], QualityCell]
+    arm: Arm,
+    cells: dict[tuple[str, str, str], Values],
+    heads: list[str],
+    published: dict[tuple[str, str], QualityCell],
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "data": f"{percent(arm.fraction)} of the training blocks",
@@ -72,8 +71,7 @@ def _row(
         cell = published.get((arm.name, at))
         compared = cell is not None and cell.measured is not None
         for metric in DIGITS:
-            values = own.loc[(own["at"] == at) & (own["metric"] == metric), "value"]
-            measured = float(values.mean()) if len(values) else NAN
+            measured, _ = mean_and_spread(cells.get((arm.name, at, metric), {}).values())
             known = cell.published[metric] if cell else NAN
             row |= {f"{metric} {at}": measured, f"{metric} {at} published": known}
             row[f"{metric} {at} difference"] = measured - known if compared else NAN

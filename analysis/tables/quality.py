@@ -8,22 +8,22 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, cell_means, missing_seeds, ratio_labels
+from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, ratio_labels
 from analysis.numbers import DIGITS, plural
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
 from analysis.tables.table import Column, Interval, Number, Pair, Table, Text
 
-NAN = float("nan")
 Gaps = dict[tuple[int, str], str]
+Cells = dict[tuple[str, str, str], Values]
 
 
 def quality_table(images: Images, comparisons: Sequence[Comparison], dataset: str) -> Table:
     """PSNR and SSIM of every arm on one test set (best checkpoint), the initial estimate as first line of each family."""
     frames = images.frames
     heads = _heads(frames)
-    cells = _lookup(cell_means(images.values), dataset)
-    initial = _lookup(cell_means(images.initial), dataset)
+    cells = by_cell(images.cells, dataset)
+    initial = by_cell(images.initial_cells, dataset)
     differences = {c.arm: c for c in comparisons if c.dataset == dataset and c.metric == "psnr"}
     rows: list[dict[str, Any]] = []
     gaps: Gaps = {}
@@ -58,17 +58,10 @@ def _heads(frames: StudyFrames) -> list[str]:
     return ratios if len(ratios) == 1 else [*ratios, AVERAGE]
 
 
-def _lookup(cells: pd.DataFrame, dataset: str) -> dict[tuple[str, str, str], pd.Series]:
-    """(arm, at, metric) -> values by seed."""
-    rows = cells[cells["dataset"] == dataset]
-    groups = rows.groupby(["arm", "at", "metric"], sort=False, observed=True)
-    return {(str(a), str(at), str(m)): g.set_index("seed")["value"] for (a, at, m), g in groups}
-
-
 def _network_row(
     frames: StudyFrames,
     arm: str,
-    cells: dict[tuple[str, str, str], pd.Series],
+    cells: Cells,
     heads: list[str],
     difference: Comparison | None,
 ) -> dict[str, Any]:
@@ -84,10 +77,8 @@ def _network_row(
     }
     for at in heads:
         for metric in DIGITS:
-            values = cells.get((arm, at, metric), pd.Series(dtype=float))
-            row[f"{metric} {at}"] = float(values.mean()) if len(values) else NAN
-            row[f"{metric} {at} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
-    row["seeds"] = len(cells.get((arm, heads[-1], "psnr"), []))
+            row[f"{metric} {at}"], row[f"{metric} {at} sd"] = mean_and_spread(cells.get((arm, at, metric), {}).values())
+    row["seeds"] = len(cells.get((arm, heads[-1], "psnr"), ()))
     known = difference if difference is not None and difference.seeds else None
     row |= {k: getattr(known, k) if known else NAN for k in ("mean", "low", "high", "boot_low", "boot_high", "p_holm")}
     return row
@@ -96,7 +87,7 @@ def _network_row(
 def _initial_rows(
     frames: StudyFrames,
     members: list[str],
-    initial: dict[tuple[str, str, str], pd.Series],
+    initial: Cells,
     heads: list[str],
 ) -> list[dict[str, Any]]:
     """One line per distinct initial estimate of a family: one, unless its arms start from different ones."""
@@ -113,13 +104,10 @@ def _initial_rows(
     return [r | {"arm": ""} for r in found]
 
 
-def _gaps(
-    frames: StudyFrames, arm: str, line: int, cells: dict[tuple[str, str, str], pd.Series], heads: list[str]
-) -> Gaps:
+def _gaps(frames: StudyFrames, arm: str, line: int, cells: Cells, heads: list[str]) -> Gaps:
     gaps: Gaps = {}
     for at in heads:
-        there = [int(s) for s in cells.get((arm, at, "psnr"), pd.Series(dtype=float)).index]
-        if lacking := missing_seeds(frames, arm, at, there):
+        if lacking := missing_seeds(frames, arm, at, there := list(cells.get((arm, at, "psnr"), ()))):
             reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)
             gaps[line, f"psnr {at}"] = f"{len(there)} of {plural(len(frames.plan.seeds), 'seed')}: {reasons}"
     return gaps

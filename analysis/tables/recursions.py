@@ -8,14 +8,21 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, cell_means, missing_seeds, recursion_cells, swept_arms
+from analysis.measures import (
+    AVERAGE,
+    NAN,
+    Values,
+    by_cell,
+    mean_and_spread,
+    missing_seeds,
+    recursion_cells,
+    swept_arms,
+)
 from analysis.numbers import DIGITS
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
 from analysis.tables.table import Interval, Number, Table, Text
 from rdun.config import Fixed
-
-NAN = float("nan")
 
 
 def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: str) -> Table:
@@ -24,15 +31,14 @@ def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: st
     arms = sorted(frames.arms.values(), key=lambda a: (frames.families().index(a.family), *_design(a)))
     if len({_design(a) for a in arms}) < 2:
         arms = []
-    means = cell_means(images.values)
-    means = means[(means["dataset"] == dataset) & (means["at"] == AVERAGE)]
+    cells = by_cell(images.cells, dataset)
     found = {c.arm: c for c in comparisons if c.dataset == dataset}
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for line, arm in enumerate(arms):
-        own = means[means["arm"] == arm.name]
+        own = {metric: cells.get((arm.name, AVERAGE, metric), {}) for metric in DIGITS}
         rows.append(_design_row(arm, own, found.get(arm.name)))
-        if lacking := missing_seeds(frames, arm.name, AVERAGE, [int(s) for s in own["seed"].unique()]):
+        if lacking := missing_seeds(frames, arm.name, AVERAGE, [s for values in own.values() for s in values]):
             gaps[line, "psnr"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
     return Table(
         name=f"designs-{dataset}",
@@ -83,7 +89,7 @@ def _counts(counts: tuple[int, ...]) -> str:
     return str(counts[0]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
 
 
-def _design_row(arm: Arm, own: pd.DataFrame, found: Comparison | None) -> dict[str, Any]:
+def _design_row(arm: Arm, own: dict[str, Values], found: Comparison | None) -> dict[str, Any]:
     config, known = arm.configs[0], found if found is not None and found.seeds else None
     row: dict[str, Any] = {
         "family": arm.family,
@@ -98,9 +104,7 @@ def _design_row(arm: Arm, own: pd.DataFrame, found: Comparison | None) -> dict[s
         "verdict": found.verdict if found else "",
     }
     for metric in DIGITS:
-        values = own.loc[own["metric"] == metric, "value"]
-        row |= {metric: float(values.mean()) if len(values) else NAN}
-        row[f"{metric} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
+        row[metric], row[f"{metric} sd"] = mean_and_spread(own[metric].values())
     return row | {k: getattr(known, k) if known else NAN for k in ("mean", "low", "high")}
 
 

@@ -7,6 +7,7 @@ import re
 import pandas as pd
 from markupsafe import Markup, escape
 
+from analysis.numbers import GAP
 from analysis.tables.table import Column, Span, Table, anchor
 
 _LATEX = {
@@ -63,7 +64,7 @@ def _harmless(value: object) -> object:
 def to_markdown(table: Table) -> str:
     """A pipe table with title, caption and notes."""
     heads = [markdown_text(_head(c)) for c in table.columns]
-    rows = [["".join(_markdown_span(s) for s in cell) for cell in line] for line in table.cells()]
+    rows = [["".join(_markdown_span(s) for s in cell) for cell in line] for line in table.cells]
     align = [c.align for c in table.columns]
     if table.group:
         heads, align = [markdown_text(table.group.capitalize()), *heads], ["left", *align]
@@ -97,7 +98,7 @@ def to_latex(table: Table) -> str:
     ]
     lines += [" & ".join(latex_text(_head(c)) for c in table.columns) + r" \\"]
     last: str | None = None
-    for group, line in zip(table.group_heads(), table.cells(), strict=True):
+    for group, line in zip(table.group_heads(), table.cells, strict=True):
         if group != last:
             lines += [
                 r"\midrule",
@@ -124,7 +125,7 @@ def to_html(table: Table) -> Markup:
     )
     body = Markup("")
     last: str | None = None
-    for place, (group, line) in enumerate(zip(table.group_heads(), table.cells(), strict=True)):
+    for place, (group, line) in enumerate(zip(table.group_heads(), table.cells, strict=True)):
         if group != last:
             body += Markup("</tbody><tbody>") if last is not None else Markup("<tbody>")
             if group:
@@ -146,7 +147,7 @@ def to_html(table: Table) -> Markup:
 def _html_cell(table: Table, line: int, position: int, cell: list[Span]) -> Markup:
     content = Markup("").join(_html_span(table, s) for s in cell if not s.note)
     trials = table.links.get((line, table.columns[position].keys[0]))
-    if trials and any(character.isdigit() for character in content.striptags()):
+    if trials and content.striptags() != GAP:
         content = _html_link(content, trials)
     content += Markup("").join(_html_span(table, s) for s in cell if s.note)
     if position == 0:
@@ -156,9 +157,8 @@ def _html_cell(table: Table, line: int, position: int, cell: list[Span]) -> Mark
 
 def _html_link(content: Markup, trials: tuple[str, ...]) -> Markup:
     """Leads to the first trial; the others of an arm stand below it, and are named in the title."""
-    return Markup('<a class="trials" href="#{}" title="{}">{}</a>').format(
-        anchor(trials[0]), "Trials " + ", ".join(trials), content
-    )
+    title = ("Trial " if len(trials) == 1 else "Trials ") + ", ".join(trials)
+    return Markup('<a class="trials" href="#{}" title="{}">{}</a>').format(anchor(trials[0]), title, content)
 
 
 def _html_span(table: Table, span: Span) -> Markup:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from analysis.importance import Importance
+from analysis.importance import PARTS, Importance
 from analysis.numbers import plural
 from analysis.search_words import chosen, quantity, setting
 from analysis.searches import COSTS, NAN, Baseline, SearchFrames
-from analysis.tables.table import Column, Number, Table, Text
+from analysis.tables.table import Column, Interval, Number, Table, Text
 from rdun.results import SearchTrial
 
 TOP = 10
@@ -34,7 +35,7 @@ def best_table(frames: SearchFrames) -> Table:
         if several
         else f"The best {plural(len(shown), 'setting')}"
     )
-    return Table(
+    table = Table(
         name="best",
         title="Pareto set" if several else "Best settings",
         caption=(
@@ -47,18 +48,30 @@ def best_table(frames: SearchFrames) -> Table:
         group="kind" if frames.baselines else "",
         gaps=gaps,
     )
+    return replace(table, links=_links(table))
+
+
+def _links(table: Table) -> dict[tuple[int, str], tuple[str, ...]]:
+    """Every line leads from its name and its numbers to its trial."""
+    linked = [c.keys[0] for c in table.columns if not isinstance(c, Text) or c.key == "trial"]
+    return {(line, key): (f,) for line, f in enumerate(fingerprints(table)) if f for key in linked}
+
+
+def fingerprints(table: Table) -> list[str]:
+    """Those of the lines of a table of settings; empty where a setting has no trial."""
+    return [str(f) for f in table.frame["fingerprint"]] if len(table.frame) else []
 
 
 def trials_table(frames: SearchFrames) -> Table:
-    """All suggestions in the order they were made, with state and reason."""
-    rows = [_row(frames, t) for t in frames.record.trials]
+    """All suggestions in the order they were made, with state and reason, then the baselines."""
+    rows = [_row(frames, t) for t in frames.record.trials] + [_baseline_row(frames, b) for b in frames.baselines]
     return Table(
         name="trials",
         title="All trials",
         caption=(
             "In the order they were suggested. Infeasible: against a constraint, never trained. Duplicate: the same setting as "
             "an earlier trial, whose end it has. Running: in work, or cut off and to be continued. Stopped early: not trained to "
-            "the end, by the rule under How it was made; nothing else counts it."
+            "the end, by the rule under How it was made; nothing else counts it. Baselines stand last."
         ),
         frame=pd.DataFrame(rows),
         columns=(
@@ -79,11 +92,19 @@ def importance_table(found: Sequence[Importance], frames: SearchFrames) -> Table
         caption=(
             f"For {quantity(frames.quantities[0]).name}, by PED-ANOVA over {plural(len(frames.complete()), 'complete trial')}: "
             "how much the best quarter of the trials (at least five) differs from all trials in this parameter, as a share "
-            "of the sum. It says where good settings lie, not in which direction, and with few trials it is rough."
+            "of the sum. It says where good settings lie, not in which direction. Without a tenth: smallest and largest share "
+            f"when each of {PARTS} tenths of the trials is left out; a wide range means too few trials. No random numbers: the "
+            "same at every call."
         ),
         frame=pd.DataFrame(
             [
-                {"parameter": i.parameter, "space": frames.record.space[i.parameter], "share": 100 * i.share}
+                {
+                    "parameter": i.parameter,
+                    "space": frames.record.space[i.parameter],
+                    "share": 100 * i.share,
+                    "low": 100 * i.low,
+                    "high": 100 * i.high,
+                }
                 for i in found
             ]
         ),
@@ -91,6 +112,7 @@ def importance_table(found: Sequence[Importance], frames: SearchFrames) -> Table
             Text(key="parameter", header="Parameter"),
             Text(key="space", header="Values"),
             Number(key="share", header="Share", unit="%", digits=0),
+            Interval(low="low", high="high", header="Without a tenth", unit="%", digits=0, signed=False),
         ),
     )
 
@@ -130,7 +152,7 @@ def _baseline_row(frames: SearchFrames, baseline: Baseline) -> dict[str, Any]:
     row: dict[str, Any] = {
         "kind": "Baselines",
         "trial": baseline.name,
-        "state": "",
+        "state": "baseline",
         "reason": baseline.tested.reason,
         "setting": "",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 import pandas as pd
@@ -189,6 +190,7 @@ class Table:
         """The distinct reasons of gaps, in order; note i is `reasons()[i - 1]`."""
         return list(dict.fromkeys(self.gaps.values()))
 
+    @cached_property
     def cells(self) -> list[list[list[Span]]]:
         """All cells as spans, line by line."""
         rows: list[Row] = [{str(k): v for k, v in r.items()} for r in self.frame.to_dict("records")]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.answer import _disagreement
+from analysis.findings import undecided
 from analysis.numbers import listed
 from analysis.statistics import bootstrap_interval, crossed_interval, crossed_p, holm, t_estimate
 from analysis.statistics.intervals import cautious_p
@@ -150,5 +150,8 @@ def test_the_reports_verdicts_are_seldom_wrong_about_other_images_either() -> No
 def test_words_for_a_difference_on_these_images_only() -> None:
     """Two images that differ, seeds that agree: decided for these images, not for all; before and after Holm."""
     assert cautious_p(np.array([[0.1, 0.9], [0.1, 0.9], [0.11, 0.9]])) > 0.05
-    assert _disagreement(0.2, 0.4) == "its own interval excludes zero, that for all images does not"
-    assert _disagreement(0.02, 0.1).endswith("the correction for several comparisons does not")
+    assert undecided(0.01, 0.2, 0.4) == "undecided: its own interval excludes zero, that for all images does not"
+    assert undecided(0.01, 0.02, 0.1) == (
+        "undecided after Holm: its own interval excludes zero, the correction for several comparisons does not"
+    )
+    assert undecided(0.2, 0.3, 0.4) == undecided(float("nan"), float("nan"), float("nan")) == "undecided"

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.factor_words import factor_sentences
 from analysis.frames import StudyFrames
+from analysis.numbers import number
 from analysis.statistics import compare_arms, main_effects
 from analysis.statistics.factorial import contrasts, grids
 from analysis.statistics.paired import Images
@@ -62,11 +64,29 @@ def test_factorial_effects_are_those_of_the_truth(tmp_path: Path) -> None:
     assert "Main effects of factors" in text and "Difference between settings" in text
 
 
+def test_every_effect_has_a_sentence_with_its_interval(tmp_path: Path) -> None:
+    frames = _grid(tmp_path)
+    effects = main_effects(frames, compare_arms(Images(frames)))
+    first, second, together = factor_sentences(frames, effects)
+    start = "rfmu “yes” instead of “no” changes test PSNR by "
+    assert second.startswith(start + number(effects[1].estimate.mean, signed=True))
+    assert "averaged over 2 combinations of the other factors (95\u00a0% interval +0.4" in second
+    assert first.startswith("recursion “random” instead of “fixed”") and second.endswith("4 seeds): higher.")
+    amount = number(effects[2].estimate.mean)
+    assert f"by {amount}\u00a0dB more with rfmu “yes” than with “no” (95\u00a0% interval" in together
+    turned = replace(effects[2], estimate=effects[2].estimate._replace(mean=-0.3))
+    assert "by 0.30\u00a0dB less with rfmu" in factor_sentences(frames, [turned])[0]
+
+
 def test_a_grid_with_a_missing_arm_has_no_effect_and_says_so(tmp_path: Path) -> None:
     lost = {("COAST, recursive, 100 %", seed): ("failed", "no space") for seed in range(4)}
     frames = _grid(tmp_path, lost)
     effects = main_effects(frames, compare_arms(Images(frames)))
     assert [e.verdict for e in effects] == ["no data"] * 3
+    assert factor_sentences(frames, effects)[2] == (
+        "recursion “random” instead of “fixed” × rfmu “yes” instead of “no”: no data "
+        "(COAST, recursive, 100 %, seed 0: failed: no space)."
+    )
     assert effects_table(frames, effects, "photographs-test").reasons() == [
         "COAST, recursive, 100 %, seed 0: failed: no space"
     ]

@@ -39,11 +39,11 @@ def test_table_1_shows_the_published_value_its_difference_and_the_verdict_in_eac
     assert [c.header for c in table.columns] == [
         "Model", "Configuration", "Layers × recursions", *(f"{r}\u00a0%" for r in (10, 20, 30, 40, 50)), "Average", "Parameters",
     ]  # fmt: skip
-    first, second = ("".join(s.text for s in line[3]) for line in table.cells())
+    first, second = ("".join(s.text for s in line[3]) for line in table.cells)
     assert first == "26.29 / 0.7378 [published 26.24 / 0.7378, +0.05 / 0.0000: reproduced]"
     assert second.endswith("\u22120.40 / 0.0000: deviates]")
-    assert [line[3][0].bold for line in table.cells()] == [True, False]
-    average = "".join(s.text for s in table.cells()[0][8])
+    assert [line[3][0].bold for line in table.cells] == [True, False]
+    average = "".join(s.text for s in table.cells[0][8])
     assert "published 30.71 /" in average and "reproduced" in average
     assert table.group_heads() == ["100\u00a0% of the training blocks"] * 2 and not table.gaps
     latex = to_latex(table)
@@ -62,7 +62,7 @@ def test_best_is_sought_within_a_data_fraction(tmp_path: Path) -> None:
     )  # fmt: skip
     table = paper_table(Images(load(write_study(tmp_path, truth))), SET)
     assert table.group_heads() == ["100\u00a0% of the training blocks"] * 4 + ["10\u00a0% of the training blocks"] * 4
-    bold = [line[3][0].bold for line in table.cells()]
+    bold = [line[3][0].bold for line in table.cells]
     assert (sum(bold[:4]), sum(bold[4:])) == (1, 1)
     values = table.frame["psnr 10\u00a0%"]
     assert bold[int(np.argmax(values[:4]))] and bold[4 + int(np.argmax(values[4:]))]
@@ -75,7 +75,7 @@ def test_a_small_study_shows_no_difference_and_every_gap_its_reason(tmp_path: Pa
     holes = {(RECURSIVE, seed): ("failed", "no space") for seed in (0, 1)}
     truth = replace(TRUTH, as_published=False, statuses=holes)
     table = paper_table(Images(load(_study(tmp_path, truth, {BASE: -5.0, RECURSIVE: -5.0}))), "bsd68")
-    base, recursive = ("".join(s.text for s in line[3]) for line in table.cells())
+    base, recursive = ("".join(s.text for s in line[3]) for line in table.cells)
     assert base.endswith("[published 26.24 / 0.7378: not run]") and recursive.startswith("– [published")
     assert table.frame[[c for c in table.frame if "difference" in str(c)]].isna().all(axis=None)
     assert table.reasons() == [NOT_AS_PUBLISHED, "seed 0 failed: no space; seed 1 failed: no space"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from analysis.answer import answer
+from analysis import report as module
+from analysis.answer import answer, comparison_sentence, headline
 from analysis.provenance import provenance
-from analysis.report import write_report
+from analysis.report import build, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
@@ -184,6 +186,14 @@ def test_figures_and_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> 
     assert (study[0] / "tables/timing.tex").exists() and (study[0] / "figures/learning.svg").exists()
 
 
+def test_helpers_draw_the_same_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), images=("a.png", "b.png"), epochs=2)
+    frames = load(write_study(tmp_path, truth))
+    alone = build(frames).figures
+    monkeypatch.setattr(module, "MANY_ARMS", 1)
+    assert build(frames).figures == alone and len(alone) > 3
+
+
 def test_every_trial_has_one_address(page: tuple[_Page, str, Path], whole: tuple[Path, Store]) -> None:
     ids = [a["id"] for _, a in page[0].tags if a.get("id")]
     assert len(ids) == len(set(ids)), "ids are unique"
@@ -237,6 +247,22 @@ def test_the_answer_says_no_more_than_the_numbers(
     assert expected in found.headline
     assert "3 seeds)" in found.headline
     assert len(found.lines) == 1
+
+
+def test_the_headline_says_where_holm_alone_leaves_it_undecided(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    plain = compare_arms(Images(frames))[:3]
+    none = [replace(c, p=0.5, p_all=0.5, p_holm=1.0, boot_low=-1.0, boot_high=1.0) for c in plain]
+    held = [replace(c, p=0.02, p_all=0.03, p_holm=0.09, boot_low=0.1, boot_high=0.3) for c in plain]
+    assert headline(frames, none, []).startswith("Undecided at this scale: none of the 3 differences")
+    start = "Undecided after Holm: of 3 differences of test PSNR to the base arm, 1 would be decided alone"
+    assert headline(frames, [held[0], *none[1:]], []).startswith(start)
+    both = [replace(held[0], p_holm=0.01), held[1], none[2]]
+    assert headline(frames, both, []).endswith("; the other 2 differences are undecided (1 of them after Holm).")
+    assert headline(frames, both[:2], []).endswith("; the other difference is undecided after Holm.")
+    assert comparison_sentence(frames, both[1]).endswith(
+        "undecided after Holm: its own interval excludes zero, the correction for several comparisons does not."
+    )
 
 
 def test_provenance_tolerates_missing_and_unknown_keys(whole: tuple[Path, Store]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.figures.importance import draw_importance, importance_info
 from analysis.figures.search import draw_search, search_info
 from analysis.importance import importances
 from analysis.search_answer import search_answer
@@ -138,6 +140,7 @@ def test_another_protocol_is_a_gap_and_not_a_number(tmp_path: Path) -> None:
 def test_importance_is_stable_and_finds_what_matters(tmp_path: Path) -> None:
     record = SearchRecord.load(Folder(write_search(tmp_path, many(40))[0]))
     found = importances(record)
+    assert all(0 <= i.low <= i.share <= i.high <= 1 for i in found) and found[0].low > found[1].high
     assert found == importances(record) and sum(i.share for i in found) == pytest.approx(1)
     assert [i.parameter for i in found] == ["high", "layers"] and found[0].share > 0.7
     assert importances(replace(record, trials=record.trials[:9])) == []
@@ -147,6 +150,43 @@ def test_importance_is_stable_and_finds_what_matters(tmp_path: Path) -> None:
     ]
     first = {d: importances(replace(record, trials=uneven, objectives=g))[0].parameter for d, g in goals.items()}
     assert first == {"maximize": "high", "minimize": "layers"}  # the lowest values lie at one layer
+
+
+def test_importance_is_drawn_as_computed(tmp_path: Path) -> None:
+    home, store = write_search(tmp_path, many(24))
+    found = importances(SearchRecord.load(Folder(home)))
+    info = importance_info(found)
+    assert [b.parameter for b in info.bars] == [i.parameter for i in found]
+    assert [b.share for b in info.bars] == [100 * i.share for i in found]
+    ax = draw_importance(info).axes[0]
+    assert [patch.get_width() for patch in ax.patches] == [b.share for b in info.bars]  # type: ignore[attr-defined]
+    assert [t.get_text() for t in ax.get_yticklabels()] == [i.parameter for i in found]
+    page = write_search_report(home, store).path.read_text()
+    figure = page[page.index('<figure id="figure-importance">') :]
+    for words in ("PED-ANOVA over 24 complete trials", "tenths of the trials is left out", "every call gives the same"):
+        assert (
+            words in figure[: figure.index(">", figure.index("<svg"))]
+            and words in figure[figure.index("<figcaption>") :]
+        )
+    assert {p.name for p in (home / "figures").iterdir()} >= {f"importance.{e}" for e in ("png", "svg", "pdf")}
+
+
+def test_importance_with_parameters_that_few_trials_have(tmp_path: Path) -> None:
+    """Leaving a tenth out may leave no trial with a parameter."""
+    extra = [replace(t, values=t.values | ({"rare": t.number} if t.number in (3, 13) else {})) for t in many(14)]
+    found = {i.parameter: i for i in importances(SearchRecord.load(Folder(write_search(tmp_path, extra)[0])))}
+    assert set(found) >= {"high", "layers"} and all(0 <= i.low <= i.share <= i.high for i in found.values())
+
+
+def test_every_setting_leads_to_its_trial(tmp_path: Path) -> None:
+    trials = [*points(), replace(points()[1], number=6, state="duplicate"), unfinished(7, "infeasible", "too large")]
+    page = write_search_report(*write_search(tmp_path, trials, baselines={"unrolled": (29.8, 8000)})).path.read_text()
+    ids, links = re.findall(r'<tr id="(trial-[^"]+)"', page), set(re.findall(r'href="#(trial-[^"]+)"', page))
+    assert ids == [f"trial-trial{n:03d}" for n in range(6)] + ["trial-base0"]
+    assert links == {"trial-trial000", "trial-trial001", "trial-trial002", "trial-base0"}
+    row = page[page.index('href="#trial-trial001" title="Trial trial001">1</a>') :]
+    assert ">31.00</a>" in row[: row.index("</tr>")]
+    assert len(re.findall(r"<tr", page[page.index('id="trial-table"') :])) == 1 + 8 + 1, "head, suggestions, baseline"
 
 
 def test_values_of_any_kind_have_an_importance(tmp_path: Path) -> None:
@@ -166,7 +206,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     trials.append(unfinished(9, "failed", evil))
     home, store = write_search(tmp_path, trials, title=evil, question=evil, baselines={evil: (29.8, 8000)})
     page = write_search_report(home, store).path.read_text()
-    assert "<script" not in page and "&lt;script&gt;" in page
+    assert page.count("<script") == 1 and "<script>alert" not in page and "&lt;script&gt;" in page
     assert "<script" not in (home / "report.md").read_text()
     for ending in ("png", "svg", "pdf"):
         assert (home / "figures" / f"search.{ending}").stat().st_size > 1000

@@ -90,7 +90,7 @@ def small() -> Table:
 
 
 def test_best_is_sought_in_each_group_without_the_baseline(small: Table) -> None:
-    bold = [[s.text for c in line for s in c if s.bold] for line in small.cells()]
+    bold = [[s.text for c in line for s in c if s.bold] for line in small.cells]
     assert bold == [[], ["0.8000"], ["26.00", "26.00"], []]
 
 

@@ -54,7 +54,7 @@ def test_rows_and_labels(traced: StudyFrames) -> None:
     low, high = figure.axes[4].get_ylim()
     assert low > 1e-4 and high > 0.3  # the exact fit at t = 0 does not stretch the axis
     assert save_figure(figure)["pdf"].startswith(b"%PDF")
-    bare = info._replace(panels=info.panels[:1])
+    bare = info._replace(panels=info.panels[:1], across=2)
     assert not bare.modulated and len(draw_traces(bare).axes) == 4  # two rows, the second column empty
 
 
@@ -65,9 +65,18 @@ def test_collapses_do_not_flatten_the_other_lines(traced: StudyFrames) -> None:
     assert 20 < low < 22 and high > 27
 
 
-def test_many_arms_are_cut_into_figures(traced: StudyFrames, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COLUMNS", 3)
-    assert [len(i.panels) for i in traces_infos(traced, DATASET)] == [3, 1]
+@pytest.mark.parametrize(("columns", "cut"), [(3, [2, 2]), (2, [2, 2]), (4, [4])])
+def test_many_arms_are_cut_into_figures_of_equal_panels(
+    traced: StudyFrames, monkeypatch: pytest.MonkeyPatch, columns: int, cut: list[int]
+) -> None:
+    monkeypatch.setattr(module, "COLUMNS", columns)
+    infos = traces_infos(traced, DATASET)
+    assert [len(i.panels) for i in infos] == cut and {i.across for i in infos} == {cut[0]}
+
+
+def test_a_last_figure_with_fewer_panels_has_panels_of_the_same_size(traced: StudyFrames) -> None:
+    (info,) = traces_infos(traced, DATASET)
+    assert len(draw_traces(info._replace(panels=info.panels[3:])).axes) == len(draw_traces(info).axes)
 
 
 def test_trials_without_traces_have_no_figure(holed: tuple[Path, Store]) -> None:

@@ -1,0 +1,100 @@
+"""A difference in words: its name, its mean with interval, and what may be said about it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from analysis.frames import StudyFrames
+from analysis.numbers import NBSP, number, plural
+from analysis.statistics import Comparison, Effect
+from analysis.statistics.corrections import LEVEL, held_back
+
+VERDICTS = {
+    "higher": "higher",
+    "lower": "lower",
+    "equal": "no difference at all: the trials gave equal images",
+    "no data": "no data",
+}
+
+
+class Finding(NamedTuple):
+    """A comparison, or an effect over several.
+
+    Attributes:
+        mean, low, high: in dB, over `seeds` seeds.
+        held_back: whether it is undecided because of Holm's correction alone.
+        verdict: in words.
+    """
+
+    name: str
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    decided: bool
+    held_back: bool
+    verdict: str
+
+    @staticmethod
+    def of_effect(frames: StudyFrames, e: Effect) -> Finding:
+        verdict = e.verdict.partition(":")[0]
+        if verdict == "undecided":
+            verdict = undecided(e.estimate.p, e.p_all, e.p_holm)
+        return Finding(
+            name=e.name + on(frames, e.dataset),
+            mean=e.estimate.mean,
+            low=e.estimate.low,
+            high=e.estimate.high,
+            seeds=e.estimate.n,
+            decided=e.verdict in ("higher", "lower"),
+            held_back=held_back(e.p_all, e.p_holm, e.boot_low, e.boot_high),
+            verdict=verdict,
+        )
+
+    @staticmethod
+    def of_comparison(frames: StudyFrames, c: Comparison) -> Finding:
+        verdict = VERDICTS.get(c.verdict) or undecided(c.p, c.p_all, c.p_holm)
+        return Finding(
+            name=compared(frames, c),
+            mean=c.mean,
+            low=c.low,
+            high=c.high,
+            seeds=len(c.seeds),
+            decided=c.decided,
+            held_back=held_back(c.p_all, c.p_holm, c.boot_low, c.boot_high),
+            verdict="undecided: one seed" if len(c.seeds) == 1 else verdict,
+        )
+
+    def words(self) -> str:
+        """ "recursive minus unrolled: +0.10 dB (95 % interval ...)"."""
+        return f"{self.name}: {number(self.mean, signed=True)}{NBSP}dB{bounds(self.low, self.high, self.seeds)}"
+
+
+def undecided(p: float, p_all: float, p_holm: float) -> str:
+    """ "undecided", and what speaks against it where its own interval over seeds excludes zero."""
+    if not p < LEVEL:
+        return "undecided"
+    if p_all >= LEVEL:
+        return "undecided: its own interval excludes zero, that for all images does not"
+    if p_holm >= LEVEL:
+        return "undecided after Holm: its own interval excludes zero, the correction for several comparisons does not"
+    return "undecided: its own interval excludes zero, the bootstrap over images does not"
+
+
+def bounds(low: float, high: float, seeds: int) -> str:
+    """ " (95 % interval +0.05 to +0.15 dB, 3 seeds)"."""
+    if seeds < 2:
+        return " (one seed, no interval)"
+    return f" (95{NBSP}% interval {number(low, signed=True)} to {number(high, signed=True)}{NBSP}dB, {plural(seeds, 'seed')})"
+
+
+def compared(frames: StudyFrames, c: Comparison) -> str:
+    """Family, arm and base arm."""
+    family = frames.arms[c.arm].family
+    pair = f"“{frames.arms[c.arm].treatment}” minus “{frames.arms[c.versus].treatment}”"
+    return (f"{family}, {pair}" if family else pair) + on(frames, c.dataset)
+
+
+def on(frames: StudyFrames, dataset: str) -> str:
+    """Names the test set where there are several."""
+    return f" on {dataset}" if len(frames.test_sets) > 1 else ""
