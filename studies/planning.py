@@ -66,7 +66,7 @@ def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, pr
     from rdun import plan as planning
     from rdun.results import Folder
 
-    runs = Folder(Path(store.path).parent)
+    runs = Folder(store.path.rpartition("/")[0])
     known = [*planning.past_runs(store, place), *planning.read_probes(runs)]
     if probe:
         here = [m for m in known if (m.device, m.threads) == (place.device, place.threads)]

@@ -27,11 +27,11 @@ from studies.session import (
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.plan import Plan
-    from rdun.results import Keep, Store
+    from rdun.results import Keep, Runs, Store
     from rdun.study import Study
 
 
-def run_study(study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry_run: bool, keep: Keep) -> None:
+def run_study(study: Study, runs: Runs, cpus: int | None, asked: Asked, *, dry_run: bool, keep: Keep) -> None:
     """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C.
 
     A dry run makes every check that a run makes, and ends there.
@@ -39,19 +39,18 @@ def run_study(study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry
     from analysis.reference import check_places
     from rdun.data.download import provide
     from rdun.plan import check_checkpoints, check_store, make_plan
-    from rdun.results import Folder, Lease, Store
+    from rdun.results import Lease
 
     check_places({arm.name: arm.published for arm in study.arms})
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
-    store, home = Store(folder / "trials"), folder / "studies" / study.name
-    plan = make_plan(study, store, precision())
-    lay_out(plan, store, home, cpus, asked, dry_run=dry_run)
-    check_checkpoints(plan, store)
-    check_store(plan, str(folder), write=not dry_run)
-    if dry_run:
-        return
-    with Lease(Folder(home)):
-        incomplete = _train_and_report(plan, store, home, cpus, keep)
+    plan, incomplete = make_plan(study, runs.store, precision()), False
+    with runs.kept(study.name, write=not dry_run) as home:
+        lay_out(plan, runs.store, home, cpus, asked, dry_run=dry_run)
+        check_checkpoints(plan, runs.store)
+        check_store(plan, runs.place, write=not dry_run)
+        if not dry_run:
+            with Lease(runs.folder(study.name)):
+                incomplete = _train_and_report(plan, runs.store, home, cpus, keep)
     if incomplete:
         sys.exit(1)
 
@@ -93,11 +92,11 @@ def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[
     from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
     with cluster(cpus=cpus) as capacity:
-        trial_resources(plan.study.resources, capacity)
+        unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"
 
         def train() -> str:
             try:
-                with Progress(plan, store) as progress:
+                with Progress(plan, store, unit=unit) as progress:
                     run_trials(plan, store, progress, capacity)
             except KeyboardInterrupt:
                 return INTERRUPTED
@@ -114,18 +113,16 @@ def _mark(plan: Plan, store: Store, halted: str) -> None:
     mark_unfinished((trial.fingerprint for trial in plan.missing()), store, interrupted=bool(halted), reason=halted)
 
 
-def from_results(study: Study, folder: Path, sync: bool) -> None:
+def from_results(study: Study, runs: Runs, sync: bool) -> None:
     """Rebuilds the report of a study, and with `sync` the tracker's copy, from the trial directories."""
-    from rdun.results import Store
-
-    store, home = Store(folder / "trials"), folder / "studies" / study.name
-    if not (home / "plan.json").is_file():
-        raise ValueError(
-            f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"
-        )
-    report = _write_report(home, store)
-    if sync:
-        copy_to_tracker(home, store, report.answer)
+    with runs.kept(study.name) as home:
+        if not (home / "plan.json").is_file():
+            raise ValueError(
+                f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"
+            )
+        report = _write_report(home, runs.store)
+        if sync:
+            copy_to_tracker(home, runs.store, report.answer)
     click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 

@@ -145,5 +145,8 @@ def print_tracker(uri: str) -> None:
     """Where to look at the tracker."""
     from rdun.tracking import without_password
 
-    local = f"make ui, or in the venv at {ROOT}: mlflow ui"
-    click.echo(f"Tracker: {local if uri.startswith('sqlite') else without_password(uri)}")
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        where = f"make ui, or in the venv at {ROOT}: mlflow ui"
+    else:
+        where = f"mlflow ui --backend-store-uri {uri}" if uri.startswith("sqlite") else without_password(uri)
+    click.echo(f"Tracker: {where}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import ray
 
 from rdun.cli import interruptible
 from rdun.study import Resources
+from rdun.tuning.waiting import first_worker
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ class Capacity:
 
 
 @contextlib.contextmanager
-def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capacity]:
+def cluster(
+    cpus: int | None = None, gpus: float | None = None, tell: Callable[[str], None] = print
+) -> Iterator[Capacity]:
     """Connects to the cluster of RAY_ADDRESS, or starts a private one on this machine, never somebody else's.
 
     Args:
         cpus, gpus: size of a private cluster; None: what the machine has.
+        tell: is told what is waited for where machines are started on demand.
     """
     address = os.environ.get("RAY_ADDRESS")
     for name in ("ray", "ray.tune", "ray.train"):
@@ -59,6 +63,7 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
     with contextlib.ExitStack() as stack:
         stack.callback(ray.shutdown)
         stack.enter_context(interruptible())  # once more: Ray ends the process at SIGTERM without a word
+        first_worker(tell)
         yield _capacity(address or "local")
 
 

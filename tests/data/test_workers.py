@@ -26,6 +26,10 @@ class Nobody:
 
     def ended(self, fingerprint: str) -> None: ...
 
+    def used(self, hours: float) -> None: ...
+
+    def waiting(self, why: str) -> None: ...
+
 
 def test_workers_use_the_data_folder_of_the_driver(
     data_root: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_environment: None

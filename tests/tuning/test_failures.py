@@ -90,6 +90,10 @@ class Seen:
 
     def ended(self, fingerprint: str) -> None: ...
 
+    def used(self, hours: float) -> None: ...
+
+    def waiting(self, why: str) -> None: ...
+
 
 @contextmanager
 def memory(place: Path, most: int) -> Iterator[None]:
