@@ -85,7 +85,8 @@ class Resources:
         threads: CPU cores and PyTorch threads; recorded, and kept by a resume.
         gpus: GPUs or a fraction of one; None: a quarter where the cluster has GPUs, else none.
         retries: restarts from the checkpoint after a crash or a lost node. Diverged training is not retried.
-        budget: GPU-hours (core-hours where no GPU is used) that the plan's estimate of what is left may not exceed.
+        budget: GPU-hours (core-hours where no GPU is used) that the plan's estimate of what is left may not exceed, and at which
+            a run ends.
         price: of one such hour.
     """
 

@@ -36,7 +36,12 @@ class Stoppable(click.Command):
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop: costs, time, warnings, what is already done.")
 @click.option("--probe", is_flag=True, help="Time some steps of each network that no past run tells about.")
 @click.option("--price", metavar="'AMOUNT CURRENCY'", help="Of one GPU-hour (core-hour without a GPU): '2.5 EUR'.")
-@click.option("--budget", type=float, metavar="HOURS", help="Refuse a plan that takes more GPU-hours (core-hours).")
+@click.option(
+    "--budget",
+    type=float,
+    metavar="HOURS",
+    help="GPU-hours (core-hours) that a plan may take; a run ends at them.",
+)
 @click.option(
     "--plan-csv", type=click.Path(dir_okay=False, path_type=Path), help="Write every trial of the plan to this file."
 )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rdun.plan import Plan
     from rdun.results import Keep, Runs, Store
     from rdun.study import Study
+    from rdun.tuning import Capacity
 
 
 def run_study(study: Study, runs: Runs, cpus: int | None, asked: Asked, *, dry_run: bool, keep: Keep) -> None:
@@ -92,6 +93,7 @@ def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[
     from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
     with cluster(cpus=cpus) as capacity:
+        _warn_of_precision(plan, capacity)
         unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"
 
         def train() -> str:
@@ -105,6 +107,19 @@ def _training(plan: Plan, store: Store, cpus: int | None) -> Iterator[Callable[[
             return ""
 
         yield train
+
+
+def _warn_of_precision(plan: Plan, capacity: Capacity) -> None:
+    """Says that a driver without a GPU, such as the head of a cluster in a cloud, has chosen float32 for those that have one."""
+    import torch
+
+    automatic = any(config.precision == "auto" for arm in plan.study.arms for config in arm.configs)
+    if automatic and capacity.gpus and not torch.cuda.is_available():
+        click.echo(
+            "Warning: precision=auto is fp32, as this machine has no GPU, though the cluster has; bf16 is faster there: "
+            "--set precision=bf16.",
+            err=True,
+        )
 
 
 def _mark(plan: Plan, store: Store, halted: str) -> None:

@@ -79,9 +79,10 @@ def machine(resources: Resources, cpus: int | None) -> Machine:
 
     share = resources.gpu_share(torch.cuda.device_count())
     device = torch.device("cuda" if share else "cpu")
+    seen = not share or torch.cuda.is_available()  # the head of a cluster in a cloud has no GPU
     by_core = (cpus or os.cpu_count() or 1) // resources.threads
     return Machine(
-        device=monitor.device_name(device),
+        device=monitor.device_name(device) if seen else "the cluster's GPUs",
         kind=device.type,
         threads=resources.threads,
         gpus=share,

@@ -33,7 +33,12 @@ for port in range(1, 65536):
         if s.connect_ex((sys.argv[1], port)) == 0:
             print(port)
 """
-INTRUDER = "import ray; ray.init(address='{address}:6379', logging_level='ERROR'); print(ray.cluster_resources())"
+SUBMITTER = """
+import requests, sys
+headers = {"Authorization": sys.argv[2]} if sys.argv[2] else {}
+print(requests.post(sys.argv[1], json={"entrypoint": "id"}, headers=headers, timeout=20).status_code)
+"""
+INTRUDER = "import ray; ray.init(address='{address}', logging_level='ERROR'); print(ray.cluster_resources())"
 
 
 def edited(hosts: Lab) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def laptop(images: Path) -> Iterator[Laptop]:
         found = Laptop(hosts, edited(hosts))
         found.env["RAY_UP_enable_autoscaler_v2"] = "0"
         study = TINY.read_text().replace('os.environ["IMAGES"]', repr(str(hosts.folder / "images")))
-        (found.home / "my_study.py").write_text(study.replace('os.environ.get("EPOCHS", "2")', '"80"'))
+        (found.home / "my_study.py").write_text(study.replace('os.environ.get("EPOCHS", "2")', '"60"'))
         yield found
     for rest in Path("/tmp/ray").glob(f"cluster-rdun-lab-{os.getpid()}.*"):
         rest.unlink()
@@ -79,8 +84,8 @@ def test_up_study_a_closed_laptop_a_lost_machine_report_and_down(laptop: Laptop,
     with (laptop.checkout / "studies" / "run_study.py").open("a") as code:
         code.write('\nclick.echo("shipped after `ray up`")\n')
     laptop.env["RDUN_REVISION"] = "as tested"
-    command = ("python", "studies/run_ablation.py", "../my_study.py", "--cluster", "lab.yaml")
-    command += ("--runs", str(shared / "runs"), "--price", "2 EUR")
+    options = ("--cluster", "lab.yaml", "--runs", str(shared / "runs"), "--price", "2 EUR")
+    command = ("python", "studies/run_ablation.py", "../my_study.py", *options)
     first = laptop.begin(*command)
     wait_for(lambda: bool(running_on(shared, "rdun-2")) or first.poll() is not None, 120)
     assert first.poll() is None, first.communicate()[0][-4000:]
@@ -136,11 +141,19 @@ def stranger(laptop: Laptop) -> None:
         laptop.say(f"ports of {name} that a stranger can connect to: {', '.join(found.stdout.split())}")
     assert {"22", "6379"} <= set(found.stdout.split()) and not {"8265", "5000"} & set(found.stdout.split())
     for mode in ("disabled", "token"):
-        env = ["env", f"RAY_AUTH_MODE={mode}", "RAY_AUTH_TOKEN=guessed", f"HOME={laptop.home}/nowhere"]
-        words = [*env, str(VENV / "bin" / "python"), "-c", INTRUDER.format(address=f"{NET}.2")]
-        tried = laptop.lab.inside("rdun-stranger", *words)
-        laptop.say(f"a stranger joins with authentication {mode}: {'refused' if tried.returncode else 'LET IN'}")
-        assert tried.returncode != 0, tried.stdout
+        for address in (f"{NET}.2:6379", f"ray://{NET}.2:10001"):
+            env = ["env", f"RAY_AUTH_MODE={mode}", "RAY_AUTH_TOKEN=guessed", f"HOME={laptop.home}/nowhere"]
+            tried = laptop.lab.inside("rdun-stranger", *env, python, "-c", INTRUDER.format(address=address))
+            laptop.say(
+                f"a stranger joins {address}, authentication {mode}: {'refused' if tried.returncode else 'LET IN'}"
+            )
+            assert tried.returncode != 0, tried.stdout
+    for token in ("", "Bearer guessed"):
+        tried = laptop.lab.inside(
+            "rdun-stranger", python, "-c", SUBMITTER, f"http://{NET}.2:52365/api/job_agent/jobs/", token
+        )
+        laptop.say(f"a stranger gives a job to the agent on port 52365 with token {token!r}: {tried.stdout.strip()}")
+        assert tried.stdout.strip() in ("401", "403"), tried.stdout + tried.stderr
 
 
 def running_on(shared: Path, host: str) -> list[str]:
@@ -162,7 +175,7 @@ def runs(shared: Path) -> list[dict[str, Any]]:
 
 def alone_scores(images: Path, home: Path) -> dict[str, bytes]:
     """The same study on this machine alone."""
-    env = {**os.environ, "IMAGES": str(images), "EPOCHS": "80", "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
+    env = {**os.environ, "IMAGES": str(images), "EPOCHS": "60", "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
     words = [
         str(VENV / "bin" / "python"),
         "studies/run_ablation.py",

@@ -150,7 +150,9 @@ WANTED = Wanted(study="s", words=("python", "x.py"), variables={})
 def test_a_study_has_one_job_and_every_line_is_shown_once(connect: Connect, tmp_path: Path) -> None:
     ended = Job("rdun-s", "SUCCEEDED", {"study": "s", "asked": "python x.py"})
     other = Job("rdun-t", "RUNNING", {"study": "t", "asked": "python x.py"})
-    server, said, shown = Server(ended, other, breaks=2), [], []
+    said: list[str] = []
+    shown: list[str] = []
+    server = Server(ended, other, breaks=2)
     connect(server)
     followed = run_job(CLUSTER, WANTED, tmp_path, said.append, shown.append)
     assert [job.submission_id for job in server.jobs] == ["rdun-s", "rdun-t", "rdun-s.2"]
@@ -161,7 +163,8 @@ def test_a_study_has_one_job_and_every_line_is_shown_once(connect: Connect, tmp_
 
 
 def test_a_running_job_is_found_again_but_not_with_other_options(connect: Connect, tmp_path: Path) -> None:
-    server, said = Server(Job("rdun-s", "RUNNING", {"study": "s", "asked": "python x.py", "code": "older"})), []
+    said: list[str] = []
+    server = Server(Job("rdun-s", "RUNNING", {"study": "s", "asked": "python x.py", "code": "older"}))
     connect(server)
     other = Wanted(study="s", words=("python", "x.py", "--seeds", "0"), variables={})
     with pytest.raises(ValueError, match="runs as job rdun-s with other options"):

@@ -10,7 +10,11 @@ import pytest
 import ray
 import yaml
 
-from rdun.tuning import waiting
+from rdun.config import TrialConfig, with_values
+from rdun.plan import make_plan
+from rdun.results import Store
+from rdun.study import Arm, Resources, Study
+from rdun.tuning import Halted, Silent, cluster, run_trials, waiting
 from rdun.tuning.meter import Meter
 from rdun.tuning.watch import Watch
 
@@ -19,8 +23,13 @@ def trial(status: str, **resources: float) -> Any:
     return SimpleNamespace(status=status, placement_group_factory=SimpleNamespace(required_resources=resources))
 
 
+def ended(watch: Watch) -> str:
+    return watch.reason
+
+
 def test_hours_are_those_of_running_trials_and_end_the_run_at_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, told, watch = [0.0], [], Watch()
+    told: list[float] = []
+    clock, watch = [0.0], Watch()
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     meter = Meter("GPU-hours", 1.0, watch, told.append)
     trials = [
@@ -31,11 +40,11 @@ def test_hours_are_those_of_running_trials_and_end_the_run_at_the_budget(monkeyp
     ]
     clock[0] = 1800.0
     meter.on_step_end(1, trials)
-    assert told == [0.75] and not watch.reason
+    assert told == [0.75] and not ended(watch)
     clock[0] = 3600.0
     meter.on_step_end(2, trials[:1])
     assert told[-1] == pytest.approx(1.0)
-    assert watch.reason == "budget=1 GPU-hours is used up; a higher --budget goes on from the checkpoints"
+    assert ended(watch) == "budget=1 GPU-hours is used up; a higher --budget goes on from the checkpoints"
     assert Meter("core-hours", None, watch, told.append).resource == "CPU"
 
 
@@ -92,3 +101,21 @@ def test_a_cluster_without_cores_and_autoscaler_is_refused(status: Any, monkeypa
     monkeypatch.setattr(ray, "cluster_resources", dict)
     with pytest.raises(ValueError, match="has no cores for trials"):
         waiting.first_worker(print)
+
+
+def test_a_run_ends_at_its_budget(tiny: TrialConfig, tmp_path: Path, clean_environment: None) -> None:
+    study = Study(
+        name="s",
+        title="",
+        question="?",
+        method="",
+        expectation="",
+        scale="",
+        arms=(Arm(name="a", configs=(with_values(tiny, {"optim.epochs": 400}),)),),
+        seeds=(0,),
+        resources=Resources(budget=1e-5),
+    )
+    store = Store(tmp_path / "trials")
+    with cluster(cpus=1) as capacity, pytest.raises(Halted, match=r"budget=1e-05 core-hours is used up"):
+        run_trials(make_plan(study, store, "fp32"), store, Silent(), capacity)
+    assert make_plan(study, store, "fp32").counts()["complete"] == 0
