@@ -1,6 +1,7 @@
 # Everything from nothing but Python 3.11+ and make. Targets: study, test, test-cluster, benchmarks, ui, clean.
 PYTHON ?= python3
 PIP_FLAGS ?=
+EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -46,7 +47,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "rdun needs Python 3.11 or newer; $(PYTHON) is older. Choose one: make study PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $(READY)
 
 clean:

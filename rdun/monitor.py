@@ -39,13 +39,13 @@ def versions() -> dict[str, str]:
 
 @cache
 def revision() -> str:
-    """The git commit of this source tree, with "+changes" if it was edited; "unknown" outside a checkout."""
+    """The git commit of this source tree, with "+changes" if it was edited; outside a checkout RDUN_REVISION, else "unknown"."""
     root = Path(__file__).parent.parent
     try:
         commit = _git(root, "rev-parse", "--short=12", "HEAD")
         return commit + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return os.environ.get("RDUN_REVISION", "unknown")  # a job's code is a copy of a checkout
 
 
 def _git(root: Path, *words: str) -> str:

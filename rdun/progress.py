@@ -37,9 +37,10 @@ class Progress:
     Args:
         plan: the study with what is already done.
         store: where finished trials say how they ended.
+        unit: of the hours that the trials hold.
     """
 
-    def __init__(self, plan: Plan, store: Store, console: Console | None = None) -> None:
+    def __init__(self, plan: Plan, store: Store, console: Console | None = None, unit: str = "core-hours") -> None:
         self.store, self.console = store, console or Console()
         self.total, self.begin = len(plan.trials), time.monotonic()
         self.reused = plan.counts()["complete"]
@@ -51,6 +52,7 @@ class Progress:
             epochs = max(1, trial.config.optim.epochs)  # weights that are only tested have none
             self.rows[trial.fingerprint] = _Row(arm.name, trial.config.seed, epochs, work)
         self.best: tuple[float, str] | None = None
+        self.hours, self.unit, self.price = 0.0, unit, plan.study.resources.price
         self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Progress:
@@ -101,6 +103,14 @@ class Progress:
         if not self.console.is_terminal:
             self._say(f"{row.arm}, seed {row.seed}: {row.state}{reached}{reason}")
 
+    def used(self, hours: float) -> None:
+        """Hours that the trials have held so far."""
+        self.hours = hours
+
+    def waiting(self, why: str) -> None:
+        """Trials wait, and why."""
+        self._say(why)
+
     def _say(self, what: str) -> None:
         """A line of its own; above the live view where there is one."""
         self.console.print(f"{self.summary()} | {what}", highlight=False, markup=False, soft_wrap=True)
@@ -114,6 +124,8 @@ class Progress:
         if self.best:
             text += f"; best validation {self.best[0]:.2f} dB"
         text += f"; {_clock(time.monotonic() - self.begin)} gone"
+        if self.hours >= 0.0005:
+            text += f", {self.hours:.3g} {self.unit}" + (f" ({self.price.of(self.hours)})" if self.price else "")
         left = self._left()
         return text + (f", about {_clock(left)} left" if left else "")
 

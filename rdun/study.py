@@ -87,7 +87,8 @@ class Resources:
             known; none where the cluster has no GPU.
         recompute: train with the memory of one stage application instead of all, for a third more time; same results.
         retries: restarts from the checkpoint after a crash or a lost node. Diverged training is not retried.
-        budget: GPU-hours (core-hours where no GPU is used) that the plan's estimate of what is left may not exceed.
+        budget: GPU-hours (core-hours where no GPU is used) that the plan's estimate of what is left may not exceed, and at which
+            a run ends.
         price: of one such hour.
     """
 

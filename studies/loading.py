@@ -26,6 +26,7 @@ OTHER = {
     "replay",
     "run_ablation",
     "run_compare",
+    "run_remote",
     "run_search",
     "run_study",
     "session",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,10 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     if asked.table:
         write_csv(plan, forecast, asked.table)
         click.echo(f"Trials:  {asked.table}")
-    check_budget(forecast, study.resources)
+    if study.resources.budget is not None and forecast.unknown and os.environ.get("RAY_ADDRESS"):
+        click.echo("The budget cannot be checked before the run, which ends when it is used up.", err=True)
+    else:
+        check_budget(forecast, study.resources)
     compared = sum(arm.compare_to is not None for arm in study.arms)
     for warning in (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study)):
         if warning:
@@ -73,7 +77,7 @@ def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, pr
     from rdun import plan as planning
     from rdun.results import Folder
 
-    runs = Folder(Path(store.path).parent)
+    runs = Folder(store.path.rpartition("/")[0])
     known = [*planning.past_runs(store, place), *planning.read_probes(runs)]
     if probe:
         here = [m for m in known if (m.device, m.threads) == (place.device, place.threads)]

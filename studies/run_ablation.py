@@ -10,8 +10,10 @@ from pathlib import Path
 import click
 
 from rdun.cli import InputError, data_option, interruptible
-from rdun.results import Busy, Keep
+from rdun.results import Busy, Keep, Runs
+from rdun.search import Search
 from rdun.stopping import STOPPINGS
+from rdun.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +36,12 @@ class Stoppable(click.Command):
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop: costs, time, warnings, what is already done.")
 @click.option("--probe", is_flag=True, help="Time some steps of each network that no past run tells about.")
 @click.option("--price", metavar="'AMOUNT CURRENCY'", help="Of one GPU-hour (core-hour without a GPU): '2.5 EUR'.")
-@click.option("--budget", type=float, metavar="HOURS", help="Refuse a plan that takes more GPU-hours (core-hours).")
+@click.option(
+    "--budget",
+    type=float,
+    metavar="HOURS",
+    help="GPU-hours (core-hours) that a plan may take; a run ends at them.",
+)
 @click.option(
     "--plan-csv", type=click.Path(dir_okay=False, path_type=Path), help="Write every trial of the plan to this file."
 )
@@ -48,7 +55,20 @@ class Stoppable(click.Command):
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4.")
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
-@click.option("--runs", type=click.Path(), help="Folder of trials and reports.", show_default="runs/")
+@click.option(
+    "--runs",
+    type=click.Path(),
+    envvar="RDUN_RUNS",
+    show_envvar=True,
+    show_default="runs/",
+    help="Folder of trials and reports; with --cluster, on the cluster.",
+)
+@click.option(
+    "--cluster",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Run as a job on the cluster that `ray up FILE` made, or follow that job again; Ctrl-C leaves it running.",
+)
 @click.option(
     "--keep",
     type=click.Choice(["all", "best", "none"]),
@@ -64,7 +84,9 @@ class Stoppable(click.Command):
     "--retry-failed", is_flag=True, help="Train the diverged trials of a study, or the failed ones of a search, again."
 )
 @data_option
+@click.pass_context
 def main(
+    context: click.Context,
     name: str,
     dry_run: bool,
     probe: bool,
@@ -80,6 +102,7 @@ def main(
     seeds: str | None,
     cpus: int | None,
     runs: str | None,
+    cluster: Path | None,
     keep: Keep,
     trials: str | None,
     stopping: str | None,
@@ -91,10 +114,10 @@ def main(
     Trials that are done are reused, cut-off ones continue from their checkpoint: the same command finishes
     what was interrupted.
     """
-    from rdun.study import Study
     from studies.loading import changed, changed_search, limited, load, trials_of
     from studies.planning import Asked
     from studies.run_compare import compare_studies
+    from studies.run_remote import run_remote
     from studies.run_search import extended, from_record, run_search
     from studies.run_study import from_results, run_study
 
@@ -102,20 +125,23 @@ def main(
     if list_studies:
         return _print_questions()
     try:
-        folder = Path(runs).resolve() if runs else ROOT / "runs"
+        place = Runs(runs or _own_runs())
         asked = load(name, scale)
+        if cluster:
+            return run_remote(context, cluster, name, _name(asked, changes, seeds, stopping))
         if isinstance(asked, Study):
             _refuse(name, "a study", {"--trials": trials, "--stopping": stopping})
             study = changed(asked, changes, seeds)
             if compare:
-                return compare_studies(study, folder, compare)
+                return compare_studies(study, place.on_disk(), compare)
             if report_only or sync:
-                return from_results(study, folder, sync)
+                return from_results(study, place, sync)
             study = replace(study, resources=limited(study.resources, budget, price))
             wanted = Asked(probe, plan_csv)
-            return run_study(study, folder, cpus, wanted, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
+            return run_study(study, place, cpus, wanted, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
         _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), "--plan-csv": plan_csv})
         count, more = trials_of(trials)
+        folder = place.on_disk()
         search = changed_search(asked, changes, count, stopping)
         search = replace(search, resources=limited(search.resources, budget, price))
         if report_only or sync:
@@ -125,6 +151,25 @@ def main(
         return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, keep=keep, probe=probe)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
+
+
+def _own_runs() -> Path:
+    """The runs folder of this checkout. Raises ValueError in a Ray job, whose copy of the checkout is not kept."""
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+        raise ValueError(
+            "--runs is missing: a job has no folder of its own that is kept; name one that all machines of the cluster see, "
+            "or set RDUN_RUNS on them"
+        )
+    return ROOT / "runs"
+
+
+def _name(asked: Study | Search, changes: Sequence[str], seeds: str | None, stopping: str | None) -> str:
+    """The name under which the changed study or search runs."""
+    from studies.loading import changed, changed_search
+
+    if isinstance(asked, Study):
+        return changed(asked, changes, seeds).name
+    return changed_search(asked, changes, stopping=stopping).name
 
 
 def _refuse(name: str, what: str, options: dict[str, object]) -> None:

@@ -27,12 +27,13 @@ from studies.session import (
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.plan import Part, Plan
-    from rdun.results import Keep, Store
+    from rdun.results import Keep, Runs, Store
     from rdun.study import Study
+    from rdun.tuning import Capacity
 
 
 def run_study(
-    study: Study, folder: Path, cpus: int | None, asked: Asked, *, dry_run: bool, retry_failed: bool, keep: Keep
+    study: Study, runs: Runs, cpus: int | None, asked: Asked, *, dry_run: bool, retry_failed: bool, keep: Keep
 ) -> None:
     """Plans a study, trains what is missing and reports; exits with 1 if a trial is not complete, 130 after Ctrl-C.
 
@@ -41,19 +42,18 @@ def run_study(
     from analysis.reference import check_places
     from rdun.data.download import provide
     from rdun.plan import check_checkpoints, check_store, make_plan
-    from rdun.results import Folder, Lease, Store
+    from rdun.results import Lease
 
     check_places({arm.name: arm.published for arm in study.arms})
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
-    store, home = Store(folder / "trials"), folder / "studies" / study.name
-    plan = make_plan(study, store, precision(), retry_diverged=retry_failed)
-    forecast = lay_out(plan, store, home, cpus, asked, dry_run=dry_run)
-    check_checkpoints(plan, store)
-    check_store(plan, str(folder), write=not dry_run)
-    if dry_run:
-        return
-    with Lease(Folder(home)):
-        incomplete = _train_and_report(plan, forecast.parts, store, home, cpus, keep)
+    plan, incomplete = make_plan(study, runs.store, precision(), retry_diverged=retry_failed), False
+    with runs.kept(study.name, write=not dry_run) as home:
+        forecast = lay_out(plan, runs.store, home, cpus, asked, dry_run=dry_run)
+        check_checkpoints(plan, runs.store)
+        check_store(plan, runs.place, write=not dry_run)
+        if not dry_run:
+            with Lease(runs.folder(study.name)):
+                incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
     if incomplete:
         sys.exit(1)
 
@@ -97,11 +97,12 @@ def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | N
     from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
     with cluster(cpus=cpus) as capacity:
-        trial_resources(plan.study.resources, capacity)
+        _warn_of_precision(plan, capacity)
+        unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"
 
         def train() -> str:
             try:
-                with Progress(plan, store) as progress:
+                with Progress(plan, store, unit=unit) as progress:
                     run_trials(plan, store, progress, capacity, parts)
             except KeyboardInterrupt:
                 return INTERRUPTED
@@ -112,24 +113,35 @@ def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | N
         yield train
 
 
+def _warn_of_precision(plan: Plan, capacity: Capacity) -> None:
+    """Says that a driver without a GPU, such as the head of a cluster in a cloud, has chosen float32 for those that have one."""
+    import torch
+
+    automatic = any(config.precision == "auto" for arm in plan.study.arms for config in arm.configs)
+    if automatic and capacity.gpus and not torch.cuda.is_available():
+        click.echo(
+            "Warning: precision=auto is fp32, as this machine has no GPU, though the cluster has; bf16 is faster there: "
+            "--set precision=bf16.",
+            err=True,
+        )
+
+
 def _mark(plan: Plan, store: Store, halted: str) -> None:
     from rdun.tuning import mark_unfinished
 
     mark_unfinished((trial.fingerprint for trial in plan.missing()), store, interrupted=bool(halted), reason=halted)
 
 
-def from_results(study: Study, folder: Path, sync: bool) -> None:
+def from_results(study: Study, runs: Runs, sync: bool) -> None:
     """Rebuilds the report of a study, and with `sync` the tracker's copy, from the trial directories."""
-    from rdun.results import Store
-
-    store, home = Store(folder / "trials"), folder / "studies" / study.name
-    if not (home / "plan.json").is_file():
-        raise ValueError(
-            f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"
-        )
-    report = _write_report(home, store)
-    if sync:
-        copy_to_tracker(home, store, report.answer)
+    with runs.kept(study.name) as home:
+        if not (home / "plan.json").is_file():
+            raise ValueError(
+                f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"
+            )
+        report = _write_report(home, runs.store)
+        if sync:
+            copy_to_tracker(home, runs.store, report.answer)
     click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 

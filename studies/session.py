@@ -77,11 +77,14 @@ def machine(resources: Resources, cpus: int | None) -> Machine:
     from rdun import monitor
     from rdun.plan import Machine
 
-    gpus = torch.cuda.device_count() if resources.gpu_share(torch.cuda.device_count()) else 0
+    share = resources.gpu_share(torch.cuda.device_count())
+    gpus = torch.cuda.device_count() if share else 0
     memory = [torch.cuda.get_device_properties(index).total_memory / 2**20 for index in range(gpus)]
+    device = torch.device("cuda" if share else "cpu")
+    seen = not share or gpus  # the head of a cluster in a cloud has no GPU
     return Machine(
-        device=monitor.device_name(torch.device("cuda" if gpus else "cpu")),
-        kind="cuda" if gpus else "cpu",
+        device=monitor.device_name(device) if seen else "the cluster's GPUs",
+        kind="cuda" if share else "cpu",
         threads=resources.threads,
         recompute=resources.recompute,
         cores=cpus or os.cpu_count() or 1,
@@ -146,5 +149,8 @@ def print_tracker(uri: str) -> None:
     """Where to look at the tracker."""
     from rdun.tracking import without_password
 
-    local = f"make ui, or in the venv at {ROOT}: mlflow ui"
-    click.echo(f"Tracker: {local if uri.startswith('sqlite') else without_password(uri)}")
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        where = f"make ui, or in the venv at {ROOT}: mlflow ui"
+    else:
+        where = f"mlflow ui --backend-store-uri {uri}" if uri.startswith("sqlite") else without_password(uri)
+    click.echo(f"Tracker: {where}")

@@ -6,6 +6,7 @@ from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
+from rdun.results.runs import Runs
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Outcome",
     "PlanRecord",
     "RunInfo",
+    "Runs",
     "Score",
     "SearchRecord",
     "SearchState",

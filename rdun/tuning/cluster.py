@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import ray
 
 from rdun.cli import interruptible
 from rdun.study import Resources
+from rdun.tuning.waiting import first_worker
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ class Capacity:
 
 
 @contextlib.contextmanager
-def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capacity]:
+def cluster(
+    cpus: int | None = None, gpus: float | None = None, tell: Callable[[str], None] = print
+) -> Iterator[Capacity]:
     """A cluster to train on: that of RAY_ADDRESS, or a private one on this machine, never somebody else's.
 
     Args:
         cpus, gpus: size of a private cluster; None: what the machine has.
+        tell: is told what is waited for where machines are started on demand.
 
     Raises:
         ValueError: more cores than there are, or a size for a cluster that already runs.
@@ -47,6 +51,9 @@ def cluster(cpus: int | None = None, gpus: float | None = None) -> Iterator[Capa
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
         )
     with _entered(address) if address else private_cluster(cpus, gpus) as capacity:
+        if not capacity.cpus:
+            first_worker(tell)
+            capacity = _capacity(capacity.address)
         yield capacity
 
 

@@ -24,7 +24,9 @@ from rdun.study import Resources
 from rdun.trial import Admission, Circumstances, GpuMemory, Memory
 from rdun.tuning.cluster import Capacity, is_alone, trial_resources
 from rdun.tuning.failures import Restarts, share_of
+from rdun.tuning.meter import Meter
 from rdun.tuning.nodes import check_nodes, scratch
+from rdun.tuning.waiting import Waiting
 from rdun.tuning.watch import Halted, Watch
 
 HALTS = "halts_the_run"
@@ -57,6 +59,12 @@ class Watcher(Protocol):
     def ended(self, fingerprint: str) -> None:
         """A trial is over; its run.json says how."""
 
+    def used(self, hours: float) -> None:
+        """GPU-hours (core-hours where no GPU is used) that the trials have held so far; told all the time."""
+
+    def waiting(self, why: str) -> None:
+        """Trials wait on a cluster, and why."""
+
 
 class Silent:
     """A watcher that looks away, but for what a subclass looks at."""
@@ -74,6 +82,12 @@ class Silent:
         pass
 
     def ended(self, fingerprint: str) -> None:
+        pass
+
+    def used(self, hours: float) -> None:
+        pass
+
+    def waiting(self, why: str) -> None:
         pass
 
 
@@ -154,7 +168,7 @@ def run_tuner(
                 storage_path=place,
                 verbose=0,
                 stop=watch,
-                callbacks=[_Relay(watcher, watch)],
+                callbacks=_callbacks(wanted, watcher, watch, capacity),
                 failure_config=tune.FailureConfig(max_failures=RESTARTS),
             ),
         )
@@ -164,6 +178,13 @@ def run_tuner(
             raise (Halted(watch.reason) if watch.reason else error) from None
     if watch.reason:
         raise Halted(watch.reason)
+
+
+def _callbacks(wanted: Resources, watcher: Watcher, watch: Watch, capacity: Capacity) -> list[tune.Callback]:
+    resource = "GPU" if wanted.gpu_share(capacity.gpus) else "CPU"
+    meter = Meter("GPU-hours" if resource == "GPU" else "core-hours", wanted.budget, watch, watcher.used)
+    found = [_Relay(watcher, watch), meter]
+    return found if capacity.address == "local" else [*found, Waiting(resource, watcher.waiting)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Hosts on one machine: network namespaces with an address, a home, a /tmp, processes and an SSH server of their own. Needs root.
 
-The hosts hang on a bridge whose own address is the laptop's. All of them see one folder at one path, as on a network disk.
+The hosts hang on a bridge. All of them see one folder at one path, as on a network disk.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BRIDGE, NET = "rdunlab", "10.77.0"
+GUESTS = {"rdun-laptop": 101, "rdun-stranger": 102}
+"""Namespaces with an address only, and the last number of it."""
 TOOLS = ("ip", "sshd", "ssh", "ssh-keygen", "rsync", "unshare", "make")
 ROOT = Path(__file__).parents[2]
 VENV = Path(sys.prefix)
@@ -91,22 +94,27 @@ def lacking() -> str:
 
 
 @contextlib.contextmanager
-def lab(count: int) -> Iterator[Lab]:
-    """`count` hosts, and one more namespace called "rdun-stranger" that has no key; nothing is left of them afterwards."""
+def lab(count: int, net: str = NET, first: int = 2, bits: int = 24) -> Iterator[Lab]:
+    """`count` hosts with the addresses net.first and on, and the guests, of which "rdun-stranger" has no key.
+
+    Nothing is left of them afterwards.
+    """
     base = Path(tempfile.mkdtemp(prefix="rdun-lab-", dir="/var/tmp"))  # not below /tmp, which each host has for itself
     hosts: list[Host] = []
     names = [f"rdun-{n}" for n in range(count)]
+    addresses = {name: f"{net}.{first + n}" for n, name in enumerate(names)}
+    places = addresses | {name: f"{net}.{last}" for name, last in GUESTS.items()}
     try:
         shared, key = base / "shared", base / "key"
         shared.mkdir()
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
         run("ip", "link", "add", BRIDGE, "type", "bridge")
-        run("ip", "addr", "add", f"{NET}.1/24", "dev", BRIDGE)
+        run("ip", "addr", "add", f"{net}.1/{bits}", "dev", BRIDGE)
         run("ip", "link", "set", BRIDGE, "up")
-        for n, name in enumerate([*names, "rdun-stranger"]):
-            wire(name, n)
-        for n, name in enumerate(names):
-            hosts.append(boot(name, f"{NET}.{n + 2}", base))
+        for n, (name, address) in enumerate(places.items()):
+            wire(name, n, f"{address}/{bits}", f"{net}.1")
+        for name, address in addresses.items():
+            hosts.append(boot(name, address, base))
         for host in hosts:
             wait_for_ssh(host, key)
         yield Lab(hosts, shared, key)
@@ -114,21 +122,33 @@ def lab(count: int) -> Iterator[Lab]:
         for host in hosts:
             host.process.kill()
             host.process.wait()
-        for name in [*names, "rdun-stranger"]:
+        for name in places:
+            end_processes(name)
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
         shutil.rmtree(base, ignore_errors=True)
 
 
-def wire(name: str, n: int) -> None:
+def end_processes(name: str) -> None:
+    """Kills what still runs in a namespace of the lab: it would keep the namespace alive."""
+    found = subprocess.run(["ip", "netns", "pids", name], check=False, capture_output=True, text=True)
+    for pid in found.stdout.split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def wire(name: str, n: int, address: str, gateway: str) -> None:
     """A namespace with an address on the bridge."""
+    subprocess.run(
+        ["ip", "link", "del", f"rdun{n}"], check=False, capture_output=True
+    )  # of a namespace that still goes
     run("ip", "netns", "add", name)
     run("ip", "link", "add", f"rdun{n}", "type", "veth", "peer", "name", "eth0", "netns", name)
     run("ip", "link", "set", f"rdun{n}", "master", BRIDGE, "up")
-    run("ip", "netns", "exec", name, "ip", "addr", "add", f"{NET}.{n + 2}/24", "dev", "eth0")
+    run("ip", "netns", "exec", name, "ip", "addr", "add", address, "dev", "eth0")
     for device in ("eth0", "lo"):
         run("ip", "netns", "exec", name, "ip", "link", "set", device, "up")
-    run("ip", "netns", "exec", name, "ip", "route", "add", "default", "via", f"{NET}.1")  # Ray finds its address by it
+    run("ip", "netns", "exec", name, "ip", "route", "add", "default", "via", gateway)  # Ray finds its address by it
 
 
 def boot(name: str, address: str, lab_folder: Path) -> Host:

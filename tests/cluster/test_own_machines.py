@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.cluster.lab import NET, ROOT, VENV, Lab, lab, lacking
+from tests.cluster.laptop import Laptop, wait_for
 from tests.studies.test_command_line import scores
 
 pytestmark = [
@@ -23,9 +24,7 @@ pytestmark = [
     pytest.mark.skipif(bool(lacking()), reason=f"hosts cannot be made: {lacking()}"),
 ]
 FILE = ROOT / "clusters" / "own-machines.yaml"
-STUDY = (
-    "cd ~/rdun && IMAGES={images} EPOCHS=24 python studies/run_ablation.py tests/studies/tiny_study.py --runs {runs}"
-)
+TINY = ROOT / "tests" / "studies" / "tiny_study.py"
 PROBE = """
 import socket, sys
 for port in range(1, 65536):
@@ -34,105 +33,127 @@ for port in range(1, 65536):
         if s.connect_ex((sys.argv[1], port)) == 0:
             print(port)
 """
-INTRUDER = "import ray; ray.init(address='{address}:6379', logging_level='ERROR'); print(ray.cluster_resources())"
+SUBMITTER = """
+import requests, sys
+headers = {"Authorization": sys.argv[2]} if sys.argv[2] else {}
+print(requests.post(sys.argv[1], json={"entrypoint": "id"}, headers=headers, timeout=20).status_code)
+"""
+INTRUDER = "import ray; ray.init(address='{address}', logging_level='ERROR'); print(ray.cluster_resources())"
 
 
-class Laptop:
-    """Where `ray up` is typed: a home of its own, and a transcript with times."""
-
-    def __init__(self, hosts: Lab, images: Path) -> None:
-        self.lab, self.start = hosts, time.monotonic()
-        self.home = hosts.folder.parent / "laptop"
-        self.home.mkdir()
-        shutil.copytree(images, hosts.folder / "images")
-        self.file = self.home / "cluster.yaml"
-        self.file.write_text(yaml.safe_dump(self._edited()))
-        self.env = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAY_AUTH_MODE")}
-        self.env |= {"HOME": str(self.home), "RAY_UP_enable_autoscaler_v2": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-        self.env |= {"PATH": f"{VENV}/bin:{self.env['PATH']}"}
-
-    def _edited(self) -> dict[str, Any]:
-        """The file with its three EDIT lines filled in, a fake GPU per host, and this environment instead of a new one."""
-        found: dict[str, Any] = yaml.safe_load(FILE.read_text())
-        found["cluster_name"] = f"rdun-lab-{os.getpid()}"
-        found["provider"] |= {"head_ip": f"{NET}.2", "worker_ips": [f"{NET}.3", f"{NET}.4"]}
-        found["auth"] = {"ssh_user": "root", "ssh_private_key": str(self.lab.key)}
-        found["file_mounts"] = {"~/rdun": str(ROOT), "~/.ray/auth_token": f"{self.home}/.ray/auth_token"}
-        install, environment = found["setup_commands"]
-        assert install == "make -s -C ~/rdun venv"
-        found["setup_commands"] = [
-            f"ln -sfn {VENV} ~/rdun/.venv",
-            environment.replace("export ", "export PYTHONPATH=$HOME/rdun "),
-        ]
-        for role in ("head", "worker"):
-            stop, start = found[f"{role}_start_ray_commands"]
-            found[f"{role}_start_ray_commands"] = [stop, f"{start} --num-cpus=1 --num-gpus=1"]
-        return found
-
-    def ray(self, *words: str, timeout: float = 300) -> str:
-        done = subprocess.run(
-            ["ray", *words], env=self.env, cwd=self.home, capture_output=True, text=True, check=False, timeout=timeout
-        )
-        self.say(f"ray {' '.join(words)[:100]}: {done.returncode}")
-        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-        return done.stdout
-
-    def say(self, what: str) -> None:
-        print(f"{time.monotonic() - self.start:6.1f} s  {what}", flush=True)
+def edited(hosts: Lab) -> dict[str, Any]:
+    """The file with its three EDIT lines filled in, a fake GPU per host, and this environment instead of a new one."""
+    found: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    found["cluster_name"] = f"rdun-lab-{os.getpid()}"
+    found["provider"] |= {"head_ip": f"{NET}.2", "worker_ips": [f"{NET}.3", f"{NET}.4"]}
+    found["auth"] = {"ssh_user": "root", "ssh_private_key": str(hosts.key)}
+    install, environment = found["setup_commands"]
+    assert install == "make -s -C ~/rdun venv EXTRAS=cluster"
+    found["setup_commands"] = [
+        f"ln -sfn {VENV} ~/rdun/.venv",
+        environment.replace("export ", "export PYTHONPATH=${PYTHONPATH:-$HOME/rdun} "),
+    ]
+    for role in ("head", "worker"):
+        stop, start = found[f"{role}_start_ray_commands"]
+        found[f"{role}_start_ray_commands"] = [stop, f"{start} --num-cpus=1 --num-gpus=1"]
+    return found
 
 
 @pytest.fixture
 def laptop(images: Path) -> Iterator[Laptop]:
     with lab(3) as hosts:
-        yield Laptop(hosts, images)
+        shutil.copytree(images, hosts.folder / "images")
+        found = Laptop(hosts, edited(hosts))
+        found.env["RAY_UP_enable_autoscaler_v2"] = "0"
+        study = TINY.read_text().replace('os.environ["IMAGES"]', repr(str(hosts.folder / "images")))
+        (found.home / "my_study.py").write_text(study.replace('os.environ.get("EPOCHS", "2")', '"60"'))
+        yield found
     for rest in Path("/tmp/ray").glob(f"cluster-rdun-lab-{os.getpid()}.*"):
         rest.unlink()
 
 
-def test_up_study_a_lost_machine_report_and_down(laptop: Laptop, images: Path) -> None:
-    shared, cluster = laptop.lab.folder, str(laptop.file)
-    laptop.ray("get-auth-token", "--generate")
-    laptop.ray("up", "-y", cluster, "--no-config-cache")
-    wait_for(lambda: "3.0 GPU" in laptop.ray("exec", cluster, "ray status").replace("0.0/", ""), 120)
+def test_up_study_a_closed_laptop_a_lost_machine_report_and_down(laptop: Laptop, images: Path) -> None:
+    shared = laptop.lab.folder
+    laptop.do("ray", "get-auth-token", "--generate")
+    laptop.ray("up", "-y", "--no-config-cache")
+    wait_for(lambda: "3.0 GPU" in laptop.ray("exec", "ray status").replace("0.0/", ""), 120)
     laptop.say("head and two workers are up")
+    for n, name in enumerate(("head", "worker")):
+        laptop.say_usage(name, f"{NET}.{n + 2}")
 
-    words = STUDY.format(images=shared / "images", runs=shared / "runs")
-    driver = subprocess.Popen(
-        ["ray", "exec", cluster, words], env=laptop.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    wait_for(lambda: bool(running_on(shared, "rdun-2")), 120)
+    with (laptop.checkout / "studies" / "run_study.py").open("a") as code:
+        code.write('\nclick.echo("shipped after `ray up`")\n')
+    laptop.env["RDUN_REVISION"] = "as tested"
+    options = ("--cluster", "lab.yaml", "--runs", str(shared / "runs"), "--price", "2 EUR")
+    command = ("python", "studies/run_ablation.py", "../my_study.py", *options)
+    first = laptop.begin(*command)
+    wait_for(lambda: bool(running_on(shared, "rdun-2")) or first.poll() is not None, 120)
+    assert first.poll() is None, first.communicate()[0][-4000:]
+    first.kill()
+    said, _ = first.communicate()
+    assert "Job rdun-tiny is submitted." in said
+    laptop.say("the laptop is closed (SIGKILL of the command)")
     (lost,) = running_on(shared, "rdun-2")[:1]
     laptop.lab.hosts[2].lose_power()
     laptop.say(f"rdun-2 loses power while it trains {lost}")
-    output, _ = driver.communicate(timeout=400)
+    wait_for(lambda: not laptop.processes(), 30)
+    laptop.say("nothing of the command is left on the laptop")
+
+    second = laptop.begin(*command)
+    assert second.stdout is not None
+    lines = iter(second.stdout.readline, "")
+    said = next(line for line in lines if "runs already" in line or "submitted" in line)
+    assert "Job rdun-tiny of this study runs already" in said
+    next(line for line in lines if "trials done" in line)
+    second.send_signal(signal.SIGINT)
+    rest = second.communicate(timeout=60)[0]
+    assert second.returncode == 130 and "The job goes on." in rest, rest[-2000:]
+    laptop.say("the same command followed it again; Ctrl-C left the job running")
+
+    output = laptop.do(*command, timeout=400)
     laptop.say("the study ends")
-    assert driver.returncode == 0, output[-4000:]
+    assert "runs already" in output
     assert "4 of 4 trials complete, 0 failed." in output
+    assert "GPU-hours (" in output and "EUR)" in output
+    assert "shipped after `ray up`" in output
+    assert json.loads((shared / "runs/studies/tiny/plan.json").read_text())["provenance"]["revision"] == "as tested"
+    print("\n".join(f"          | {line}" for line in output.splitlines()))
     attempts = json.loads((shared / "runs" / "trials" / lost / "run.json").read_text())["attempts"]
     laptop.say(f"{lost} went on on {attempts[-1]['host']} after epoch {attempts[-1]['resumed_at_epoch']}")
     assert attempts[0]["host"] == "rdun-2" != attempts[-1]["host"]
     assert {a["host"] for run in runs(shared) for a in run["attempts"]} >= {"rdun-1", "rdun-2"}
+    report = laptop.checkout / "runs" / "clusters" / f"rdun-lab-{os.getpid()}" / "tiny" / "report.html"
+    assert "Does a tiny study run?" in report.read_text()
 
-    laptop.ray("rsync-down", cluster, f"{shared}/runs/studies/tiny/report.html", str(laptop.home / "report.html"))
-    assert "Does a tiny study run?" in (laptop.home / "report.html").read_text()
+    again = laptop.do(*command)
+    assert "Job rdun-tiny.2 is submitted." in again and "4 of 4 trials complete" in again
     stranger(laptop)
-    laptop.ray("down", "-y", cluster)
-    alone = alone_scores(images, laptop.home)
-    assert scores(shared / "runs") == alone
+    laptop.ray("down", "-y")
+    assert scores(shared / "runs") == alone_scores(images, laptop.home)
     laptop.say("scores are equal to those of an undisturbed run on one machine, byte for byte")
 
 
 def stranger(laptop: Laptop) -> None:
     """What somebody on the network without key and token reaches."""
-    found = laptop.lab.inside("rdun-stranger", str(VENV / "bin" / "python"), "-c", PROBE, f"{NET}.2")
-    laptop.say(f"open ports of the head: {', '.join(found.stdout.split())}")
+    python = str(VENV / "bin" / "python")
+    for name, address in (("a worker", f"{NET}.3"), ("the head", f"{NET}.2")):
+        found = laptop.lab.inside("rdun-stranger", python, "-c", PROBE, address)
+        laptop.say(f"ports of {name} that a stranger can connect to: {', '.join(found.stdout.split())}")
     assert {"22", "6379"} <= set(found.stdout.split()) and not {"8265", "5000"} & set(found.stdout.split())
     for mode in ("disabled", "token"):
-        env = ["env", f"RAY_AUTH_MODE={mode}", "RAY_AUTH_TOKEN=guessed", f"HOME={laptop.home}/nowhere"]
-        words = [*env, str(VENV / "bin" / "python"), "-c", INTRUDER.format(address=f"{NET}.2")]
-        tried = laptop.lab.inside("rdun-stranger", *words)
-        laptop.say(f"a stranger joins with authentication {mode}: {'refused' if tried.returncode else 'LET IN'}")
-        assert tried.returncode != 0, tried.stdout
+        for address in (f"{NET}.2:6379", f"ray://{NET}.2:10001"):
+            env = ["env", f"RAY_AUTH_MODE={mode}", "RAY_AUTH_TOKEN=guessed", f"HOME={laptop.home}/nowhere"]
+            tried = laptop.lab.inside("rdun-stranger", *env, python, "-c", INTRUDER.format(address=address))
+            laptop.say(
+                f"a stranger joins {address}, authentication {mode}: {'refused' if tried.returncode else 'LET IN'}"
+            )
+            assert tried.returncode != 0, tried.stdout
+    for token in ("", "Bearer guessed"):
+        tried = laptop.lab.inside(
+            "rdun-stranger", python, "-c", SUBMITTER, f"http://{NET}.2:52365/api/job_agent/jobs/", token
+        )
+        laptop.say(f"a stranger gives a job to the agent on port 52365 with token {token!r}: {tried.stdout.strip()}")
+        assert tried.stdout.strip() in ("401", "403"), tried.stdout + tried.stderr
 
 
 def running_on(shared: Path, host: str) -> list[str]:
@@ -154,7 +175,7 @@ def runs(shared: Path) -> list[dict[str, Any]]:
 
 def alone_scores(images: Path, home: Path) -> dict[str, bytes]:
     """The same study on this machine alone."""
-    env = {**os.environ, "IMAGES": str(images), "EPOCHS": "24", "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
+    env = {**os.environ, "IMAGES": str(images), "EPOCHS": "60", "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
     words = [
         str(VENV / "bin" / "python"),
         "studies/run_ablation.py",
@@ -164,10 +185,3 @@ def alone_scores(images: Path, home: Path) -> dict[str, bytes]:
     ]
     subprocess.run(words, cwd=ROOT, env=env | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True, timeout=300)
     return scores(home / "runs")
-
-
-def wait_for(condition: Any, patience: float) -> None:
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.5)

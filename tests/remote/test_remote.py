@@ -1,0 +1,212 @@
+"""What `--cluster` does on the laptop; the way over SSH to a real cluster is in tests/cluster."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from rdun.remote import ClusterFile, Wanted, packed, run_job
+from rdun.remote import job as jobs
+from rdun.remote.arrival import problems
+from rdun.remote.fetch import fetch
+from rdun.remote.package import content_hash
+from rdun.remote.tunnel import KEEPER
+from studies.run_ablation import main
+from studies.run_remote import given_options
+
+ROOT = Path(__file__).parents[2]
+OWN = ROOT / "tests" / "studies" / "tiny_study.py"
+
+
+def test_the_package_holds_code_and_the_users_file_and_nothing_else() -> None:
+    with packed(ROOT, OWN) as place:
+        names = {path.relative_to(place).parts[0] for path in place.rglob("*")}
+        assert names == {"rdun", "analysis", "studies", "constraints.txt", "own"}
+        assert (place / "own" / "tiny_study.py").read_text() == OWN.read_text()
+        assert (place / "rdun" / "data" / "datasets.toml").is_file()
+        assert not [path for path in place.rglob("*") if "__pycache__" in path.parts]
+        before = content_hash(place)
+        (place / "rdun" / "study.py").write_text("")
+        assert content_hash(place) != before
+    with packed(ROOT, OWN) as again:
+        assert content_hash(again) == before
+    assert not place.exists()
+
+
+def test_what_was_typed_is_handed_on_and_nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RDUN_RUNS", "/here")
+    words = [
+        "table1",
+        "--cluster",
+        "c.yaml",
+        "--set",
+        "a=1",
+        "--set",
+        "b=x y",
+        "--dry-run",
+        "--price",
+        "2 EUR",
+        "--seeds",
+        "0,1",
+    ]
+    with main.make_context("run", words) as context:
+        options = given_options(context)
+    assert sorted(options) == sorted(
+        ["--set", "a=1", "--set", "b=x y", "--dry-run", "--price", "2 EUR", "--seeds", "0,1"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--cluster", "absent.yaml"), "--cluster 'absent.yaml' cannot be read"),
+        (("--cluster", str(ROOT / "pyproject.toml")), "cannot be read"),
+        (("--cluster", str(ROOT / "cluster.yaml"), "--cpus", "2"), "--cpus has no meaning with --cluster"),
+        (("--cluster", str(ROOT / "cluster.yaml"), "--set", "nothing.here=1"), "nothing"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent(words: tuple[str, ...], said: str) -> None:
+    done = CliRunner().invoke(main, ["quickstart", *words])
+    assert done.exit_code == 2
+    assert said in done.output and len(done.output.strip().splitlines()) == 1
+
+
+@dataclass
+class Job:
+    """What Ray tells of a job."""
+
+    submission_id: str
+    status: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    driver_exit_code: int | None = 0
+
+
+class Server:
+    """A job server whose job prints and ends; its connection breaks when told to."""
+
+    def __init__(self, *there: Job, breaks: int = 0) -> None:
+        self.jobs, self.breaks = list(there), breaks
+        self.lines = ["one\n", "two\n", "three\n"]
+
+    def list_jobs(self) -> list[Job]:
+        return self.jobs
+
+    def submit_job(self, **what: Any) -> str:
+        self.jobs.append(Job(what["submission_id"], "RUNNING", what["metadata"]))
+        return str(what["submission_id"])
+
+    async def tail_job_logs(self, job: str) -> Any:
+        for number, line in enumerate(self.lines):
+            if self.breaks and number == 2:
+                self.breaks -= 1
+                raise RuntimeError("WebSocket connection closed unexpectedly")
+            yield line
+
+    def get_job_info(self, job: str) -> Job:
+        found = next(j for j in self.jobs if j.submission_id == job)
+        found.status = "SUCCEEDED"
+        return found
+
+    def get_job_logs(self, job: str) -> str:
+        return "".join(self.lines)
+
+
+Connect = Callable[[Server], None]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    class Tunnel:
+        address = ""
+
+        def __init__(self, file: ClusterFile) -> None: ...
+
+        def __enter__(self) -> Tunnel:
+            return self
+
+        def __exit__(self, *what: object) -> None: ...
+
+    def use(server: Server) -> None:
+        monkeypatch.setattr(jobs, "Tunnel", Tunnel)
+        monkeypatch.setattr(jobs, "_connect", lambda address: server)
+        monkeypatch.setattr(jobs, "RETRY", 0.0)
+
+    return use
+
+
+CLUSTER = ClusterFile(ROOT / "cluster.yaml")
+WANTED = Wanted(study="s", words=("python", "x.py"), variables={})
+
+
+def test_a_study_has_one_job_and_every_line_is_shown_once(connect: Connect, tmp_path: Path) -> None:
+    ended = Job("rdun-s", "SUCCEEDED", {"study": "s", "asked": "python x.py"})
+    other = Job("rdun-t", "RUNNING", {"study": "t", "asked": "python x.py"})
+    said: list[str] = []
+    shown: list[str] = []
+    server = Server(ended, other, breaks=2)
+    connect(server)
+    followed = run_job(CLUSTER, WANTED, tmp_path, said.append, shown.append)
+    assert [job.submission_id for job in server.jobs] == ["rdun-s", "rdun-t", "rdun-s.2"]
+    assert "".join(shown) == followed.output == "one\ntwo\nthree\n"
+    assert (followed.status, followed.exit_code) == ("SUCCEEDED", 0)
+    assert sum("connection is lost" in line for line in said) == 2
+    assert any("ray job stop" in line and "rdun-s.2" in line for line in said)
+
+
+def test_a_running_job_is_found_again_but_not_with_other_options(connect: Connect, tmp_path: Path) -> None:
+    said: list[str] = []
+    server = Server(Job("rdun-s", "RUNNING", {"study": "s", "asked": "python x.py", "code": "older"}))
+    connect(server)
+    other = Wanted(study="s", words=("python", "x.py", "--seeds", "0"), variables={})
+    with pytest.raises(ValueError, match="runs as job rdun-s with other options"):
+        run_job(CLUSTER, other, tmp_path, said.append, said.append)
+    run_job(CLUSTER, WANTED, tmp_path, said.append, said.append)
+    assert len(server.jobs) == 1
+    assert any("runs already" in line for line in said) and any("code as it was" in line for line in said)
+
+
+def test_the_head_must_have_the_pinned_versions() -> None:
+    import numpy
+
+    pins = f"numpy=={numpy.__version__}\nray==1.0\nclick==0.1\n"
+    (problem,) = problems(pins)
+    assert re.fullmatch(r"ray \S+ instead of 1\.0", problem)
+
+
+def test_no_report_in_the_output_means_nothing_to_fetch(tmp_path: Path) -> None:
+    assert fetch(CLUSTER, "Report: none\nStopped.\n", tmp_path / "x") is None
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_tunnel_ends_with_the_process_that_opened_it() -> None:
+    opener = (
+        "import subprocess, sys, time\n"
+        f"p = subprocess.Popen(['sh', '-c', {KEEPER!r}, 'sh', 'sleep', '987'], stdin=subprocess.PIPE, start_new_session=True)\n"
+        "print(p.pid, flush=True)\ntime.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", opener], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    group = process.stdout.readline().strip()
+    assert "sleep" in _group(group)
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 5
+    while _group(group) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert _group(group) == ""
+
+
+def _group(group: str) -> str:
+    """Names of the processes of a group that run."""
+    found = subprocess.run(["ps", "-e", "-o", "pgid=,stat=,comm="], capture_output=True, text=True, check=True)
+    rows = (line.split() for line in found.stdout.splitlines())
+    return " ".join(row[2] for row in rows if row[0] == group and not row[1].startswith("Z"))
