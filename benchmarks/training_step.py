@@ -85,13 +85,8 @@ class Workload:
             yield operator, draw_counts(self.config.recursion.train, self.config.model.layers, recursions)
 
     def reference(self) -> Step:
-        """The plain loop."""
-        layers, recursive = self.config.model.layers, sum(self.config.high_counts) > self.config.model.layers
-        longest = sum(self.config.high_counts) if recursive else None
-        kind = plain.Coast if isinstance(self.config.model, CoastConfig) else plain.IstaNetPlus
-        network = kind(layers, self.config.model.channels, longest)
-        plain.take_over(network, build_model(self.config))
-        trainer = plain.Trainer(network.to(self.device), self.config.optim.lr)
+        """The plain loop, with its loader."""
+        trainer = self.plain_trainer()
         loader = plain.batches(self.blocks.pixels, self.config.optim.batch, WORKERS)
         products: dict[int, Tensor] = {}
 
@@ -102,6 +97,15 @@ class Workload:
             trainer.step(next(loader).to(self.device), matrix, products[id(matrix)], operator.estimator, counts)
 
         return step
+
+    def plain_trainer(self) -> plain.Trainer:
+        """The plain network with the weights that rdun's starts from."""
+        layers, recursive = self.config.model.layers, sum(self.config.high_counts) > self.config.model.layers
+        longest = sum(self.config.high_counts) if recursive else None
+        kind = plain.Coast if isinstance(self.config.model, CoastConfig) else plain.IstaNetPlus
+        network = kind(layers, self.config.model.channels, longest)
+        plain.take_over(network, build_model(self.config))
+        return plain.Trainer(network.to(self.device), self.config.optim.lr)
 
     def ours(self, precision: Precision, *, graphs: bool = False) -> Step:
         """rdun's step."""
