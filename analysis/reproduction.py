@@ -1,0 +1,136 @@
+"""docs/reproduction.md: what the published claims and values are worth here, from compact results of finished studies.
+
+python -m analysis.reproduction results/reproduction docs/reproduction.md results/agreement-h100.csv
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.frames import load_study
+from analysis.numbers import number
+from analysis.reference import published
+from analysis.report import View, build, file_name
+from analysis.tables import markdown_text, to_markdown
+from analysis.verdicts import TOLERANCE, judge
+from rdun.results import Folder, PlanRecord, Store
+
+SECTIONS = ("published", "quality", "recursions", "overfitting", "time", "differences")
+"""Tables of a study that the page repeats, folded."""
+FIGURES = 2
+"""Figures of a study, the first ones of its answer."""
+
+
+class Cell(NamedTuple):
+    """A published cell with the published weights: PSNR (dB) and SSIM, published and measured, and the verdict."""
+
+    ratio: str
+    published: str
+    measured: str
+    difference: str
+    verdict: str
+
+
+class Spent(NamedTuple):
+    """What a study took: trials and core-hours of their attempts, evaluation included."""
+
+    trials: int
+    hours: float
+
+
+class Chapter(NamedTuple):
+    """A study on the page."""
+
+    view: View
+    figures: Sequence[tuple[str, str]]
+    spent: Spent
+
+
+def write_reproduction(results: Path, target: Path, agreement: Path) -> None:
+    """Writes the page, and its figures into figures/ beside it.
+
+    Args:
+        results: a folder of runs, in which every study with a plan is taken, in the order of their names.
+        agreement: scores of the published weights (`benchmarks/agreement.py`).
+    """
+    plans = [PlanRecord.load(Folder(path.parent)) for path in (results / "studies").glob("*/plan.json")]
+    store, pictures = Store(results / "trials"), target.parent / "figures"
+    chapters = [_chapter(plan, store, pictures) for plan in sorted(plans, key=lambda plan: plan.name)]
+    environment = Environment(
+        loader=PackageLoader("analysis"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"md": markdown_text, "table_md": to_markdown}
+    text = environment.get_template("reproduction.md.j2").render(
+        chapters=chapters,
+        cells=cells(pd.read_csv(agreement)),
+        tolerance=TOLERANCE,
+        sections=SECTIONS,
+        hours=sum(chapter.spent.hours for chapter in chapters),
+        trials=sum(chapter.spent.trials for chapter in chapters),
+    )
+    target.write_text(text)
+
+
+def _chapter(plan: PlanRecord, store: Store, pictures: Path) -> Chapter:
+    view = build(load_study(plan, store))
+    pictures.mkdir(exist_ok=True)
+    kept = []
+    for figure in [f for f in view.figures if f.section == "answer"][:FIGURES]:
+        path = pictures / f"{file_name(plan.name)}-{figure.name}.png"
+        path.write_bytes(figure.files["png"])
+        kept.append((figure.title, f"figures/{path.name}"))
+    return Chapter(view, kept, _spent(plan, store))
+
+
+def _spent(plan: PlanRecord, store: Store) -> Spent:
+    fingerprints = {name for cell in plan.cells for name in cell.fingerprints}
+    hours = 0.0
+    for fingerprint in fingerprints:
+        run = store.trial(fingerprint).run()
+        for attempt in run.attempts if run else ():
+            if attempt.ended:
+                passed = datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)
+                hours += passed.total_seconds() / 3600 * attempt.threads
+    return Spent(len(fingerprints), hours)
+
+
+def cells(scores: pd.DataFrame) -> list[Cell]:
+    """The cells of R-COAST 5x4 in the paper's Table 1, tested with the published weights and one random matrix per ratio."""
+    ours = scores[(scores.file == "r_coast_5x4.pkl") & (scores.dataset == "bsd68") & (scores.recursions == 4)]
+    rows = published("table1")
+    paper = rows[(rows.model == "COAST") & (rows.configuration == "recursive") & (rows.fraction.astype(float) == 1)]
+    found = []
+    for values in paper.to_dict("records"):
+        row = {str(name): str(value) for name, value in values.items()}
+        mine = ours[ours.ratio.astype(str) == str(row["ratio"])]
+        if row["ratio"] == "average" and len(ours) == len(paper) - 1:
+            mine = ours.groupby("dataset")[["psnr", "ssim"]].mean()
+        found.append(_cell(row, mine))
+    return found
+
+
+def _cell(row: Mapping[str, str], mine: pd.DataFrame) -> Cell:
+    psnr, ssim = float(row["psnr"]), float(row["ssim"])
+    ratio = "average" if row["ratio"] == "average" else f"{100 * float(row['ratio']):g} %"
+    printed = f"{psnr:.2f} / {ssim:.4f}"
+    if mine.empty:
+        return Cell(ratio, printed, "–", "–", "not run")
+    measured = {"psnr": float(mine.psnr.iloc[0]), "ssim": float(mine.ssim.iloc[0])}
+    return Cell(
+        ratio,
+        printed,
+        f"{measured['psnr']:.2f} / {measured['ssim']:.4f}",
+        f"{number(measured['psnr'] - psnr, signed=True)} / {number(measured['ssim'] - ssim, 4, signed=True)}",
+        judge(measured, {"psnr": psnr, "ssim": ssim}),
+    )
+
+
+if __name__ == "__main__":
+    write_reproduction(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
