@@ -92,12 +92,11 @@ class Admission:
             self._lock = None
 
     def _wait(self) -> None:
-        free, told = self.memory.free_mib(), False
-        while self.needed_mib > free:
+        told = False
+        while self.needed_mib and (free := self.memory.free_mib()) < self.needed_mib:
             if not told:
                 self.say(
                     f"waits for GPU {self.memory.name}: {free:,.0f} MiB are free, this training takes {self.needed_mib:,.0f}"
                 )
                 told = True
             time.sleep(LOOK)
-            free = self.memory.free_mib()

@@ -14,7 +14,7 @@ from rdun.results import Folder, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search
 from studies.loading import changed_search, load, names
 from studies.run_search import extended
-from tests.studies.test_command_line import run, scores, started
+from tests.studies.test_command_line import run, run_here, scores, started
 
 TINY = str(Path(__file__).with_name("tiny_search.py"))
 SEARCHES = [name for name in names() if name.startswith("search_")]
@@ -71,16 +71,16 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     assert {name: now[name] for name in early} == early
     assert set(now) == {t.fingerprint for t in kept} | set(after.baselines.values())
 
-    more = run(*words, "--trials", "+1", images=images, tmp_path=tmp_path)
-    assert more.returncode == 0, more.stdout + more.stderr
+    more = run_here(*words, "--trials", "+1", images=images, tmp_path=tmp_path)
+    assert more.exit_code == 0, more.stdout + more.stderr
     longer = record(tmp_path)
     assert longer.trials[: len(after.trials)] == after.trials
     assert sum(t.state != "infeasible" for t in longer.trials) == 5
 
     tracked = suggestions_tracked(tmp_path)
     assert tracked == sorted([*(str(t.number) for t in longer.trials), "baseline unrolled"])
-    shown = run(*words, "--report-only", "--sync", images=images, tmp_path=tmp_path)
-    assert shown.returncode == 0, shown.stderr
+    shown = run_here(*words, "--report-only", "--sync", images=images, tmp_path=tmp_path)
+    assert shown.exit_code == 0, shown.stderr
     assert suggestions_tracked(tmp_path) == tracked
     for trial in longer.best():
         assert f"trial {trial.number}: " in shown.stdout
@@ -109,8 +109,8 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
 def test_bad_input_is_one_line_and_writes_nothing(
     words: tuple[str, ...], message: str, images: Path, tmp_path: Path
 ) -> None:
-    done = run(TINY, *words, "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
-    assert done.returncode == 2, done.stdout + done.stderr
+    done = run_here(TINY, *words, "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
+    assert done.exit_code == 2, done.stdout + done.stderr
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "runs").exists()
@@ -145,8 +145,8 @@ def test_another_rule_has_a_name_of_its_own() -> None:
 
 
 def test_dry_run_shows_the_space(images: Path, tmp_path: Path) -> None:
-    done = run(TINY, "--runs", str(tmp_path / "runs"), "--dry-run", images=images, tmp_path=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run_here(TINY, "--runs", str(tmp_path / "runs"), "--dry-run", images=images, tmp_path=tmp_path)
+    assert done.exit_code == 0, done.stderr
     assert "Settings: 8; 4 trials by random" in done.stdout
     assert "parameters: 966 to 7,316 at the bounds of the space, at most 2,500" in done.stdout
     assert not (tmp_path / "runs").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ from rdun.search import Choice, Constraint, Int, Objective, Real, Search, Values
 from rdun.tuning import Suggestions
 
 Open = Callable[..., Suggestions]
+
+
+def wait_for(condition: Callable[[], bool], patience: float = 60.0) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def build(base: TrialConfig, values: Values) -> TrialConfig:

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ import torch
 
 import rdun.tuning.trials
 from rdun.config import TrialConfig
-from rdun.plan import make_plan
+from rdun.plan import Part, make_plan
 from rdun.results import EpochRecord, Outcome, RunInfo, Store
 from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
 from rdun.tuning import Capacity, Halted, Silent, cluster, run_trials, trial_resources
 from rdun.tuning.failures import how_it_ended
 from rdun.tuning.watch import Watch
+from tests.tuning.conftest import wait_for
 
 DIED = (
     "The actor died unexpectedly before finishing this task.\nThe actor is dead because its worker process has died. "
@@ -87,6 +88,10 @@ class Seen(Silent):
 
     def __init__(self) -> None:
         self.again_: list[tuple[str, Outcome]] = []
+        self.waits_: list[tuple[str, str]] = []
+
+    def waits(self, fingerprint: str, why: str) -> None:
+        self.waits_.append((fingerprint, why))
 
     def again(self, fingerprint: str, outcome: Outcome) -> None:
         self.again_.append((fingerprint, outcome))
@@ -100,12 +105,12 @@ def memory(place: Path, most: int) -> Iterator[None]:
         file.seek(0)
         used = int(file.read() or 0)
         if used >= most:
+            (place / "short").touch()
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
         file.truncate(0)
         file.write(str(used + 1))
         file.flush()
         fcntl.flock(file, fcntl.LOCK_UN)
-    time.sleep(1)  # long enough for the others to come
     try:
         yield
     finally:
@@ -117,9 +122,21 @@ def memory(place: Path, most: int) -> Iterator[None]:
             file.write(str(used - 1))
 
 
+@dataclass(frozen=True)
+class Scarce:
+    """The memory of a GPU that is taken when somebody looks for the first time."""
+
+    place: Path
+    name: str = "scarce"
+
+    def free_mib(self) -> float:
+        looked = (self.place / "looked").exists()
+        (self.place / "looked").touch()
+        return 100.0 if looked else 10.0
+
+
 def hindered(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str, Any]:
-    """The trainable, in a process in which seeds 0 and 1 share a device for one, seed 2 is told to end twice, and seed 3 is
-    killed each time."""
+    """The trainable, in a process in which seeds 0 and 1 share a device for one, seed 2 is told to end, and seed 3 is killed."""
     import rdun.trial.run
     from rdun.training import fit
 
@@ -128,23 +145,24 @@ def hindered(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str
     def watched(config: TrialConfig, *rest: Any) -> Iterator[EpochRecord]:
         if config.seed < 2:
             with memory(place, 1):
-                yield from fit(config, *rest)
+                for record in fit(config, *rest):
+                    yield record
+                    wait_for((place / "short").exists)  # the other comes, now that the door is open
             return
         for record in fit(config, *rest):
             yield record
-            marks = place / f"{config.seed}-{record.epoch}"
-            if config.seed == 2 and not marks.exists():
-                marks.touch()
+            told = place / "told"
+            if config.seed == 2 and not told.exists():
+                told.touch()
                 os.kill(os.getpid(), signal.SIGTERM)
                 time.sleep(60)
             if config.seed == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    rdun.trial.run.fit = watched  # type: ignore[attr-defined, assignment]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rdun.trial.run, "fit", watched)
+        patch.setattr(rdun.tuning.trials, "shared_memory", lambda device: Scarce(place))
         return trainable(space, worker=worker)
-    finally:
-        rdun.trial.run.fit = fit  # type: ignore[attr-defined]
 
 
 trainable = rdun.tuning.trials._train
@@ -154,12 +172,10 @@ trainable = rdun.tuning.trials._train
 def test_each_kind_of_failure_has_its_own_end(
     tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No retries: the trials that end well do so because their failures do not count."""
+    """Two trials share a GPU that is none. No retries: those that end well do so because their failures do not count."""
     monkeypatch.setattr(rdun.tuning.trials, "_train", hindered)
     base = replace(tiny, optim=replace(tiny.optim, epochs=2))
-    wild = replace(base, optim=replace(base.optim, lr=1e30))
     store, seen = Store(tmp_path / "trials"), Seen()
-    arms = (Arm(name="tame", configs=(base,)), Arm(name="wild", configs=(wild,)))
     study = Study(
         name="s",
         title="",
@@ -167,28 +183,27 @@ def test_each_kind_of_failure_has_its_own_end(
         method="",
         expectation="",
         scale="",
-        arms=arms[:1],
+        arms=(Arm(name="one", configs=(base,)),),
         seeds=(0, 1, 2, 3),
         resources=Resources(retries=0),
     )
     plan = make_plan(study, store, "fp32")
-    with cluster(cpus=2) as capacity:
-        run_trials(plan, store, seen, capacity)
-        alone = replace(study, arms=arms[1:], seeds=(4,))
-        run_trials(make_plan(alone, store, "fp32"), store, seen, capacity)
+    parts = {t.fingerprint: Part(0.5, 30.0 if t.config.seed == 2 else 0.0) for t in plan.trials}
+    with cluster(cpus=2, gpus=1) as capacity:
+        run_trials(plan, store, seen, capacity, parts)
     runs = {}
-    for one in (plan, make_plan(alone, store, "fp32")):
-        for trial in one.trials:
-            run = store.trial(trial.fingerprint).run()
-            assert run is not None
-            runs[trial.config.seed] = run
-            if run.status == "complete":
-                run_trial(trial.config, str(tmp_path / "whole"))
-                whole = Store(tmp_path).trial("whole")
-                assert store.trial(trial.fingerprint).read("scores.csv") == whole.read("scores.csv")
-                whole.fs.rm(whole.path, recursive=True)
+    for trial in plan.trials:
+        run = store.trial(trial.fingerprint).run()
+        assert run is not None
+        runs[trial.config.seed] = run
+        if run.status == "complete":
+            run_trial(trial.config, str(tmp_path / trial.fingerprint))
+            whole = Store(tmp_path).trial(trial.fingerprint)
+            assert store.trial(trial.fingerprint).read("scores.csv") == whole.read("scores.csv")
     check(runs)
     assert {outcome for _, outcome in seen.again_} >= {"preempted", "died"}
+    waited = next(t.fingerprint for t in plan.trials if t.config.seed == 2)
+    assert seen.waits_ == [(waited, "waits for GPU scarce: 10 MiB are free, this training takes 30")]
 
 
 def check(runs: dict[int, RunInfo]) -> None:
@@ -198,14 +213,12 @@ def check(runs: dict[int, RunInfo]) -> None:
         1: "complete",
         2: "complete",
         3: "failed",
-        4: "failed",
     }
-    assert outcomes[2] == ["preempted", "preempted", "complete"]
-    assert [attempt.resumed_at_epoch for attempt in runs[2].attempts] == [0, 1, 2]
+    assert outcomes[2] == ["preempted", "complete"]
+    assert [attempt.resumed_at_epoch for attempt in runs[2].attempts] == [0, 1]
     assert outcomes[3] == ["died"] and "died, again and again" in runs[3].reason
-    assert outcomes[4] == ["diverged"] and runs[4].facts["non_finite"]["recursions"] == 2
     short = [seed for seed in (0, 1) if "out of memory" in outcomes[seed]]
     assert short
     for seed in short:
         assert outcomes[seed] == ["out of memory", "complete"]
-        assert [attempt.alone for attempt in runs[seed].attempts] == [False, True]
+        assert [(attempt.gpus, attempt.alone) for attempt in runs[seed].attempts] == [(0.5, False), (1.0, True)]

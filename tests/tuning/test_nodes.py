@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,13 @@ import ray
 from ray.cluster_utils import Cluster
 
 from rdun.config import TrialConfig, with_values
-from rdun.results import Folder, Store
+from rdun.plan import make_plan
+from rdun.results import Folder, Store, TrialDirectory
+from rdun.trial import run_trial
 from rdun.tuning import nodes
 from rdun.tuning.nodes import check_nodes
+from studies.loading import load_study
+from tests.tuning.conftest import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,31 +65,30 @@ def test_data_that_a_node_lacks(
         check_nodes([tiny], Store(tmp_path))
 
 
-def test_a_study_goes_on_when_a_node_is_lost(two_nodes: Cluster, images: Path, tmp_path: Path) -> None:
+def test_a_study_goes_on_when_a_node_is_lost(
+    two_nodes: Cluster, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The study on both nodes gives the scores that each of its trials gives alone, without Ray."""
     words = [sys.executable, "studies/run_ablation.py", "tests/studies/tiny_study.py", "--runs"]
     paths = {"IMAGES": str(images), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "EPOCHS": "12"}
-    env = {**os.environ, **paths, "PYTHONPATH": str(ROOT)}
-    for name in ("alone", "together"):
-        env |= {"RAY_ADDRESS": two_nodes.address} if name == "together" else {}
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        driver = subprocess.Popen([*words, str(tmp_path / name)], cwd=ROOT, env=env, **pipes)
-        if name == "together":
-            wait_for(lambda: len(list(tmp_path.glob("together/trials/*/epochs.csv"))) >= 2)
-            two_nodes.remove_node(two_nodes.worker_nodes.copy().pop(), allow_graceful=False)
-        output, _ = driver.communicate(timeout=150)
-        assert driver.returncode == 0, output
-    alone, together = (sorted(tmp_path.glob(f"{name}/trials/*/scores.csv")) for name in ("alone", "together"))
-    assert len(alone) == 4
-    assert [p.read_bytes() for p in alone] == [p.read_bytes() for p in together]
-    attempts = [len(json.loads(p.with_name("run.json").read_text())["attempts"]) for p in together]
+    for name, value in paths.items():
+        monkeypatch.setenv(name, value)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": two_nodes.address}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    driver = subprocess.Popen([*words, str(tmp_path / "together")], cwd=ROOT, env=env, **pipes)
+    wait_for(lambda: len(list(tmp_path.glob("together/trials/*/epochs.csv"))) >= 2)
+    two_nodes.remove_node(two_nodes.worker_nodes.copy().pop(), allow_graceful=False)
+    output, _ = driver.communicate(timeout=150)
+    assert driver.returncode == 0, output
+    store, attempts = Store(tmp_path / "together" / "trials"), []
+    plan = make_plan(load_study("tests/studies/tiny_study.py"), store, "fp32")
+    assert len(plan.trials) == 4
+    for trial in plan.trials:
+        alone, together = TrialDirectory(tmp_path / trial.fingerprint), store.trial(trial.fingerprint)
+        run_trial(trial.config, alone.path)
+        assert together.read("scores.csv") == alone.read("scores.csv")
+        info = together.run()
+        assert info is not None
+        attempts.append(len(info.attempts))
     assert max(attempts) == 2, "no trial was interrupted: the node was lost too late"
-    assert sorted(p.name for p in (tmp_path / "together" / "trials").iterdir()) == sorted(
-        p.parent.name for p in together
-    )
-
-
-def wait_for(condition: Callable[[], bool], patience: float = 60.0) -> None:
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    assert Folder(store.path).names() == sorted(trial.fingerprint for trial in plan.trials)

@@ -32,6 +32,7 @@ def test_failed_trials_are_a_gap_with_a_reason(search: Search, store: Store, ope
         run = store.trial(trial.fingerprint).run()
         assert run is not None
         assert (trial.state == "failed") == (trial.values["optim.lr"] == 1e30) == (run.status == "failed")
+        assert (trial.state == "failed") == ([attempt.outcome for attempt in run.attempts] == ["diverged"])
         assert bool(trial.reason) == (trial.state == "failed")
         assert len(trial.objectives) == (0 if trial.state == "failed" else 2)
     assert sorted(ended) == sorted({trial.fingerprint for trial in trials})
