@@ -84,7 +84,7 @@ def _latex_part(table: Table, part: list[Line], place: int, count: int) -> str:
     """One environment: notes stand below the last one, only the first has the label."""
     which = f" (part {place} of {count})" if count > 1 else ""
     lines = [r"\begin{table}", r"\centering\footnotesize\setlength{\tabcolsep}{4pt}"]
-    lines += [rf"\caption{{{latex_text(table.title)}{which}. {latex_text(table.caption)}}}"]
+    lines += [rf"\caption{{{latex_text(table.title)}{which}. {latex_text(table.caption)}}}\par\smallskip"]
     lines += [rf"\label{{tab:{re.sub(r'[^a-z0-9]+', '-', table.name.lower())}}}"] if place == 1 else []
     spec = "".join("l" if c.align == "left" else "r" for c in table.columns)
     lines += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", rf"\begin{{tabular}}{{{spec}}}"]

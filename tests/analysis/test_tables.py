@@ -109,7 +109,7 @@ def test_markdown(small: Table) -> None:
 
 def test_latex(small: Table) -> None:
     text = to_latex(small)
-    assert r"\caption{Small \& good. 100 \% made up}" in text
+    assert r"\caption{Small \& good. 100 \% made up}\par" in text
     assert r"\textbf{26.00}$^{1}$" in text and r"25.00 $\pm$ 0.10" in text
     assert r"\textless{}b\textgreater{}" in text
     assert text.count(r"\midrule") == 2 and r"\toprule" in text and r"\bottomrule" in text
