@@ -42,10 +42,11 @@ class FigureItem(NamedTuple):
 
 
 class TableItem(NamedTuple):
-    """A table and the section it belongs to."""
+    """A table and the section it belongs to; `folded`: why the page shows it only when asked, empty where it shows it at once."""
 
     section: str
     table: Table
+    folded: str = ""
 
 
 def tables_of(
@@ -59,11 +60,17 @@ def tables_of(
     frames = images.frames
     items = [item for part in parts for item in _score_tables(part, comparisons, effects)]
     published = (published_table(images), published_cost_table(frames), published_checkpoints_table(frames))
-    items += [TableItem("published", t) for t in published if len(t.frame)]
+    items += [TableItem("published", t, _nothing_compared(t)) for t in published if len(t.frame)]
     items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
     items.append(TableItem("time", timing_table(frames)))
     items += [TableItem("claims", claims_table(claims))] if claims else []
     return [item._replace(table=linked(item.table, frames)) for item in items]
+
+
+def _nothing_compared(table: Table) -> str:
+    """Folds a table of published values without a measured one beside any of them."""
+    verdicts = set(table.frame["verdict"]) if "verdict" in table.frame else set()
+    return "none was run as published" if verdicts == {"not run"} else ""
 
 
 def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Sequence[Effect]) -> list[TableItem]:

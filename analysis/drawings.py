@@ -113,13 +113,13 @@ def _score_figures(
 
 def _traces(frames: StudyFrames, dataset: str) -> list[FigureItem]:
     infos = traces_infos(frames, dataset)
-    titles = [f"Inside one reconstruction on {dataset}" + (f", {i.family}" if i.family else "") for i in infos]
-    return [
-        FigureItem(
-            f"traces-{dataset}-{place}", "recursions", title, captions.traces_caption(info), partial(draw_traces, info)
-        )
-        for place, (info, title) in enumerate(zip(infos, titles, strict=True), 1)
-    ]
+    names = [f"Inside one reconstruction on {dataset}" + (f", {i.family}" if i.family else "") for i in infos]
+    items = []
+    for place, (info, name) in enumerate(zip(infos, names, strict=True)):
+        part = f" ({names[:place].count(name) + 1} of {names.count(name)})" if names.count(name) > 1 else ""
+        draw, file = partial(draw_traces, info), f"traces-{dataset}-{place + 1}"
+        items.append(FigureItem(file, "recursions", name + part, captions.traces_caption(info), draw))
+    return items
 
 
 def _gap_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem]:

@@ -38,7 +38,10 @@ def importances(record: SearchRecord) -> list[Importance]:
     trials = [t for t in record.trials if t.state == "complete"]
     if len(trials) < ENOUGH:
         return []
-    kinds = {name: _distribution([t.values[name] for t in trials if name in t.values]) for name in record.space}
+    kinds = {
+        name: _distribution([t.values[name] for t in trials if name in t.values], log=space.endswith("logarithmic"))
+        for name, space in record.space.items()
+    }
     names = [name for name, kind in kinds.items() if not kind.single()]
     frozen = [_frozen(t, kinds) for t in trials]
     direction = record.objectives[0]["direction"]
@@ -76,13 +79,13 @@ def _quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _distribution(values: Sequence[Any]) -> BaseDistribution:
-    """The range that the trials cover; anything but numbers is a choice."""
+def _distribution(values: Sequence[Any], *, log: bool) -> BaseDistribution:
+    """The range that the trials cover, on the scale of the space; anything but numbers is a choice."""
     kinds = {type(v) for v in values}
     if kinds == {int}:
         return IntDistribution(min(values), max(values))
     if kinds and kinds <= {int, float}:
-        return FloatDistribution(min(values), max(values))
+        return FloatDistribution(min(values), max(values), log=log and min(values) > 0)
     return CategoricalDistribution(sorted(set(values), key=repr) or [None])
 
 

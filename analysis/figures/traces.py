@@ -40,6 +40,7 @@ class TracesInfo(NamedTuple):
     """Arms of one family on one test set; all counts that any arm of the study was tested with.
 
     Attributes:
+        of_family: the panels of all figures of the family: their axes are the same.
         across: places for panels side by side, the same in all figures of a test set, so that all panels have one size.
     """
 
@@ -47,6 +48,7 @@ class TracesInfo(NamedTuple):
     dataset: str
     counts: tuple[int, ...]
     panels: tuple[TracePanel, ...]
+    of_family: tuple[TracePanel, ...]
     across: int
 
     @property
@@ -65,19 +67,19 @@ def traces_infos(frames: StudyFrames, dataset: str) -> list[TracesInfo]:
     by = ["arm", "recursions", "application"]
     means = rows.groupby(by, observed=True)[list(MEASURES)].mean().reset_index().astype({"arm": object})
     counts = tuple(sorted({int(c) for c in means["recursions"]}))
-    cuts: list[tuple[str, list[TracePanel]]] = []
+    found: list[TracesInfo] = []
     for family in frames.families():
-        panels = [
+        panels = tuple(
             TracePanel(arm.treatment, arm.evaluations_test, _lines(means[means["arm"] == arm.name]))
             for arm in frames.members(family)
-        ]
-        panels = [p for p in panels if p.lines]
-        cuts += [(family, cut) for cut in _cut(panels)]
-    across = max((len(panels) for _, panels in cuts), default=0)
-    return [TracesInfo(family, name, counts, tuple(panels), max(across, 2)) for family, panels in cuts]
+        )
+        panels = tuple(p for p in panels if p.lines)
+        found += [TracesInfo(family, name, counts, cut, panels, across=len(cut)) for cut in _cut(panels)]
+    across = max((info.across for info in found), default=0)
+    return [info._replace(across=max(across, 2)) for info in found]
 
 
-def _cut(panels: list[TracePanel]) -> list[list[TracePanel]]:
+def _cut(panels: tuple[TracePanel, ...]) -> list[tuple[TracePanel, ...]]:
     """As few figures as possible, with about equally many panels."""
     pieces = -(-len(panels) // COLUMNS)
     size = -(-len(panels) // max(pieces, 1))
@@ -99,13 +101,15 @@ def draw_traces(info: TracesInfo) -> Figure:
         figure = Figure(figsize=(WIDTH, 0.5 + 1.75 * len(measures)), layout="constrained")
         grid = figure.subplots(len(measures), across, sharex=True, sharey="row", squeeze=False)
         for row, measure in enumerate(measures):
-            low, high = _limits(info.panels, measure)
+            low, high = _limits(info.of_family, measure)
             for ax, panel in zip(grid[row], info.panels, strict=False):
                 _draw_panel(ax, panel, measure, info.counts, low)
             if measure != "psnr":
                 _logarithmic(grid[row, 0])
             grid[row, 0].set_ylim(low, high)
             grid[row, 0].set_ylabel(MEASURES[measure])
+        longest = max(line.total for panel in info.of_family for line in panel.lines)
+        grid[0, 0].set_xlim(-0.05 * longest, 1.1 * longest)
         for column, panel in enumerate(info.panels):
             grid[0, column].set_title(textwrap.fill(panel.treatment, 88 // across))
             grid[-1, column].set_xlabel("stage application t")
@@ -120,7 +124,6 @@ def _draw_panel(ax: Axes, panel: TracePanel, measure: str, counts: Sequence[int]
     if not any(np.isfinite(line.values[measure]).any() for line in panel.lines):
         gap_text(ax, "no modulation")
         return
-    ax.margins(x=0.11)
     for line in panel.lines:
         own, colour = line.total == panel.own, _colour(line.total, counts)
         values = np.array(line.values[measure])

@@ -44,8 +44,9 @@ class TradeoffInfo(NamedTuple):
 
     @property
     def varies(self) -> bool:
-        """Whether any two arms of a family differ in their cost: else there is no trade-off to be seen."""
-        return any(len({p.cost for p in panel.points}) > 1 for panel in self.panels)
+        """Whether any two arms of a family differ in their cost by 5 % or more: else there is no trade-off to be seen."""
+        costs = [[p.cost for p in panel.points] for panel in self.panels]
+        return any(max(c) >= 1.05 * min(c) and len(set(c)) > 1 for c in costs if c)
 
 
 def tradeoff_info(images: Images, dataset: str, cost: Cost = "parameters") -> TradeoffInfo:

@@ -2,6 +2,7 @@
 
 from analysis.tables.claims import claims_table
 from analysis.tables.differences import differences_table, effects_table
+from analysis.tables.latex import latex_text, to_latex
 from analysis.tables.links import linked
 from analysis.tables.matrices import matrices_table
 from analysis.tables.overfitting import overfitting_table
@@ -9,7 +10,7 @@ from analysis.tables.paper import paper_table
 from analysis.tables.published import published_checkpoints_table, published_cost_table, published_table
 from analysis.tables.quality import quality_table
 from analysis.tables.recursions import designs_table, recursions_table
-from analysis.tables.render import latex_text, markdown_text, to_csv, to_html, to_latex, to_markdown
+from analysis.tables.render import markdown_text, to_csv, to_html, to_markdown
 from analysis.tables.table import Compared, Interval, Number, Pair, Span, Table, Text, anchor
 from analysis.tables.timing import timing_table
 

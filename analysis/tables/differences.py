@@ -79,6 +79,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
         ),
         group="family" if any(frames.families()) else "",
         gaps=gaps,
+        notes=(MEASURED,),
     )
 
 
@@ -90,7 +91,7 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
         f"PSNR differences, paired by seed, image, ratio and matrix, then averaged; {plural(n, 'seed')}. "
         f"The t-interval{df} treats seeds as drawn at random and the test images as given: it says nothing about other images. "
         "The bootstrap draws seeds and images anew. The interval for all images (crossed t) treats both as drawn at random. "
-        f"{MEASURED} Higher or lower means that all agree: p, the larger of both t-tests, corrected by Holm for the "
+        "Higher or lower means that all agree: p, the larger of both t-tests, corrected by Holm for the "
         f"{plural(len(found), 'comparison')}, is below 0.05, and the bootstrap interval excludes zero. "
         f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. Images up: part of the "
         "test images with a positive mean difference. Effect size: Cohen's d_z, the mean over the standard deviation "
@@ -129,7 +130,7 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             f"by Holm over these {len(found)} effects. A "
             "difference between settings asks whether the change does more in one than in the other. Main effects of factors, "
             "and interactions with ×, are those of a full grid within a family: a level minus the base's one, averaged over the "
-            f"other factors' combinations. {MEASURED}"
+            "other factors' combinations."
         ),
         frame=pd.DataFrame(rows),
         columns=(

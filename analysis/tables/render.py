@@ -1,4 +1,4 @@
-"""One Table as Markdown, LaTeX (booktabs), CSV and HTML. All text from users is escaped here."""
+"""One Table as Markdown, CSV and HTML; LaTeX is in latex.py. All text from users is escaped here."""
 
 from __future__ import annotations
 
@@ -10,34 +10,7 @@ from markupsafe import Markup, escape
 from analysis.numbers import GAP
 from analysis.tables.table import Column, Span, Table, anchor
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "±": r"$\pm$",
-    "\u2212": "$-$",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "∞": r"$\infty$",
-    "Δ": r"$\Delta$",
-    "–": "--",
-    "\u00a0": "~",
-}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$])")
-
-
-def latex_text(text: str) -> str:
-    """Escapes what LaTeX would interpret; line breaks become spaces."""
-    return "".join(_LATEX.get(c, c) for c in " ".join(text.split("\n")))
 
 
 def markdown_text(text: str) -> str:
@@ -84,38 +57,6 @@ def _markdown_span(span: Span) -> str:
     if span.note:
         return f" [{span.note}]".replace("[", "\\[").replace("]", "\\]")
     return f"**{markdown_text(span.text)}**" if span.bold else markdown_text(span.text)
-
-
-def to_latex(table: Table) -> str:
-    r"""A `table` environment; needs \usepackage{booktabs}."""
-    width = len(table.columns)
-    spec = "".join("l" if c.align == "left" else "r" for c in table.columns)
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{latex_text(table.title)}. {latex_text(table.caption)}}}"]
-    lines += [
-        rf"\label{{tab:{re.sub(r'[^a-z0-9]+', '-', table.name.lower())}}}",
-        rf"\begin{{tabular}}{{{spec}}}",
-        r"\toprule",
-    ]
-    lines += [" & ".join(latex_text(_head(c)) for c in table.columns) + r" \\"]
-    last: str | None = None
-    for group, line in zip(table.group_heads(), table.cells, strict=True):
-        if group != last:
-            lines += [
-                r"\midrule",
-                *([rf"\multicolumn{{{width}}}{{l}}{{\textit{{{latex_text(group)}}}}} \\"] if group else []),
-            ]
-        last = group
-        lines += [" & ".join("".join(_latex_span(s) for s in cell) for cell in line) + r" \\"]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\smallskip\footnotesize $^{{{i}}}$~{latex_text(r)}" for i, r in enumerate(table.reasons(), 1)]
-    lines += [rf"\par\smallskip\footnotesize {latex_text(n)}" for n in table.notes]
-    return "\n".join([*lines, r"\end{table}", ""])
-
-
-def _latex_span(span: Span) -> str:
-    if span.note:
-        return f"$^{{{span.note}}}$"
-    return rf"\textbf{{{latex_text(span.text)}}}" if span.bold else latex_text(span.text)
 
 
 def to_html(table: Table) -> Markup:

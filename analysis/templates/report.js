@@ -23,7 +23,7 @@
   heads.forEach((head, column) => {
     const sorter = document.createElement("button");
     sorter.type = "button";
-    sorter.textContent = head.textContent;
+    sorter.textContent = head.dataset.head = head.textContent;
     head.replaceChildren(sorter);
     sorter.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
@@ -68,7 +68,7 @@
 
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll("details:not([open], .aside)")];
     closed.forEach((d) => { d.open = true; });
   });
   addEventListener("afterprint", () => closed.forEach((d) => { d.open = false; }));

@@ -178,6 +178,20 @@ def test_importance_with_parameters_that_few_trials_have(tmp_path: Path) -> None
     assert set(found) >= {"high", "layers"} and all(0 <= i.low <= i.share <= i.high for i in found.values())
 
 
+def test_importance_is_on_the_scale_of_the_space(tmp_path: Path) -> None:
+    """A logarithmic space gives the shares that the logarithms give."""
+    drawn = random.Random(2)
+    powers = [drawn.uniform(-5, -1) for _ in range(60)]
+    shares: list[dict[str, float]] = []
+    for space, value in (("1e-05 to 0.1, logarithmic", lambda p: 10**p), ("-5 to -1", float)):
+        trials = [trial(n, 30 - abs(p + 4), 1000, {"rate": value(p), "n": n % 7}) for n, p in enumerate(powers)]
+        record = SearchRecord.load(Folder(write_search(tmp_path / str(len(shares)), trials)[0]))
+        shares.append(
+            {i.parameter: i.share for i in importances(replace(record, space={"rate": space, "n": "0 to 6"}))}
+        )
+    assert shares[0] == pytest.approx(shares[1], abs=0.01) and shares[0]["rate"] > 0.8
+
+
 def test_every_setting_leads_to_its_trial(tmp_path: Path) -> None:
     trials = [*points(), replace(points()[1], number=6, state="duplicate"), unfinished(7, "infeasible", "too large")]
     page = write_search_report(*write_search(tmp_path, trials, baselines={"unrolled": (29.8, 8000)})).path.read_text()

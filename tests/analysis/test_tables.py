@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.document import tables_of
 from analysis.numbers import duration, interval, listed, number, p_value, percent, plural
+from analysis.search_report import build
+from analysis.searches import load_search
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import (
@@ -24,6 +27,7 @@ from analysis.tables import (
     claims_table,
     differences_table,
     effects_table,
+    latex_text,
     matrices_table,
     overfitting_table,
     quality_table,
@@ -34,9 +38,10 @@ from analysis.tables import (
     to_latex,
     to_markdown,
 )
-from rdun.results import Store
+from rdun.results import Folder, SearchRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import PROTOCOL, Truth, image_level, write_study
+from tests.analysis.synthetic_search import points, write_search
 
 DATASET = "photographs-test"
 
@@ -104,18 +109,58 @@ def test_markdown(small: Table) -> None:
 
 def test_latex(small: Table) -> None:
     text = to_latex(small)
-    assert r"\caption{Small \& good. 100 \% made up}" in text
+    assert r"\caption{Small \& good. 100 \% made up}\par" in text
     assert r"\textbf{26.00}$^{1}$" in text and r"25.00 $\pm$ 0.10" in text
     assert r"\textless{}b\textgreater{}" in text
     assert text.count(r"\midrule") == 2 and r"\toprule" in text and r"\bottomrule" in text
     assert r"[$-$0.10, +0.30]" in text
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-def test_latex_compiles(small: Table, tmp_path: Path) -> None:
-    page = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + to_latex(small) + r"\end{document}"
-    (tmp_path / "t.tex").write_text(page)
-    subprocess.run(["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True, capture_output=True)
+def test_latex_of_wide_and_long_tables() -> None:
+    frame = pd.DataFrame({"name": ["[x] " + "word " * 20] * 40, "value": [1.0] * 40})
+    columns = (Text(key="name", header="A head of many words", unit="dB"), Number(key="value", header="[Value"))
+    text = to_latex(Table(name="long", title="Long", caption="", frame=frame, columns=columns))
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 4 and text.count(r"\label") == 1
+    assert "Long (part 1 of 4)" in text and text.count(r"\parbox[t]") == 40
+    assert r"\shortstack[l]{A head of\\many words\\(dB)}" in text
+    assert latex_text("λ ≤ [δ") == r"$\lambda$ $\leq$ [$\delta$"
+
+
+needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+
+
+def compiled(tables: list[Table], folder: Path) -> str:
+    """What pdflatex says about a document of these tables."""
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    page = "\n".join([head, *(to_latex(t) + r"\clearpage" for t in tables), r"\end{document}"])
+    (folder / "t.tex").write_text(page)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@needs_latex
+def test_all_tables_of_a_study_and_a_search_compile_and_fit(
+    holed: tuple[Path, Store], small: Table, tmp_path: Path
+) -> None:
+    frames = load(holed)
+    images, comparisons = Images(frames), compare_arms(Images(frames))
+    claims = check_claims(images, frames.plan.claims)
+    tables = [i.table for i in tables_of(images, [images], comparisons, main_effects(frames, comparisons), claims)]
+    home, store = write_search(tmp_path, points(), baselines={"unrolled": (29.8, 8000)})
+    tables += [i.table for i in build(load_search(SearchRecord.load(Folder(home)), store)).tables]
+    said = compiled([small, *tables], tmp_path)
+    assert len(tables) > 9
+    assert "Overfull" not in said and "too large" not in said and "undefined" not in said
+
+
+@needs_latex
+def test_names_that_attack_latex_compile(tmp_path: Path) -> None:
+    evil = [r"\input{/etc/passwd}", "[x]", "*", "50 % & $x_1^2$ #1 ~ {", r"\end{tabular}", "λ ≤ δ “quoted” … ‖"]
+    columns = (Text(key="name", header="[λ] head\\"), Text(key="name", header="again"))
+    table = Table(name="e_v%l", title=evil[0], caption=evil[3], frame=pd.DataFrame({"name": evil}), columns=columns)
+    compiled([table], tmp_path)
 
 
 def test_html(small: Table) -> None:

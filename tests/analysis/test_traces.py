@@ -54,7 +54,7 @@ def test_rows_and_labels(traced: StudyFrames) -> None:
     low, high = figure.axes[4].get_ylim()
     assert low > 1e-4 and high > 0.3  # the exact fit at t = 0 does not stretch the axis
     assert save_figure(figure)["pdf"].startswith(b"%PDF")
-    bare = info._replace(panels=info.panels[:1], across=2)
+    bare = info._replace(panels=info.panels[:1], of_family=info.panels[:1], across=2)
     assert not bare.modulated and len(draw_traces(bare).axes) == 4  # two rows, the second column empty
 
 
@@ -76,7 +76,10 @@ def test_many_arms_are_cut_into_figures_of_equal_panels(
 
 def test_a_last_figure_with_fewer_panels_has_panels_of_the_same_size(traced: StudyFrames) -> None:
     (info,) = traces_infos(traced, DATASET)
-    assert len(draw_traces(info._replace(panels=info.panels[3:])).axes) == len(draw_traces(info).axes)
+    whole, last = draw_traces(info), draw_traces(info._replace(panels=info.panels[3:]))
+    assert len(last.axes) == len(whole.axes)
+    for one, other in zip(whole.axes, last.axes, strict=True):
+        assert one.get_ylim() == other.get_ylim() and one.get_xlim() == other.get_xlim()
 
 
 def test_trials_without_traces_have_no_figure(holed: tuple[Path, Store]) -> None:
