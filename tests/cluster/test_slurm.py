@@ -93,7 +93,7 @@ def test_a_study_on_an_allocation_stops_before_its_time_limit_is_queued_again_an
     allocation: dict[str, str], tmp_path: Path
 ) -> None:
     calls = Path(allocation["CALLS"])
-    job = begin(allocation, tmp_path, epochs=400)
+    job = begin(allocation, tmp_path, epochs=100)
     end = time.monotonic() + 150
     while not list(tmp_path.glob("runs/trials/*/checkpoint.pt")):
         assert job.poll() is None and time.monotonic() < end, job.communicate()[0]
@@ -105,7 +105,7 @@ def test_a_study_on_an_allocation_stops_before_its_time_limit_is_queued_again_an
     assert f"scontrol requeue {allocation['SLURM_JOB_ID']}" in calls.read_text()
     assert not _left(allocation)
 
-    output, _ = (job := begin(allocation, tmp_path, epochs=400)).communicate(timeout=250)
+    output, _ = (job := begin(allocation, tmp_path, epochs=100)).communicate(timeout=250)
     assert job.returncode == 0, output
     assert "4 of 4 trials complete, 0 failed." in output
     assert "GPU-hours" in output
