@@ -34,6 +34,11 @@ def run_remote(context: click.Context, file: Path, name: str, study: str) -> Non
     options = given_options(context)
     if refused := NOT_THERE & set(options):
         raise ValueError(f"{min(refused)} has no meaning with --cluster; leave one of them out")
+    runs = context.params["runs"] if "--runs" in options else "/"
+    if "://" not in runs and not Path(runs).is_absolute():
+        raise ValueError(
+            f"--runs {runs!r} with --cluster is a folder on the cluster; give its whole path, or s3://BUCKET/FOLDER"
+        )
     there = f"own/{own.name}" if own else name
     wanted = Wanted(
         study=study + (".dry-run" if "--dry-run" in options else ""),

@@ -71,6 +71,10 @@ def test_what_was_typed_is_handed_on_and_nothing_of_this_machine(monkeypatch: py
         (("--cluster", "absent.yaml"), "--cluster 'absent.yaml' cannot be read"),
         (("--cluster", str(ROOT / "pyproject.toml")), "cannot be read"),
         (("--cluster", str(ROOT / "cluster.yaml"), "--cpus", "2"), "--cpus has no meaning with --cluster"),
+        (
+            ("--cluster", str(ROOT / "cluster.yaml"), "--runs", "runs"),
+            "--runs 'runs' with --cluster is a folder on the cluster",
+        ),
         (("--cluster", str(ROOT / "cluster.yaml"), "--set", "nothing.here=1"), "nothing"),
     ],
 )
