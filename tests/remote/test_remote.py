@@ -141,7 +141,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
     def use(server: Server) -> None:
         monkeypatch.setattr(jobs, "Tunnel", Tunnel)
-        monkeypatch.setattr(jobs, "_connect", lambda address: server)
+        monkeypatch.setattr(jobs, "connect", lambda address: server)
         monkeypatch.setattr(jobs, "RETRY", 0.0)
 
     return use
