@@ -17,8 +17,11 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-# Three hosts made of network namespaces, Ray's real launcher, a machine that loses power; minutes, needs root.
+# Hosts made of network namespaces and Ray's real launcher: own machines, one of which loses power; cluster.yaml against a mock EC2;
+# clusters/slurm.sh with stand-ins. Some minutes; needs root, and says what it lacks.
+test-cluster: EXTRAS = dev,cluster
 test-cluster: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[$(EXTRAS)]'
 	$(BIN)/python -m pytest tests/cluster -m cluster -s
 
 # What docs/performance.md shows, measured on this machine; an hour of two cores, which should have nothing else to do.

@@ -27,13 +27,19 @@ def run_remote(context: click.Context, file: Path, name: str, study: str) -> Non
         ValueError: an option that has no meaning there, no way to the cluster, other options than the running job's.
         OSError: the report cannot be fetched.
     """
-    from rdun.monitor import revision
     from rdun.remote import ClusterFile, Wanted, fetch, packed, run_job
 
     cluster, own = ClusterFile(file), Path(name) if Path(name).suffix == ".py" else None
     options = given_options(context)
     if refused := NOT_THERE & set(options):
         raise ValueError(f"{min(refused)} has no meaning with --cluster; leave one of them out")
+    runs = context.params["runs"] if "--runs" in options else "/"
+    if "://" not in runs and not Path(runs).is_absolute():
+        raise ValueError(
+            f"--runs {runs!r} with --cluster is a folder on the cluster; give its whole path, or s3://BUCKET/FOLDER"
+        )
+    from rdun.monitor import revision  # takes PyTorch
+
     there = f"own/{own.name}" if own else name
     wanted = Wanted(
         study=study + (".dry-run" if "--dry-run" in options else ""),

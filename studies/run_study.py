@@ -54,6 +54,8 @@ def run_study(
         if not dry_run:
             with Lease(runs.folder(study.name)):
                 incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
+    if runs.remote and not dry_run:
+        click.echo(f"Kept in: {runs.place}/studies/{study.name}")
     if incomplete:
         sys.exit(1)
 

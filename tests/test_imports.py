@@ -81,6 +81,7 @@ def test_nothing_imports_studies() -> None:
         ("rdun.study", {"torch", "numpy", "ray", "mlflow"}),
         ("rdun.data.__main__", {"torch", "ray", "mlflow", "pandas", "pooch", "requests"}),
         ("rdun.tracking", {"torch", "mlflow", "ray"}),
+        ("rdun.remote", {"torch", "ray", "mlflow", "aiohttp"}),
         ("rdun.trial", {"ray", "mlflow", "pandas"}),
         ("analysis.report", {"torch", "ray", "mlflow"}),
         ("analysis.search_report", {"torch", "ray", "mlflow"}),

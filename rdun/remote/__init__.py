@@ -1,6 +1,6 @@
 """A study on a cluster, from a laptop: a Ray job through an SSH tunnel that can be left alone and found again.
 
-The way: package (the code as it is here) -> tunnel (SSH, by Ray's own launcher) -> job (one per study, followed) -> fetch.
+The way: package (the code as it is here) -> tunnel (SSH, by Ray's own launcher) -> server -> job (one per study) -> fetch.
 """
 
 from rdun.remote.fetch import fetch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rdun.remote.package import content_hash
+from rdun.remote.server import connect
 from rdun.remote.tunnel import JOB_SERVER, ClusterFile, Tunnel
 
 RUNNING = ("PENDING", "RUNNING")
@@ -66,7 +66,7 @@ def run_job(
         ValueError: no way to the cluster, no right to use it, or the study runs with other options.
     """
     with Tunnel(file) as tunnel:
-        client = _connect(tunnel.address)
+        client = connect(tunnel.address)
         job = _running(client, wanted)
         if job is None:
             job = _submit(client, wanted, package)
@@ -85,7 +85,7 @@ def run_job(
         time.sleep(RETRY)
         try:
             with Tunnel(file) as tunnel:
-                if (ended := _followed(_connect(tunnel.address), job, seen)) is not None:
+                if (ended := _followed(connect(tunnel.address), job, seen)) is not None:
                     return ended
         except ValueError as error:
             say(str(error))
@@ -111,50 +111,6 @@ class _Seen:
         if new:
             self.show(new)
             self.shown = self.come
-
-
-def _connect(address: str) -> Any:
-    """The client of a job server.
-
-    Raises:
-        ValueError: it does not answer, is another version of Ray, or refuses the token.
-    """
-    token = Path("~/.ray/auth_token").expanduser()
-    if "RAY_AUTH_TOKEN" not in os.environ and not token.is_file():
-        raise ValueError(
-            f"there is no token in {token}; copy the one that the cluster was started with, or before `ray up` make one with "
-            "`ray get-auth-token --generate > /dev/null`"
-        )
-    os.environ["RAY_AUTH_MODE"] = "token"
-    for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):  # the client would go there instead
-        os.environ.pop(name, None)
-    import ray
-    from ray.exceptions import AuthenticationError
-    from ray.job_submission import JobSubmissionClient
-
-    end = time.monotonic() + 30
-    while True:
-        try:
-            client = JobSubmissionClient(address)
-            break
-        except (AuthenticationError, RuntimeError) as error:
-            line = str(error).strip().splitlines()[0]
-            raise ValueError(
-                f"the cluster refuses this machine ({line}); use the token in {token} of who started it"
-            ) from None
-        except OSError as error:  # the tunnel stands, the server behind it not yet
-            if time.monotonic() > end:
-                raise ValueError(
-                    f"the cluster's job server does not answer ({error}); is Ray running on its head?"
-                ) from None
-            time.sleep(1)
-    version = client._server_ray_version
-    if version != ray.__version__:
-        raise ValueError(
-            f"the cluster has Ray {version}, this machine {ray.__version__}; install the same on both (`ray up` installs the "
-            "versions of this checkout's constraints.txt)"
-        )
-    return client
 
 
 def _running(client: Any, wanted: Wanted) -> Any:

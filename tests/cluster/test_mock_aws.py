@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def laptop(images: Path) -> Iterator[Laptop]:
         folder = hosts.folder / "images"
         shutil.copytree(images, folder)
         study = TINY.read_text().replace('os.environ["IMAGES"]', repr(str(folder)))
-        study = study.replace('os.environ.get("EPOCHS", "2")', '"12"').replace(
+        study = study.replace('os.environ.get("EPOCHS", "2")', '"80"').replace(
             "seeds=", "resources=Resources(gpus=1), seeds="
         )
         (found.home / "my_study.py").write_text(study.replace("import Arm, Claim,", "import Arm, Claim, Resources,"))
@@ -81,8 +82,13 @@ def test_from_zero_workers_up_and_back_down(laptop: Laptop) -> None:
         assert (laptop.checkout / "runs" / "clusters" / file["cluster_name"] / "tiny" / "report.html").is_file()
         workers = [i for i in there.instances().values() if i["PrivateIpAddress"] != f"{NET}.{FIRST}"]
         assert [i.get("InstanceLifecycle") for i in workers] == ["spot"] * WORKERS
-        keys = [k["Key"] for k in there.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
-        assert "runs/studies/tiny/report.html" in keys and any("/checkpoint.pt" in key for key in keys)
+        s3 = there.client("s3")
+        keys = [k["Key"] for k in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        trials = [key for key in keys if key.startswith("runs/trials/")]
+        assert "runs/studies/tiny/report.html" in keys and sum(key.endswith("/scores.csv") for key in trials) == 4
+        assert any(key.startswith("mlflow/") for key in keys), "the tracker keeps its files in the bucket"
+        runs = [json.load(s3.get_object(Bucket=BUCKET, Key=key)["Body"]) for key in trials if key.endswith("/run.json")]
+        assert {attempt["host"] for run in runs for attempt in run["attempts"]} == {"rdun-1", "rdun-2"}
         assert not any(key.startswith("runs/tune-") for key in keys)
 
         wait_for(lambda: there.count("terminated", "worker") == WORKERS, 180)

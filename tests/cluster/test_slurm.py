@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,6 +69,7 @@ def allocation(tmp_path: Path, images: Path) -> dict[str, str]:
         "IMAGES": str(images),
         "PYTHONPATH": str(checkout),
         "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+        "EPOCHS": "60",
         "SLURM_JOB_ID": str(os.getpid()),
         "SLURM_JOB_NUM_NODES": "2",
         "SLURM_JOB_NODELIST": "[one-two]",
@@ -76,41 +80,45 @@ def allocation(tmp_path: Path, images: Path) -> dict[str, str]:
     }
 
 
-def begin(allocation: dict[str, str], tmp_path: Path, epochs: int) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def job(allocation: dict[str, str], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The script with all its processes in a group of their own, of which nothing stays."""
     words = ["bash", str(SCRIPT), "tests/studies/tiny_study.py", "--runs", str(tmp_path / "runs")]
-    return subprocess.Popen(
-        words,
-        env=allocation | {"EPOCHS": str(epochs)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+    process = subprocess.Popen(
+        words, env=allocation, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(600)
 def test_a_study_on_an_allocation_stops_before_its_time_limit_is_queued_again_and_ends(
     allocation: dict[str, str], tmp_path: Path
 ) -> None:
     calls = Path(allocation["CALLS"])
-    job = begin(allocation, tmp_path, epochs=400)
-    end = time.monotonic() + 150
-    while not list(tmp_path.glob("runs/trials/*/checkpoint.pt")):
-        assert job.poll() is None and time.monotonic() < end, job.communicate()[0]
-        time.sleep(0.5)
-    job.send_signal(signal.SIGTERM)  # to the script alone, as --signal=B: does
-    output, _ = job.communicate(timeout=90)
-    assert job.returncode == 130, output
+    with job(allocation, tmp_path) as first:
+        end = time.monotonic() + 150
+        while not list(tmp_path.glob("runs/trials/*/checkpoint.pt")):
+            assert first.poll() is None and time.monotonic() < end, "no trial has begun"
+            time.sleep(0.2)
+        first.send_signal(signal.SIGTERM)  # to the script alone, as --signal=B: does
+        output, _ = first.communicate(timeout=90)
+    assert first.returncode == 130, output
     assert "Stopped. The same command goes on" in output
     assert f"scontrol requeue {allocation['SLURM_JOB_ID']}" in calls.read_text()
     assert not _left(allocation)
 
-    output, _ = (job := begin(allocation, tmp_path, epochs=400)).communicate(timeout=250)
-    assert job.returncode == 0, output
+    with job(allocation, tmp_path) as second:
+        output, _ = second.communicate(timeout=300)
+    assert second.returncode == 0, output
     assert "4 of 4 trials complete, 0 failed." in output
     assert "GPU-hours" in output
-    runs = [run.read_text() for run in tmp_path.glob("runs/trials/*/run.json")]
-    assert sum('"resumed_at_epoch": 0' not in run.rpartition('"attempts"')[2].rpartition("{")[2] for run in runs) >= 1
+    attempts = [json.loads(run.read_text())["attempts"] for run in tmp_path.glob("runs/trials/*/run.json")]
+    assert any(len(tries) == 2 and tries[1]["resumed_at_epoch"] > 0 for tries in attempts)
     starts = [line for line in calls.read_text().splitlines() if "ray start" in line]
     assert any("--head" in line for line in starts) and any("--exclude=one" in line for line in starts)
     assert not _left(allocation)
