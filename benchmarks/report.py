@@ -36,8 +36,8 @@ PROBE = """<script>addEventListener("load", () => {
 
 @dataclass(frozen=True)
 class Row:
-    """One study. `render_cpu`: CPU seconds of this process and of the helpers that draw; `peak_mib`: memory of this process,
-    `helper_mib` of the largest helper; `open_*`: median and fastest; loads: 1-minute means."""
+    """One study. `render_cpu`: CPU seconds of this process and of the helpers that draw; `peak_mib`: memory of this process;
+    `open_*`: median and fastest; loads: 1-minute means."""
 
     trials: int
     images: int
@@ -46,7 +46,6 @@ class Row:
     render_seconds: float
     render_cpu: float
     peak_mib: float
-    helper_mib: float
     page_mib: float
     open_seconds: float | None
     open_fastest: float | None
@@ -99,7 +98,6 @@ def measure(folder: Path, trials: int, images: int, ratios: int, times: int) -> 
         render_seconds=round(seconds, 1),
         render_cpu=round(cpu, 1),
         peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        helper_mib=round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         page_mib=round(page.stat().st_size / 2**20, 2),
         open_seconds=round(median(opened), 2) if opened else None,
         open_fastest=round(min(opened), 2) if opened else None,

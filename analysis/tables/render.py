@@ -74,8 +74,9 @@ def to_html(table: Table) -> Markup:
                     len(table.columns), group
                 )
         last = group
-        body += Markup("<tr>{}</tr>").format(
-            Markup("").join(_html_cell(table, place, i, cell) for i, cell in enumerate(line))
+        body += Markup("<tr{}>{}</tr>").format(
+            _html_trials(table, place),
+            Markup("").join(_html_cell(table, place, i, cell) for i, cell in enumerate(line)),
         )
     body += (
         Markup("</tbody>")
@@ -85,21 +86,31 @@ def to_html(table: Table) -> Markup:
     return Markup("<table><thead><tr>{}</tr></thead>{}</table>").format(heads, body)
 
 
+def _html_trials(table: Table, line: int) -> Markup:
+    """The title of a line that names its trials, where all its cells lead to the same ones: named once, the page stays small."""
+    found = table.line_trials(line)
+    return Markup(' title="{}"').format(_trials(found[0])) if len(found) == 1 else Markup("")
+
+
+def _trials(fingerprints: tuple[str, ...]) -> str:
+    return ("Trial " if len(fingerprints) == 1 else "Trials ") + ", ".join(fingerprints)
+
+
 def _html_cell(table: Table, line: int, position: int, cell: list[Span]) -> Markup:
     content = Markup("").join(_html_span(table, s) for s in cell if not s.note)
     trials = table.links.get((line, table.columns[position].keys[0]))
     if trials and content.striptags() != GAP:
-        content = _html_link(content, trials)
+        content = _html_link(content, trials, named=len(table.line_trials(line)) > 1)
     content += Markup("").join(_html_span(table, s) for s in cell if s.note)
     if position == 0:
         return Markup('<th scope="row" class="{}">{}</th>').format(table.columns[0].align, content)
     return Markup('<td class="{}">{}</td>').format(table.columns[position].align, content)
 
 
-def _html_link(content: Markup, trials: tuple[str, ...]) -> Markup:
-    """Leads to the first trial; the others of an arm stand below it, and are named in the title."""
-    title = ("Trial " if len(trials) == 1 else "Trials ") + ", ".join(trials)
-    return Markup('<a class="trials" href="#{}" title="{}">{}</a>').format(anchor(trials[0]), title, content)
+def _html_link(content: Markup, trials: tuple[str, ...], *, named: bool) -> Markup:
+    """Leads to the first trial; the others of an arm stand below it, and are named in a title."""
+    title = Markup(' title="{}"').format(_trials(trials)) if named else Markup("")
+    return Markup('<a class="trials" href="#{}"{}>{}</a>').format(anchor(trials[0]), title, content)
 
 
 def _html_span(table: Table, span: Span) -> Markup:

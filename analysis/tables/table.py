@@ -201,6 +201,18 @@ class Table:
             for i, row in enumerate(rows)
         ]
 
+    def line_trials(self, line: int) -> list[tuple[str, ...]]:
+        """The distinct trials to which cells of a line lead."""
+        return self._trials_by_line.get(line, [])
+
+    @cached_property
+    def _trials_by_line(self) -> dict[int, list[tuple[str, ...]]]:
+        found: dict[int, list[tuple[str, ...]]] = {}
+        for (line, _), trials in self.links.items():
+            own = found.setdefault(line, [])
+            own += [trials] if trials not in own else []
+        return found
+
     def group_heads(self) -> list[str]:
         """The group of each line."""
         return [str(g) for g in self.frame[self.group]] if self.group else [""] * len(self.frame)

@@ -118,9 +118,8 @@ def test_every_cell_of_numbers_leads_to_its_trials(whole: tuple[Path, Store]) ->
     for line, c in enumerate(comparisons):
         expected = [f for a in (c.arm, c.versus) for f in trials.loc[trials["arm"] == a, "fingerprint"]]
         assert table.links[line, "mean"] == tuple(dict.fromkeys(expected)) and len(expected) == 6
-        assert f'<a class="trials" href="#{anchor(expected[0])}" title="Trials {", ".join(expected)}">' in to_html(
-            table
-        )
+        assert f'<tr title="Trials {", ".join(expected)}">' in to_html(table)
+        assert f'<a class="trials" href="#{anchor(expected[0])}">' in to_html(table)
     assert anchor("ab12") == "trial-ab12" and "href" not in to_latex(table)
     assert number(comparisons[0].mean, 3, signed=True) + "</a>" in to_html(table)
 
@@ -133,6 +132,7 @@ def test_a_network_per_ratio_is_linked_ratio_by_ratio(tmp_path: Path) -> None:
     frames = load(write_study(tmp_path, truth))
     table = linked(paper_table(Images(frames), SET), frames)
     one, other, both = (table.links[0, f"psnr {at}"] for at in ("10\u00a0%", "50\u00a0%", "average"))
+    assert f'<a class="trials" href="#{anchor(one[0])}" title="Trials {", ".join(one)}">' in to_html(table)
     assert len(one) == len(other) == 2 and set(one).isdisjoint(other) and set(both) == {*one, *other}
 
 

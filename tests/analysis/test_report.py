@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis import report as module
 from analysis.answer import answer, comparison_sentence, headline
+from analysis.drawings import figures_of
 from analysis.provenance import provenance
-from analysis.report import build, write_report
+from analysis.report import MANY_ARMS, _drawn, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
@@ -186,12 +186,12 @@ def test_figures_and_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> 
     assert (study[0] / "tables/timing.tex").exists() and (study[0] / "figures/learning.svg").exists()
 
 
-def test_helpers_draw_the_same_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), images=("a.png", "b.png"), epochs=2)
-    frames = load(write_study(tmp_path, truth))
-    alone = build(frames).figures
-    monkeypatch.setattr(module, "MANY_ARMS", 1)
-    assert build(frames).figures == alone and len(alone) > 3
+def test_helpers_draw_the_same_figures(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    images = Images(frames)
+    items = figures_of(frames, [images], compare_arms(images))
+    some = [next(i for i in items if i.section == section) for section in ("answer", "learning")]
+    assert list(_drawn(some, MANY_ARMS)) == list(_drawn(some, 1))
 
 
 def test_every_trial_has_one_address(page: tuple[_Page, str, Path], whole: tuple[Path, Store]) -> None:

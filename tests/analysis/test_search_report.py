@@ -198,7 +198,11 @@ def test_every_setting_leads_to_its_trial(tmp_path: Path) -> None:
     ids, links = re.findall(r'<tr id="(trial-[^"]+)"', page), set(re.findall(r'href="#(trial-[^"]+)"', page))
     assert ids == [f"trial-trial{n:03d}" for n in range(6)] + ["trial-base0"]
     assert links == {"trial-trial000", "trial-trial001", "trial-trial002", "trial-base0"}
-    row = page[page.index('href="#trial-trial001" title="Trial trial001">1</a>') :]
+    row = page[
+        page.index(
+            '<tr title="Trial trial001"><th scope="row" class="left"><a class="trials" href="#trial-trial001">1</a>'
+        ) :
+    ]
     assert ">31.00</a>" in row[: row.index("</tr>")]
     assert len(re.findall(r"<tr", page[page.index('id="trial-table"') :])) == 1 + 8 + 1, "head, suggestions, baseline"
 
