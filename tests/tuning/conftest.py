@@ -17,7 +17,7 @@ from rdun.tuning import Suggestions
 Open = Callable[..., Suggestions]
 
 
-def wait_for(condition: Callable[[], bool], patience: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], patience: float = 150.0) -> None:
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end
