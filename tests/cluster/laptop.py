@@ -16,6 +16,8 @@ import yaml
 from tests.cluster.lab import ROOT, VENV, Lab
 
 LEFT_BEHIND = (".git", ".venv", "runs", "mlruns", "mlflow.db*", "__pycache__", ".*_cache", "*.egg-info")
+EXPORT = "export PYTHONPATH=${PYTHONPATH:-$HOME/rdun} "
+"""Before what a cluster's file exports: the code without an installation."""
 USAGE = """
 import json, psutil, time
 def alive():

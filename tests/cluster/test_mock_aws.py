@@ -14,7 +14,7 @@ import yaml
 
 from tests.cluster.cloud import BITS, BUCKET, ENVIRONMENT, FIRST, NET, Cloud, an_image, cloud
 from tests.cluster.lab import ROOT, VENV, Lab, lab, lacking
-from tests.cluster.laptop import Laptop, wait_for
+from tests.cluster.laptop import EXPORT, Laptop, wait_for
 
 pytestmark = [
     pytest.mark.cluster,
@@ -38,7 +38,7 @@ def edited(hosts: Lab) -> dict[str, Any]:
     variables = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())
     found["setup_commands"] = [
         bucket.replace("rdun-my-bucket", f"{BUCKET} {variables}"),
-        environment.replace("export ", "export PYTHONPATH=${PYTHONPATH:-$HOME/rdun} "),
+        environment.replace("export ", EXPORT),
         f"ln -sfn {VENV} ~/rdun/.venv",
     ]
     for kind in found["available_node_types"].values():

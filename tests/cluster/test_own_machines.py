@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.cluster.lab import NET, ROOT, VENV, Lab, lab, lacking
-from tests.cluster.laptop import Laptop, wait_for
+from tests.cluster.laptop import EXPORT, Laptop, wait_for
 from tests.studies.test_command_line import scores
 
 pytestmark = [
@@ -51,7 +51,7 @@ def edited(hosts: Lab) -> dict[str, Any]:
     assert install == "make -s -C ~/rdun venv EXTRAS=cluster"
     found["setup_commands"] = [
         f"ln -sfn {VENV} ~/rdun/.venv",
-        environment.replace("export ", "export PYTHONPATH=${PYTHONPATH:-$HOME/rdun} "),
+        environment.replace("export ", EXPORT),
     ]
     for role in ("head", "worker"):
         stop, start = found[f"{role}_start_ray_commands"]
