@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -54,6 +55,7 @@ class SearchFrames:
         """Names of the objectives."""
         return [o["quantity"] for o in self.record.objectives]
 
+    @cached_property
     def datasets(self) -> list[str]:
         """Test sets of any trial or baseline."""
         found = [*self.tested.values(), *(b.tested for b in self.baselines)]
