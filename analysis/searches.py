@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -54,6 +55,7 @@ class SearchFrames:
         """Names of the objectives."""
         return [o["quantity"] for o in self.record.objectives]
 
+    @cached_property
     def datasets(self) -> list[str]:
         """Test sets of any trial or baseline."""
         found = [*self.tested.values(), *(b.tested for b in self.baselines)]
@@ -83,25 +85,37 @@ def _tested(files: dict[str, Files], store: Store) -> dict[str, Tested]:
     reasons |= {f: f"scores.csv: {error}" for f, error in errors.items()}
     scores = scores[(scores["checkpoint"] == "best") & (scores["split"] == "test") & (scores["unit"] == "image")]
     scores = scores[scores["metric"] == "psnr"].astype({"fingerprint": object, "dataset": object})
-    values: dict[tuple[str, str], tuple[TestKey, float]] = {}
+    rows_of = {str(f): rows for f, rows in scores.groupby("fingerprint", sort=False)}
+    values: dict[str, dict[str, tuple[TestKey, float]]] = {}
     for fingerprint in [f for f in files if f not in reasons]:
-        own = scores[scores["fingerprint"] == fingerprint]
+        own = rows_of.get(fingerprint, scores[:0])
         try:
             own = own[own["recursions"] == _evaluations(store, fingerprint)]
         except (ValueError, TypeError, KeyError, OSError) as error:
             reasons[fingerprint] = f"config.json cannot be read: {first_line(error)}"
             continue
-        for name, rows in own.groupby("dataset"):
-            keys = rows[["image", "ratio", "matrix", "protocol"]].itertuples(index=False, name=None)
-            values[fingerprint, str(name)] = frozenset(keys), float(rows["value"].mean())
+        values[fingerprint] = {str(name): _on_one_set(rows) for name, rows in own.groupby("dataset")}
+    return _alike(files, values, reasons)
+
+
+def _on_one_set(rows: pd.DataFrame) -> tuple[TestKey, float]:
+    """What a trial was tested on, and the mean over it."""
+    keys = rows[["image", "ratio", "matrix", "protocol"]].itertuples(index=False, name=None)
+    return frozenset(keys), float(rows["value"].mean())
+
+
+def _alike(
+    files: dict[str, Files], values: dict[str, dict[str, tuple[TestKey, float]]], reasons: dict[str, str]
+) -> dict[str, Tested]:
+    """The values of the trials that were tested as most of them; why there is none of the others."""
     usual: dict[str, TestKey] = {}
-    for dataset in dict.fromkeys(name for _, name in values):
-        usual[dataset] = Counter(key for (_, name), (key, _) in values.items() if name == dataset).most_common(1)[0][0]
+    for name in dict.fromkeys(name for own in values.values() for name in own):
+        usual[name] = Counter(own[name][0] for own in values.values() if name in own).most_common(1)[0][0]
     found: dict[str, Tested] = {}
     for f in files:
-        own_values = {name: v for (g, name), v in values.items() if g == f}
-        alike = {name: value for name, (key, value) in own_values.items() if key == usual[name]}
-        other = "tested on other images or by another protocol than most trials" if len(alike) < len(own_values) else ""
+        own = values.get(f, {})
+        alike = {name: value for name, (key, value) in own.items() if key == usual[name]}
+        other = "tested on other images or by another protocol than most trials" if len(alike) < len(own) else ""
         found[f] = Tested(alike, reasons.get(f) or other or ("" if alike else "complete, but without test scores"))
     return found
 

@@ -57,9 +57,10 @@ def themed_svg(svg: bytes, name: str, description: str) -> str:
     text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
     assert size, "matplotlib writes a viewBox"
+    share = min(float(size[1]) / (72 * WIDTH), 1)
     opening = (
         f'<svg class="figure" role="img" aria-label="{_attribute(description)}" viewBox="0 0 {size[1]} {size[2]}" '
-        f'style="--share: {min(float(size[1]) / (72 * WIDTH), 1):.0%}" '
+        f'style="--share: {share:.0%}; --least: {44 * share:.0f}rem" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     return re.sub(r"<svg\b[^>]*>", lambda _: opening, text, count=1).strip()

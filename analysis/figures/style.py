@@ -26,6 +26,8 @@ SEQUENCE = ("#471365", "#46327e", "#3d4d8a", "#31668e", "#287c8e", "#20928c", "#
 """Ordered colours for counts, dark to light: the part of viridis with a contrast of 3:1 on white."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
+MOST_NAMED = 40
+"""Most names in one legend."""
 WIDTH = 9.4
 """Width of a full-width figure in inches."""
 
@@ -121,7 +123,7 @@ def head(ax: Axes, text: str) -> None:
 
 
 def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line: bool = True) -> None:
-    """One legend above all panels, in the order of the arms."""
+    """One legend above all panels, in the order of the arms; of very many, the first `MOST_NAMED`, so that panels keep room."""
     handles = [
         Line2D(
             [],
@@ -132,8 +134,10 @@ def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line
             markersize=4.5,
             label=n,
         )
-        for n in names
+        for n in names[:MOST_NAMED]
     ]
+    if len(names) > MOST_NAMED:
+        handles.append(Line2D([], [], linestyle="none", label=f"and {len(names) - MOST_NAMED} more"))
     if handles:
         figure.legend(
             handles=handles, loc="outside upper left", ncols=min(len(handles), 4), handlelength=1.8, columnspacing=1.6

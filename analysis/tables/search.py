@@ -29,7 +29,7 @@ def best_table(frames: SearchFrames) -> Table:
     for line, tested in enumerate(
         [*(frames.tested[t.fingerprint] for t in shown), *(b.tested for b in frames.baselines)]
     ):
-        gaps |= {(line, f"test {d}"): tested.reason for d in frames.datasets() if d not in tested.psnr}
+        gaps |= {(line, f"test {d}"): tested.reason for d in frames.datasets if d not in tested.psnr}
     what = (
         "All settings for which no other one is at least as good in every objective and better in one"
         if several
@@ -131,7 +131,7 @@ def _columns(frames: SearchFrames, parameters: Sequence[str]) -> list[Column]:
         known = quantity(name)
         head, unit = heads.get(name, known.name[:1].upper() + known.name[1:]), "" if name == "macs" else known.unit
         numbers.append(Number(key=name, header=head, unit=unit, digits=known.digits))
-    tests = [Number(key=f"test {d}", header=f"Test PSNR, {d}", unit="dB") for d in frames.datasets()]
+    tests = [Number(key=f"test {d}", header=f"Test PSNR, {d}", unit="dB") for d in frames.datasets]
     return [*(Text(key=f"value {p}", header=p, align="right") for p in parameters), *numbers, *tests]
 
 
@@ -144,7 +144,7 @@ def _row(frames: SearchFrames, trial: SearchTrial) -> dict[str, Any]:
     return (
         row
         | _numbers(frames, known)
-        | {f"test {d}": tested.psnr.get(d, NAN) if tested else NAN for d in frames.datasets()}
+        | {f"test {d}": tested.psnr.get(d, NAN) if tested else NAN for d in frames.datasets}
     )
 
 
@@ -161,7 +161,7 @@ def _baseline_row(frames: SearchFrames, baseline: Baseline) -> dict[str, Any]:
     return (
         row
         | _numbers(frames, baseline.quantities)
-        | {f"test {d}": baseline.tested.psnr.get(d, NAN) for d in frames.datasets()}
+        | {f"test {d}": baseline.tested.psnr.get(d, NAN) for d in frames.datasets}
     )
 
 

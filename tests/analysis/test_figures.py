@@ -29,7 +29,7 @@ from analysis.figures import (
 )
 from analysis.figures.pictures import hardest_window, png, psnr, read_gray, shrunk
 from analysis.figures.reconstructions import error_palette, example_image
-from analysis.figures.style import HUES, INK, _look
+from analysis.figures.style import HUES, INK, _look, legend, panels
 from analysis.figures.tradeoff import pareto
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
@@ -86,6 +86,15 @@ def test_learning_curves_are_means_over_complete_seeds(whole: tuple[Path, Store]
     assert curve.seeds == 3 and not curve.unfinished
     partly = {c.treatment: c for c in learning_info(load(holed)).panels[0].curves}
     assert partly["recursive"].seeds == 2 and len(partly["recursive"].steps) == 4
+
+
+def test_a_legend_leaves_room_for_its_panels() -> None:
+    for count, shown in ((40, 40), (200, 41)):
+        table = {f"arm {i}": _look(i) for i in range(count)}
+        figure, _ = panels(2, 2.5)
+        legend(figure, list(table), table)
+        names = [t.get_text() for t in figure.legends[0].get_texts()]
+        assert len(names) == shown and names[-1] == ("arm 39" if count == 40 else "and 160 more")
 
 
 def test_pareto_front() -> None:
