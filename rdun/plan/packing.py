@@ -48,7 +48,7 @@ def part_of(resources: Resources, machine: Machine, estimate: Estimate, trials: 
     bounds = (
         _by_memory(peak, machine, estimate.source),
         (max(1, machine.by_cores // machine.gpus), f"as the {machine.cores} cores can feed"),
-        (math.ceil(trials / machine.gpus), "as there are trials left"),
+        (math.ceil(max(1, trials) / machine.gpus), "as there are trials left"),
     )
     most, why = min(bounds, key=lambda bound: bound[0])
     return Part(math.floor(10_000 / most) / 10_000, peak, why)  # Ray counts in ten-thousandths

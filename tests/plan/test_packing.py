@@ -30,6 +30,7 @@ def takes(mib: float | None) -> Estimate:
         (200, replace(GPU, gpus=8), 99, 4, "as the 32 cores can feed"),
         (200, replace(GPU, cores=4, gpus=8), 99, 1, "as the 4 cores can feed"),
         (200, replace(GPU, gpus=2), 5, 3, "as there are trials left"),
+        (200, GPU, 0, 1, "as there are trials left"),
         (79_000, GPU, 99, 1, "as fit its 80.0 GiB at 89.4 each (probe)"),
         (None, GPU, 99, 4, "as long as nobody knows their memory; --probe measures it"),
         (None, replace(GPU, cores=2), 99, 2, "as the 2 cores can feed"),
