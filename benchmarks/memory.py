@@ -52,7 +52,7 @@ def _peak(device: torch.device) -> float:
 def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: str, threads: int) -> Row:
     device = torch.device(where)
     torch.set_num_threads(threads)
-    config: TrialConfig = with_values(R_COAST, {"precision": "bf16", "optim.batch": batch})
+    config: TrialConfig = with_values(R_COAST, {"precision": "bf16", "optim.batch": batch, "model.start": "identity"})
     config = with_values(config, {"recursion.train": UniformRange(low=(1,), high=(recursions,))})
     state = TrainState.start(config, build_model(config).place(device).train(), device)
     state.network.recompute = recompute

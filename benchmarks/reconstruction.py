@@ -36,13 +36,13 @@ from rdun.weights import load_any
 
 UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of ru_maxrss."""
-WEIGHTS, LONGEST, COUNTS = "r_coast_5x4.pkl", 20, (4, 4, 4, 4, 4)
+WEIGHTS, COUNTS = "r_coast_5x4.pkl", (4, 4, 4, 4, 4)
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 def published(device: torch.device) -> Unfolding:
     """R-COAST with the published weights."""
-    return load_any(weights_file(WEIGHTS), LONGEST)[0].place(device).eval()
+    return load_any(weights_file(WEIGHTS), max(COUNTS))[0].place(device).eval()
 
 
 def sensing(ratio: float, shape: tuple[int, int], device: torch.device) -> BlockSensing:
@@ -60,7 +60,7 @@ def scores(x: Tensor, pixels: np.ndarray) -> tuple[float, float]:
 def compare(images: int, device: torch.device) -> list[dict[str, object]]:
     """One row per ratio and way."""
     ours = published(device)
-    reference = plain.Coast(5, 32, LONGEST).to(device).eval()
+    reference = plain.Coast(len(COUNTS), 32, sum(COUNTS)).to(device).eval()
     plain.take_over(reference, ours)
     reconstruct = Reconstructor(ours, COUNTS, deblock=True)
     pictures = load_pictures(image_set("bsd68"))[:images]

@@ -37,7 +37,7 @@ def search(scale: Scale = "pocket") -> Search:
         method=f"COAST without RFMU. Searched are up to {size['layers']} layers, for each the range of its recursion counts, up "
         f"to {size['recursions']}, drawn per batch, the fraction of training blocks, repeated so that all trainings have equally "
         f"many steps, and the learning rate, among networks with at most {size['baseline']} stage applications. Trials that are "
-        "behind at equal epochs are stopped. The baseline has {size['baseline']} different layers that are applied once.",
+        f"behind at equal epochs are stopped. The baseline has {size['baseline']} different layers that are applied once.",
         expectation="Not published. Recursion should win: it spends the budget on more applications without more parameters.",
         scale=FULL_NOTE if scale == "full" else pocket_note(STEPS),
         base=base,
