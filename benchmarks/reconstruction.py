@@ -28,6 +28,7 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.record import write_rows
+from rdun.allocator import keep_freed_memory
 from rdun.data import image_set, weights_file
 from rdun.evaluation import Reconstructor, load_pictures, psnr, ssim
 from rdun.models import Unfolding
@@ -92,6 +93,7 @@ def compare(images: int, device: torch.device) -> list[dict[str, object]]:
 def _large(side: int, where: str, threads: int) -> dict[str, object]:
     device = torch.device(where)
     torch.set_num_threads(threads)
+    keep_freed_memory()
     network, operator = published(device), sensing(0.25, (side, side), device)
     reconstruct = Reconstructor(network, COUNTS, deblock=True)
     reconstruct(sensing(0.25, (99, 99), device), torch.rand(1, 1, 99, 99, device=device))
@@ -146,6 +148,7 @@ def main(result: Path, images: int, side: int, where: str | None, threads: int) 
     """Writes RESULT (CSV)."""
     device = torch.device(where or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.set_num_threads(threads)
+    keep_freed_memory()  # for both ways
     rows = compare(images, device)
     for row in (_alone(side, device, threads), _cold()):
         rows.append(row)

@@ -12,6 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from rdun import monitor
+from rdun.allocator import keep_freed_memory
 from rdun.config import TrialConfig, to_dict
 from rdun.data import image_set, training_blocks, trial_fingerprint, weights_file
 from rdun.evaluation import load_pictures, mean_quality
@@ -67,6 +68,7 @@ def run_trial(
         GivenUp: the trial crashed too often.
     """
     circumstances = circumstances or Circumstances()
+    keep_freed_memory()
     folder = TrialDirectory(workdir)
     known = _known(folder, config)
     if known.status == "complete":

@@ -11,6 +11,7 @@ import click
 import numpy as np
 import torch
 
+from rdun.allocator import keep_freed_memory
 from rdun.cli import Commands, data_option
 from rdun.config import RowRule
 from rdun.data import image_set
@@ -66,6 +67,7 @@ def evaluate(
     """
     if threads:
         torch.set_num_threads(threads)
+    keep_freed_memory()
     network, config = load_any(file, trained_recursions)
     measurement = Measurement(ratios=ratios, rows=rows, seeds=seeds, matrix=matrix, estimator=initial)
     task = measurement.task(config, torch.device("cpu"))
