@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from analysis.reference import published
 from analysis.report import View, build, file_name
 from analysis.tables import markdown_text, to_markdown
 from analysis.verdicts import TOLERANCE, judge
-from rdun.results import Folder, PlanRecord, Store
+from rdun.results import Folder, PlanRecord, Store, hours
 
 SECTIONS = ("published", "quality", "recursions", "overfitting", "time", "differences")
 """Tables of a study that the page repeats, folded."""
@@ -90,15 +89,9 @@ def _chapter(plan: PlanRecord, store: Store, pictures: Path) -> Chapter:
 
 
 def _spent(plan: PlanRecord, store: Store) -> Spent:
-    fingerprints = {name for cell in plan.cells for name in cell.fingerprints}
-    hours = 0.0
-    for fingerprint in fingerprints:
-        run = store.trial(fingerprint).run()
-        for attempt in run.attempts if run else ():
-            if attempt.ended:
-                passed = datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)
-                hours += passed.total_seconds() / 3600 * attempt.threads
-    return Spent(len(fingerprints), hours)
+    trials = [store.trial(name) for name in sorted({name for cell in plan.cells for name in cell.fingerprints})]
+    runs = [(run, trial) for trial in trials if (run := trial.run())]
+    return Spent(len(trials), sum(hours(run, trial.epochs(), trial.system())["core"] for run, trial in runs))
 
 
 def cells(scores: pd.DataFrame) -> list[Cell]:

@@ -9,9 +9,7 @@ memory is the peak of the process (on a GPU: of PyTorch's allocations) less what
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import statistics
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,15 +18,12 @@ from pathlib import Path
 import click
 import torch
 
-from benchmarks.record import write_rows
+from benchmarks.record import peak_mib, write_rows
 from rdun.config import TrialConfig, UniformRange, with_values
 from rdun.models import build_model
 from rdun.operators import BlockSensing, gaussian_matrix
 from rdun.training import TrainState, train_step
 from studies.base import R_COAST
-
-UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in the unit of ru_maxrss."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +38,6 @@ class Row:
     mib: float
 
 
-def _peak(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 2**20
-
-
 def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: str, threads: int) -> Row:
     device = torch.device(where)
     torch.set_num_threads(threads)
@@ -59,14 +48,14 @@ def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: st
     matrix = torch.from_numpy(gaussian_matrix(272, 1089, 0)).float().to(device)
     operator, x = BlockSensing(matrix, (33, 33)), torch.rand(batch, 1, 33, 33, device=device)
     train_step(config, state, operator, (1,) * config.model.layers, x)  # libraries set themselves up
-    before, times = _peak(device), []
+    before, times = peak_mib(device), []
     for _ in range(steps):
         start = time.perf_counter()
         train_step(config, state, operator, (recursions,) * config.model.layers, x)
         if device.type == "cuda":
             torch.cuda.synchronize()
         times.append(1000 * (time.perf_counter() - start))
-    ms, mib = round(statistics.median(times), 1), round(_peak(device) - before, 1)
+    ms, mib = round(statistics.median(times), 1), round(peak_mib(device) - before, 1)
     return Row(config.model.layers, recursions, recompute, batch, ms, mib)
 
 

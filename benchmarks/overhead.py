@@ -27,16 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from PIL import Image
 from ray import tune
 
+from benchmarks.noise import noise_study
 from benchmarks.record import write_rows
-from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig, from_dict, to_dict
+from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import make_plan
 from rdun.results import Store
-from rdun.study import Arm, Resources, Study
+from rdun.study import Study
 from rdun.trial import run_trial
 from rdun.tuning import Silent, cluster, run_trials
 
@@ -63,7 +62,7 @@ def main(out: Path, trials: int, steps: int, cpus: int) -> None:
     """Writes one row per way to OUT."""
     rows = []
     with tempfile.TemporaryDirectory() as place:
-        study = _study(Path(place), trials, steps)
+        study = noise_study("overhead", Path(place), trials=trials, epochs=1, steps=steps, side=24)
         for way, run in WAYS.items():
             store = Store(Path(place) / way.replace(" ", "-"))
             seconds, at_once = run(study, store, cpus)
@@ -74,40 +73,6 @@ def main(out: Path, trials: int, steps: int, cpus: int) -> None:
                 f"{way:40} {trials} trials, {at_once} at once: {seconds:7.2f} s, {trials / seconds:7.2f}/s {share}"
             )
     write_rows(out, [asdict(row) for row in rows])
-
-
-def _study(place: Path, trials: int, steps: int) -> Study:
-    """One arm with a seed per trial, on noise."""
-    noise = np.random.default_rng(0)
-    for name in ("train", "other"):
-        (place / name).mkdir()
-        Image.fromarray(noise.integers(0, 255, (24, 24), dtype=np.uint8)).save(place / name / "noise.png")
-    data = DataConfig(
-        train=str(place / "train"),
-        validation=str(place / "other"),
-        test=(str(place / "other"),),
-        stride=4,
-        augment=False,
-        epoch_samples=16 * steps,
-    )
-    config = TrialConfig(
-        task=BlockSensingTask(ratios=(0.25,), block=12, matrices=1),
-        model=CoastConfig(layers=2, channels=8),
-        data=data,
-        optim=OptimConfig(epochs=1, batch=16),
-        precision="fp32",
-    )
-    return Study(
-        name="overhead",
-        title="Overhead",
-        question="What does the platform cost?",
-        method="Short trials.",
-        expectation="Little.",
-        scale="Noise.",
-        arms=(Arm(name="short", configs=(config,)),),
-        seeds=tuple(range(trials)),
-        resources=Resources(threads=1),
-    )
 
 
 def _configs(study: Study) -> Iterator[TrialConfig]:

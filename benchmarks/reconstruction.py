@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import plain
-from benchmarks.record import write_rows
+from benchmarks.record import peak_mib, write_rows
 from rdun.allocator import keep_freed_memory
 from rdun.data import image_set, weights_file
 from rdun.evaluation import Reconstructor, load_pictures, psnr, ssim
@@ -35,8 +34,6 @@ from rdun.models import Unfolding
 from rdun.operators import BlockSensing, gaussian_matrix, row_count
 from rdun.weights import load_any
 
-UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in the unit of ru_maxrss."""
 WEIGHTS, COUNTS = "r_coast_5x4.pkl", (4, 4, 4, 4, 4)
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
@@ -97,11 +94,11 @@ def _large(side: int, where: str, threads: int) -> dict[str, object]:
     network, operator = published(device), sensing(0.25, (side, side), device)
     reconstruct = Reconstructor(network, COUNTS, deblock=True)
     reconstruct(sensing(0.25, (99, 99), device), torch.rand(1, 1, 99, 99, device=device))
-    before = _peak(device)
+    before = peak_mib(device)
     start = time.perf_counter()
     float(reconstruct(operator, torch.rand(1, 1, side, side, device=device)).mean())
     seconds = time.perf_counter() - start
-    memory = round(_peak(device) - before, 1)
+    memory = round(peak_mib(device) - before, 1)
     return {
         "what": f"{side} x {side} pixels",
         "ratio": 0.25,
@@ -109,12 +106,6 @@ def _large(side: int, where: str, threads: int) -> dict[str, object]:
         "seconds": round(seconds, 2),
         "mib": memory,
     }
-
-
-def _peak(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 2**20
 
 
 def _cold() -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import resource
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,16 @@ from pathlib import Path
 import torch
 
 from rdun import monitor
+
+_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in the unit of ru_maxrss."""
+
+
+def peak_mib(device: torch.device) -> float:
+    """The most memory that this process has taken so far: of PyTorch's tensors on a GPU, else resident, in MiB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT / 2**20
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]], device: torch.device | None = None) -> None:

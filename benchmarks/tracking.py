@@ -30,14 +30,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
-import numpy as np
-from PIL import Image
 
+from benchmarks.noise import noise_study
 from benchmarks.record import write_rows
-from rdun.config import BlockSensingTask, CoastConfig, DataConfig, OptimConfig, TrialConfig
 from rdun.plan import make_plan
 from rdun.results import Folder, Store
-from rdun.study import Arm, Resources, Study
+from rdun.study import Study
 from rdun.tracking import Mirror, sync
 from rdun.tuning import Capacity, Silent, cluster, run_trials
 
@@ -84,7 +82,7 @@ def main(out: Path, trials: int, epochs: int, steps: int, repeats: int, cpus: in
     rows = []
     with tempfile.TemporaryDirectory() as name, cluster(cpus=cpus) as capacity:
         place = Path(name)
-        study = _study(place, trials, epochs, steps)
+        study = noise_study("tracking", place, trials=trials, epochs=epochs, steps=steps, side=48)
         server = _Server(place)
         with contextlib.closing(server):
             _run(replace(study, name="warm"), place, server, capacity, "no tracker", 0)
@@ -202,40 +200,6 @@ class _Watcher(Silent):
         self.left -= 1
         if self.left == 0 and self.server:
             self.server.close()
-
-
-def _study(place: Path, trials: int, epochs: int, steps: int) -> Study:
-    """One arm with a seed per trial, on noise."""
-    noise = np.random.default_rng(0)
-    for name in ("train", "other"):
-        (place / name).mkdir()
-        Image.fromarray(noise.integers(0, 255, (48, 48), dtype=np.uint8)).save(place / name / "noise.png")
-    data = DataConfig(
-        train=str(place / "train"),
-        validation=str(place / "other"),
-        test=(str(place / "other"),),
-        stride=4,
-        augment=False,
-        epoch_samples=16 * steps,
-    )
-    config = TrialConfig(
-        task=BlockSensingTask(ratios=(0.25,), block=12, matrices=1),
-        model=CoastConfig(layers=2, channels=8),
-        data=data,
-        optim=OptimConfig(epochs=epochs, batch=16),
-        precision="fp32",
-    )
-    return Study(
-        name="tracking",
-        title="Tracking",
-        question="What does the tracker cost?",
-        method="Short trials.",
-        expectation="Nothing.",
-        scale="Noise.",
-        arms=(Arm(name="short", configs=(config,)),),
-        seeds=tuple(range(trials)),
-        resources=Resources(threads=1),
-    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
+from rdun.results.hours import hours, milliseconds
 from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
@@ -36,7 +37,9 @@ __all__ = [
     "Trace",
     "TrialDirectory",
     "from_csv",
+    "hours",
     "is_full",
+    "milliseconds",
     "reached",
     "remove_weights",
     "space_used",

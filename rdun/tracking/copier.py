@@ -6,9 +6,8 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rdun.results import Folder, Store
+from rdun.results import Folder, Store, milliseconds
 from rdun.tracking.client import Run
-from rdun.tracking.files import milliseconds
 from rdun.tracking.runs import Runs, now
 from rdun.tracking.trials import Held, Place, Trials
 from rdun.tracking.view import Identity

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from rdun.results import EpochRecord, RunInfo, Score, SystemSample, Timing, TrialDirectory
+from rdun.results import EpochRecord, RunInfo, Score, SystemSample, Timing, TrialDirectory, milliseconds
 from rdun.results.lease import LOCK, STALE_AFTER
 
 TEXTS = ("config.json", "run.json", "epochs.csv", "scores.csv", "traces.csv", "timing.csv", "system.csv", "error.txt")
@@ -43,23 +42,6 @@ class TrialFiles:
         last = [milliseconds(a.ended) for a in self.run.attempts[-1:] if a.ended]
         return max([*last, *(e.timestamp for e in self.epochs), self.started])
 
-    def hours(self) -> dict[str, float]:
-        """Core-hours and GPU-hours of all attempts; one that was cut off counts up to its last sign of life."""
-        spans = [(attempt, self._milliseconds(n)) for n, attempt in enumerate(self.run.attempts)]
-        return {
-            "core": sum(span * attempt.threads for attempt, span in spans) / 3_600_000,
-            "gpu": sum(span * attempt.gpus for attempt, span in spans) / 3_600_000,
-        }
-
-    def _milliseconds(self, number: int) -> int:
-        """Length of an attempt."""
-        attempt, following = self.run.attempts[number], self.run.attempts[number + 1 :]
-        began = milliseconds(attempt.started)
-        until = milliseconds(following[0].started) if following else None
-        signs = [*(e.timestamp for e in self.epochs), *(s.timestamp for s in self.system)]
-        moments = [m for m in signs if m >= began and (until is None or m < until)]
-        return max([*moments, milliseconds(attempt.ended or attempt.started)]) - began
-
 
 def read_trial(folder: TrialDirectory, run: RunInfo) -> TrialFiles:
     """The rest of a trial directory whose run.json has just been read: what is newer than it belongs to it too."""
@@ -89,9 +71,3 @@ def is_held(folder: TrialDirectory) -> bool:
         return time.time() - float(folder.read_json(LOCK)["heartbeat"]) < STALE_AFTER
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def milliseconds(iso: str) -> int:
-    """ISO 8601 to milliseconds since 1970; times without a zone are UTC."""
-    moment = datetime.fromisoformat(iso)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

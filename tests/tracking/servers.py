@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -26,7 +26,39 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
+class Killable:
+    """A server in a process group of its own: started on entering, and killed at the end or before."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """kill -9 of all its processes: what was not committed is gone."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+class Server(Killable):
     """A real `mlflow server` on loopback over a database; may be killed and started again.
 
     Args:
@@ -37,7 +69,7 @@ class Server:
     def __init__(self, backend: str, folder: Path) -> None:
         self.backend, self.folder, self.port = backend, folder, free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port)]
@@ -61,27 +93,6 @@ class Server:
                 time.sleep(0.1)
         raise TimeoutError("mlflow server did not start in 90 s")
 
-    def kill(self) -> None:
-        """kill -9 of all its processes."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def __enter__(self) -> Server:
-        try:
-            self.start()
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
 
 @contextlib.contextmanager
 def deaf_server() -> Iterator[str]:
@@ -92,7 +103,7 @@ def deaf_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{deaf.getsockname()[1]}"
 
 
-class Postgres:
+class Postgres(Killable):
     """A real PostgreSQL on loopback in a folder of its own, run as a user without privileges; may be killed and started again."""
 
     def __init__(self) -> None:
@@ -102,7 +113,7 @@ class Postgres:
         self._user = _unprivileged()
         if self._user:
             shutil.chown(self.folder, self._user)
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
 
     def start(self) -> None:
         data = self.folder / "data"
@@ -128,26 +139,10 @@ class Postgres:
         with log:
             return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True, **rights)
 
-    def kill(self) -> None:
-        """kill -9 of all its processes: what was not committed is gone."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def __enter__(self) -> Postgres:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
+        super().__exit__(kind, error, trace)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rdun.results import Store
+from rdun.results import Store, hours, milliseconds
 from rdun.tracking import tracking_uri, view
 from rdun.tracking.client import cause, without_password
-from rdun.tracking.files import is_held, milliseconds, read_trial
+from rdun.tracking.files import is_held, read_trial
 from rdun.tracking.view import Identity
 from tests.tracking.tracked_study import BEGAN, arm_record, plan_record, write_trial
 
@@ -93,8 +93,9 @@ def test_hours_of_all_attempts(tmp_path: Path) -> None:
     cut = replace(run.attempts[0], started="2025-12-31T23:00:00+00:00", ended=None, threads=2, gpus=1.0)
     early = [replace(e, timestamp=milliseconds(cut.started) + 10_000 * e.epoch) for e in folder.epochs()[:2]]
     folder.write_epochs([*early, *folder.epochs()[2:]])
-    hours = read_trial(folder, replace(run, attempts=(cut, *run.attempts))).hours()
-    assert hours == {"core": pytest.approx((2 * 20 + 43) / 3600), "gpu": pytest.approx((20 + 0.5 * 43) / 3600)}
+    files = read_trial(folder, replace(run, attempts=(cut, *run.attempts)))
+    spent = hours(files.run, files.epochs, files.system)
+    assert spent == {"core": pytest.approx((2 * 20 + 43) / 3600), "gpu": pytest.approx((20 + 0.5 * 43) / 3600)}
 
 
 def test_costs_are_summed_and_never_averaged() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from rdun.results import EpochRecord, Score, SystemSample
+from rdun.results import EpochRecord, Score, SystemSample, hours
 from rdun.tracking.files import TrialFiles
 from rdun.tracking.view.names import clean
 
@@ -81,7 +81,7 @@ def summary(files: TrialFiles) -> dict[str, float]:
 
 def costs(files: TrialFiles) -> dict[str, float]:
     """Hours of cores and GPUs that a trial held in all its attempts, whatever became of them."""
-    return {f"cost/{unit}_hours": hours for unit, hours in files.hours().items()}
+    return {f"cost/{unit}_hours": value for unit, value in hours(files.run, files.epochs, files.system).items()}
 
 
 def score_means(scores: Sequence[Score]) -> dict[str, float]:
