@@ -54,7 +54,7 @@ def laptop(images: Path) -> Iterator[Laptop]:
         folder = hosts.folder / "images"
         shutil.copytree(images, folder)
         study = TINY.read_text().replace('os.environ["IMAGES"]', repr(str(folder)))
-        study = study.replace('os.environ.get("EPOCHS", "2")', '"80"').replace(
+        study = study.replace('os.environ.get("EPOCHS", "2")', '"320"').replace(
             "seeds=", "resources=Resources(gpus=1), seeds="
         )
         (found.home / "my_study.py").write_text(study.replace("import Arm, Claim,", "import Arm, Claim, Resources,"))
