@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -77,9 +78,25 @@ def _entered(address: str, cpus: int | None = None, gpus: float | None = None) -
         logging_level=logging.ERROR,
     )
     with contextlib.ExitStack() as stack:
-        stack.callback(ray.shutdown)
+        stack.callback(_leave)
         stack.enter_context(interruptible())  # once more: Ray ends the process at SIGTERM without a word
         yield _capacity(address)
+
+
+def _leave() -> None:
+    """Leaves the cluster with nothing that Python's garbage collector would still find.
+
+    Ray ends the process with exit code 1, without a word, when a reference to one of its objects goes while it shuts down;
+    Tune leaves such references in cycles, and a thread that runs meanwhile may collect them.
+    """
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _capacity(address: str) -> Capacity:
