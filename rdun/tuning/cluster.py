@@ -78,12 +78,12 @@ def _entered(address: str, cpus: int | None = None, gpus: float | None = None) -
         logging_level=logging.ERROR,
     )
     with contextlib.ExitStack() as stack:
-        stack.callback(_leave)
+        stack.callback(leave)
         stack.enter_context(interruptible())  # once more: Ray ends the process at SIGTERM without a word
         yield _capacity(address)
 
 
-def _leave() -> None:
+def leave() -> None:
     """Leaves the cluster with nothing that Python's garbage collector would still find.
 
     Ray ends the process with exit code 1, without a word, when a reference to one of its objects goes while it shuts down;

@@ -18,6 +18,7 @@ from rdun.plan import make_plan
 from rdun.results import Folder, Store, TrialDirectory
 from rdun.trial import run_trial
 from rdun.tuning import nodes
+from rdun.tuning.cluster import leave
 from rdun.tuning.nodes import check_nodes
 from studies.loading import load_study
 from tests.tuning.conftest import wait_for
@@ -31,7 +32,7 @@ def two_nodes() -> Iterator[Cluster]:
     cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
     yield cluster
-    ray.shutdown()
+    leave()
     cluster.shutdown()
 
 
