@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(name: str, runs: str | None, rules: str, at_once: int, orders: int, out: str | None, save: str | None) -> None:
     """Replay the study or search NAME, that was run before, from its recorded curves.
 
-    Ray Tune and its rules are the real ones; only the training is taken from the record, and time is simulated. The table
+    The rules are Ray Tune's own; only the training is taken from the record, and time is simulated. The table
     says what each rule would have spent and found. For the record's own order each rule gets the usual report.
     """
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -84,14 +84,13 @@ def _replay(recording: Recording, rules: Sequence[str], at_once: int, number: in
     record, start, outcomes = recording.record, time.monotonic(), list[Outcome]()
     for fingerprint, why in recording.gaps.items():
         click.echo(f"Left out: trial {fingerprint} ({why})", err=True)
-    with tuning.private_cluster(cpus=at_once):
-        for rule in rules:
-            for index, order in enumerate(orders(len(recording.curves), number)):
-                curves = recording.chosen(order)
-                events = tuning.replay(curves, STOPPINGS[rule], recording.quantity, at_once)
-                outcomes.append(outcome(rule, index, curves, events, recording.quantity))
-                if index == 0:
-                    _report(recording, events, rule, home / rule)
+    for rule in rules:
+        for index, order in enumerate(orders(len(recording.curves), number)):
+            curves = recording.chosen(order)
+            events = tuning.replay(curves, STOPPINGS[rule], recording.quantity, at_once)
+            outcomes.append(outcome(rule, index, curves, events, recording.quantity))
+            if index == 0:
+                _report(recording, events, rule, home / rule)
     Folder(home).write_text("replay.csv", to_csv(Outcome, outcomes))
     table = to_markdown(replay_table(outcomes, record.name, recording.quantity, at_once))
     Folder(home).write_text("replay.md", table)

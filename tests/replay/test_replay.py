@@ -1,4 +1,4 @@
-"""Replays of recorded trials through real Tune."""
+"""Replays of recorded trials by Tune's rules, and by all of Tune."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,15 +15,10 @@ from rdun.replay import Curve, Recording, outcome
 from rdun.stopping import Asha, HyperBand, Median
 from rdun.tuning import private_cluster, replay
 from tests.replay.conftest import RECORD, STUDY
+from tests.replay.through_tune import Pass, through_tune
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOTS = 2
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[None]:
-    with private_cluster(cpus=SLOTS):
-        yield
 
 
 def packed(curves: Sequence[Curve]) -> float:
@@ -34,7 +29,6 @@ def packed(curves: Sequence[Curve]) -> float:
     return max(free)
 
 
-@pytest.mark.usefixtures("running")
 def test_without_a_rule_a_replay_is_the_record(recording: Recording) -> None:
     curves = recording.curves[:7]
     events = replay(curves, None, recording.quantity, SLOTS)
@@ -47,7 +41,6 @@ def test_without_a_rule_a_replay_is_the_record(recording: Recording) -> None:
     assert found.best == max(e.validation_psnr for c in curves for e in c.epochs)
 
 
-@pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("rule", [Asha(1, 2), HyperBand(1, 2, 2), Median(2, 2)])
 def test_a_rule_stops_some_and_the_same_ones_each_time(rule: Asha | HyperBand | Median, recording: Recording) -> None:
     curves = recording.curves[:8]
@@ -58,7 +51,21 @@ def test_a_rule_stops_some_and_the_same_ones_each_time(rule: Asha | HyperBand | 
     assert replay(curves, rule, recording.quantity, SLOTS, seed=1) == events
 
 
-@pytest.mark.usefixtures("running")
+def test_tune_itself_gives_the_same_epochs_in_the_same_order(recording: Recording) -> None:
+    curves = recording.curves[:6]
+    passes = [
+        Pass(curves),
+        Pass(curves, Asha(1, 2)),
+        Pass(curves, HyperBand(1, 2, 2), seed=1),
+        Pass(curves, Median(2, 2)),
+    ]
+    with private_cluster(cpus=SLOTS):
+        real = through_tune(passes, recording.quantity, SLOTS)
+    for each, events in zip(passes, real, strict=True):
+        assert replay(each.curves, each.stopping, recording.quantity, SLOTS, each.seed) == events
+    assert len({tuple(events) for events in real}) > 2
+
+
 def test_asha_decides_as_its_definition_says(recording: Recording) -> None:
     """At each rung a trial goes on if it is at least at the quantile of those that were there before it."""
     import numpy as np
@@ -76,8 +83,8 @@ def test_asha_decides_as_its_definition_says(recording: Recording) -> None:
             rung.append(value)
 
 
-def test_more_trials_at_once_than_cores_and_another_cluster_in_the_environment(tmp_path: Path) -> None:
-    """The command itself: trials of a replay only wait, and need no core; a replay is never somebody else's load."""
+def test_the_command_needs_no_cluster(tmp_path: Path) -> None:
+    """More trials at once than cores, beside a cluster that cannot be reached."""
     at_once = (os.cpu_count() or 1) + 1
     words = ["studies/replay.py", STUDY, "--runs", str(RECORD), "--out", str(tmp_path), "--at-once", str(at_once)]
     done = subprocess.run(
