@@ -18,6 +18,8 @@ from rdun.config.schema import (
     TrialConfig,
     UniformRange,
     broadcast,
+    highest,
+    lowest,
 )
 from rdun.config.tasks import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule, TaskConfig
 
@@ -52,6 +54,8 @@ __all__ = [
     "digest",
     "fingerprint",
     "from_dict",
+    "highest",
+    "lowest",
     "parse_value",
     "to_dict",
     "with_values",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from rdun.config.codec import JSON, from_dict, to_dict
-from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast
+from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast, highest, lowest
 from rdun.config.tasks import BlockSensingTask, TaskConfig
 
 NUMERICS = 2
@@ -41,7 +41,9 @@ def _normal(config: TrialConfig) -> TrialConfig:
         train = Fixed(counts=broadcast(train.counts, layers))
     own = config.test_counts
     sweep = tuple(sorted(count for count in config.recursion.sweep if (count,) * layers != own))
-    recursion = replace(config.recursion, train=train, test=Fixed(counts=own), sweep=sweep)
+    grows = any(high > low for low, high in zip(lowest(train), highest(train), strict=True))
+    curriculum = config.recursion.curriculum if grows else 0.0
+    recursion = replace(config.recursion, train=train, test=Fixed(counts=own), sweep=sweep, curriculum=curriculum)
     optim = config.optim if config.optim.epochs else OptimConfig(epochs=0)
     chosen = config.data.validation_ratios
     data = replace(

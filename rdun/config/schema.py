@@ -54,6 +54,16 @@ class UniformRange:
 Schedule = Fixed | UniformRange
 
 
+def lowest(schedule: Schedule) -> tuple[int, ...]:
+    """Counts that a curriculum starts from: those of `low`, or 1."""
+    return (1,) * len(schedule.counts) if isinstance(schedule, Fixed) else schedule.low
+
+
+def highest(schedule: Schedule) -> tuple[int, ...]:
+    """The highest counts of a schedule."""
+    return schedule.counts if isinstance(schedule, Fixed) else schedule.high
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoModulation:
     """Features are not scaled."""
@@ -103,14 +113,19 @@ class RecursionConfig:
         test: counts of validation and test; None: the highest counts of `train`.
         modulation: scales of the features, computed once per forward pass.
         sweep: recursions per layer, the same in all layers, that the finished network is tested with besides `test`.
+        curriculum: part of training over which the highest count of each layer rises, in equal times, from the lowest of
+            `train` (`Fixed`: from 1) to its own; 0: all counts from the start.
     """
 
     train: Schedule = field(default_factory=Fixed)
     test: Fixed | None = None
     modulation: ModulationConfig = field(default_factory=NoModulation)
     sweep: tuple[int, ...] = ()
+    curriculum: float = 0.0
 
     def __post_init__(self) -> None:
+        ok = 0 <= self.curriculum <= 1
+        check(ok, "recursion.curriculum", self.curriculum, "a part of training lies in [0, 1]: write 30 % as 0.3")
         ok = all(count >= 1 for count in self.sweep) and len(set(self.sweep)) == len(self.sweep)
         check(ok, "recursion.sweep", self.sweep, "give counts of at least 1, each once")
 
@@ -164,6 +179,9 @@ class OptimConfig:
         epochs: passes of `data.epoch_samples` blocks; 0: no training, the weights of `weights` are tested as they are.
         decay: "constant" (the papers), or "cosine" from `lr` to zero over the steps after the warm-up.
         warmup: steps of linear rise to `lr`.
+        ema: decay of an exponential moving average of the weights, a <- ema a + (1 - ema) w after each step from the first one's
+            weights; validated, chosen and tested is the average. 0: the weights themselves.
+        deep_supervision: weight of the mean squared error of the estimates before the last one, averaged over them, in the loss.
     """
 
     lr: float = 1e-4
@@ -171,12 +189,17 @@ class OptimConfig:
     epochs: int = 400
     decay: Literal["constant", "cosine"] = "constant"
     warmup: int = 0
+    ema: float = 0.0
+    deep_supervision: float = 0.0
 
     def __post_init__(self) -> None:
         check(0 < self.lr < float("inf"), "optim.lr", self.lr, "use a positive learning rate (the papers: 1e-4)")
         check(self.batch >= 1, "optim.batch", self.batch, "use at least 1")
         check(self.epochs >= 0, "optim.epochs", self.epochs, "use at least 1, or 0 to test weights as they are")
         check(self.warmup >= 0, "optim.warmup", self.warmup, "use 0 or more steps")
+        check(0 <= self.ema < 1, "optim.ema", self.ema, "a decay lies in [0, 1), such as 0.999; 0 for none")
+        ok = 0 <= self.deep_supervision < float("inf")
+        check(ok, "optim.deep_supervision", self.deep_supervision, "use 0 or a positive weight")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,8 +248,7 @@ class TrialConfig:
     @property
     def high_counts(self) -> tuple[int, ...]:
         """Highest recursion count of each layer in training."""
-        train = self.recursion.train
-        return broadcast(train.counts if isinstance(train, Fixed) else train.high, self.model.layers)
+        return broadcast(highest(self.recursion.train), self.model.layers)
 
     @property
     def test_counts(self) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from rdun.models.dpdnn import dpdnn_stages
 from rdun.models.ista_net import ista_net_stages
 from rdun.models.ista_net_plus import ista_net_plus_stages
 from rdun.models.modulation import Modulation, make_modulation
-from rdun.models.recursion import draw_counts, mean_evaluations
+from rdun.models.recursion import draw_counts, grown, mean_evaluations
 from rdun.models.unfolding import Iterate, Output, Stage, Unfolding
 from rdun.streams import seed_for
 
@@ -48,6 +48,7 @@ __all__ = [
     "build_model",
     "convolutions",
     "draw_counts",
+    "grown",
     "make_modulation",
     "mean_evaluations",
 ]

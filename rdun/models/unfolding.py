@@ -53,10 +53,12 @@ class Iterate(NamedTuple):
 
 
 class Output(NamedTuple):
-    """A reconstruction `(N, 1, H, W)` and the sum of the stages' penalties (a zero scalar where they have none)."""
+    """A reconstruction `(N, 1, H, W)`, the sum of the stages' penalties (a zero scalar where they have none), and, where they are
+    asked for, the estimates before the last."""
 
     x: Tensor
     penalty: Tensor
+    earlier: tuple[Tensor, ...] = ()
 
 
 class Unfolding(nn.Module):
@@ -98,14 +100,16 @@ class Unfolding(nn.Module):
                 t += 1
                 yield Iterate(index, x, penalty)
 
-    def forward(self, y: Tensor, operator: Operator, counts: Sequence[int]) -> Output:
-        penalties = []
+    def forward(self, y: Tensor, operator: Operator, counts: Sequence[int], *, earlier: bool = False) -> Output:
+        penalties, kept = [], list[Tensor]()
         for iterate in self.iterates(y, operator, counts):
             x = iterate.x
+            if earlier:
+                kept.append(operator.crop(x))
             if iterate.penalty is not None:
                 penalties.append(iterate.penalty)
         penalty = torch.stack(penalties).sum() if penalties else torch.zeros((), device=y.device)
-        return Output(operator.crop(x), penalty)
+        return Output(operator.crop(x), penalty, tuple(kept[:-1]))
 
     def place(self, device: torch.device) -> Unfolding:
         """Moves it to a device, its convolutions in the layout that they run fastest in: channels last."""

@@ -72,7 +72,7 @@ class Estimator:
         if not total:  # weights that are only tested
             source = tested[0].source if scoring is not None else ""
             return Estimate(seconds=scoring, validation=True, scoring=scoring is not None, source=source)
-        expected = mean_evaluations(config.recursion.train, config.model.layers)
+        expected = mean_evaluations(config.recursion, config.model.layers)
         step = statistics.median((m.step or 0.0) * expected / m.evaluations for m in trained)
         left = max(0, total - epochs_done)
         exact = trained if how == "network" else []

@@ -93,7 +93,8 @@ def _outputs(config: TrialConfig, counts: tuple[tuple[int, ...], ...]) -> list[t
             for parameter in network.parameters():
                 parameter.add_(amount * torch.randn(parameter.shape, generator=generator))
             for wanted in counts:
-                found += [*network(y, operator, wanted)]
+                output = network(y, operator, wanted)
+                found += [output.x, output.penalty]
     return found
 
 

@@ -142,7 +142,7 @@ def _arm_record(arm: Arm) -> ArmRecord:
         macs=macs,
         steps=steps(first),
         samples=samples(first),
-        stage_evaluations_train=mean_evaluations(first.recursion.train, first.model.layers),
+        stage_evaluations_train=mean_evaluations(first.recursion, first.model.layers),
         stage_evaluations_test=sum(first.test_counts),
         layout=layout(first),
         published=dict(arm.published),

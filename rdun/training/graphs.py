@@ -22,10 +22,10 @@ _WARM_UP = 3
 
 
 def graphed_step(config: TrialConfig, state: TrainState, task: Task, device: torch.device) -> GraphedStep | None:
-    """A `GraphedStep` for block sensing on a GPU, without the loss scaling of fp16 or recomputation; else None."""
+    """A `GraphedStep` for block sensing on a GPU, without loss scaling (fp16), recomputation or deep supervision; else None."""
     if device.type != "cuda" or not isinstance(task, GaussianBlockTask):
         return None
-    if config.precision == "fp16" or state.network.recompute:
+    if config.precision == "fp16" or state.network.recompute or config.optim.deep_supervision:
         return None
     return GraphedStep(config, state, task, device)
 

@@ -48,6 +48,7 @@ def fit(
                 loss, error = graphed(operator, counts, x)
             else:
                 loss, error = train_step(config, state, operator, counts, x)
+            state.stepped()
             losses.append(loss)
             errors.append(error)
             evaluations += sum(counts)
@@ -55,7 +56,7 @@ def fit(
         seconds = time.perf_counter() - start
         if not math.isfinite(mean_loss) or not _finite(state.network):
             raise Diverged(f"epoch {epoch}: the mean training loss is {mean_loss}")
-        psnr, ssim = validate(state.network)
+        psnr, ssim = validate(state.evaluated)
         record = EpochRecord(
             epoch=epoch,
             step=epoch * per_epoch,

@@ -6,11 +6,12 @@ import io
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rdun.config import TrialConfig
 from rdun.models import Unfolding
@@ -26,6 +27,7 @@ class TrainState:
 
     Attributes:
         recursions, matrices: streams of the recursion counts and of the training operators.
+        average: moving average of the network's weights, where the config has one.
         best_weights: the weights with the highest validation PSNR so far (the earliest of equal ones); those of the start before
             the first epoch.
     """
@@ -35,6 +37,7 @@ class TrainState:
     scaler: torch.amp.GradScaler
     recursions: np.random.Generator
     matrices: np.random.Generator
+    average: AveragedModel | None = None
     records: list[EpochRecord] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
@@ -49,6 +52,7 @@ class TrainState:
             scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
             recursions=stream(config.seed, "recursions"),
             matrices=stream(config.seed, "matrices"),
+            average=_average(network, config.optim.ema) if config.optim.ema else None,
             best_weights=_copy(network),
         )
 
@@ -57,18 +61,29 @@ class TrainState:
         """Finished epochs."""
         return len(self.records)
 
+    @property
+    def evaluated(self) -> Unfolding:
+        """The network that is validated and tested: the moving average, where there is one."""
+        return cast(Unfolding, self.average.module) if self.average else self.network
+
+    def stepped(self) -> None:
+        """After each optimizer step."""
+        if self.average:
+            self.average.update_parameters(self.network)
+
     def add(self, record: EpochRecord) -> None:
         """Takes the record of an epoch and keeps the weights if they are the best so far."""
         self.records.append(record)
         if record.validation_psnr > self.best_psnr:
             self.best_psnr, self.best_epoch = record.validation_psnr, record.epoch
-            self.best_weights = _copy(self.network)
+            self.best_weights = _copy(self.evaluated)
 
     def save(self, folder: Folder) -> None:
         """Writes checkpoint.pt, atomically."""
         content: dict[str, Any] = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
             "scaler": self.scaler.state_dict(),
             "recursions": json.dumps(self.recursions.bit_generator.state),
             "matrices": json.dumps(self.matrices.bit_generator.state),
@@ -91,6 +106,8 @@ class TrainState:
         try:
             self.network.load_state_dict(content["network"])
             self.optimizer.load_state_dict(content["optimizer"])
+            if self.average:
+                self.average.load_state_dict(content["average"])
             self.scaler.load_state_dict(content["scaler"])
             self.recursions.bit_generator.state = json.loads(content["recursions"])
             self.matrices.bit_generator.state = json.loads(content["matrices"])
@@ -99,6 +116,11 @@ class TrainState:
             self.best_epoch, self.best_psnr = content["best_epoch"], content["best_psnr"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _unreadable(folder, error) from error
+
+
+def _average(network: Unfolding, decay: float) -> AveragedModel:
+    """A copy that follows the network's parameters: at the first step equal to them, then an exponential moving average."""
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
 
 
 def _copy(network: Unfolding) -> dict[str, Tensor]:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from rdun.config import OptimConfig, TrialConfig
 from rdun.data import TrainingBlocks
-from rdun.models import autocast, convolutions, draw_counts
+from rdun.models import autocast, convolutions, draw_counts, grown
 from rdun.operators import Operator, Task
 from rdun.training.batches import Batches
 from rdun.training.divergence import Diverged
@@ -38,10 +39,12 @@ def draw_steps(
     epoch, per_epoch = state.epoch + 1, steps_per_epoch(config, blocks)
     order = blocks.epoch_order(config.seed, epoch)
     for index, x in enumerate(batches.epoch(order, config.optim.batch)):
-        lr = learning_rate(config.optim, (epoch - 1) * per_epoch + index, per_epoch * config.optim.epochs)
+        step, steps = (epoch - 1) * per_epoch + index, per_epoch * config.optim.epochs
+        lr = learning_rate(config.optim, step, steps)
         for group in state.optimizer.param_groups:
             group["lr"] = lr
-        counts = draw_counts(config.recursion.train, config.model.layers, state.recursions)
+        schedule = grown(config.recursion, config.model.layers, step / steps)
+        counts = draw_counts(schedule, config.model.layers, state.recursions)
         yield Step(task.draw(state.matrices), counts, x)
 
 
@@ -61,10 +64,13 @@ def _train_step(
     config: TrialConfig, state: TrainState, operator: Operator, counts: tuple[int, ...], x: Tensor
 ) -> tuple[Tensor, Tensor]:
     y = operator.measure(x)
+    weight = config.optim.deep_supervision
     with autocast(config.precision, x.device):
-        output = state.network(y, operator, counts)
+        output = state.network(y, operator, counts, earlier=weight > 0)
     error = F.mse_loss(output.x.float(), x)
     loss = error + output.penalty
+    if output.earlier:
+        loss = loss + weight * torch.stack([F.mse_loss(estimate.float(), x) for estimate in output.earlier]).mean()
     if x.device.type == "cpu" and not math.isfinite(float(loss.detach())):  # on a GPU this would wait for every step
         raise Diverged(f"the training loss is {float(loss.detach())}")
     state.optimizer.zero_grad(set_to_none=True)

@@ -73,7 +73,7 @@ class Scorer:
         Args:
             where: device and threads, for the timings.
         """
-        network, same = state.network, state.best_epoch == state.epoch
+        network, same = state.evaluated, state.best_epoch == state.epoch
         self.folder.write("last.safetensors", encode_model(network, self.config))
         initial = self._scores(None, "best", keep="initial")
         scores = [*initial, *_relabelled(initial, "last")]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from rdun.config import Fixed, Schedule, UniformRange, broadcast
-from rdun.models import draw_counts, mean_evaluations
+from rdun.config import Fixed, RecursionConfig, Schedule, UniformRange, broadcast, highest, lowest
+from rdun.models import draw_counts, grown, mean_evaluations
 from tests.contracts.cases import LAYERS, SCHEDULES
 
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
@@ -46,7 +46,25 @@ def test_draws_depend_on_the_generator_alone(name: str) -> None:
 def test_mean_evaluations(name: str) -> None:
     generator = np.random.default_rng(0)
     drawn = [sum(draw_counts(SCHEDULES[name], LAYERS, generator)) for _ in range(4000)]
-    assert np.mean(drawn) == pytest.approx(mean_evaluations(SCHEDULES[name], LAYERS), abs=0.1)
+    assert np.mean(drawn) == pytest.approx(mean_evaluations(RecursionConfig(train=SCHEDULES[name]), LAYERS), abs=0.1)
+
+
+@every_schedule
+@pytest.mark.parametrize("curriculum", [0.25, 0.6, 1.0])
+def test_a_curriculum_rises_to_the_schedule_in_equal_times(name: str, curriculum: float) -> None:
+    recursion, generator = RecursionConfig(train=SCHEDULES[name], curriculum=curriculum), np.random.default_rng(0)
+    steps = 4000
+    schedules = [grown(recursion, LAYERS, step / steps) for step in range(steps)]
+    bounds = np.array([broadcast(highest(schedule), LAYERS) for schedule in schedules])
+    low, high = broadcast(lowest(SCHEDULES[name]), LAYERS), broadcast(highest(SCHEDULES[name]), LAYERS)
+    assert tuple(bounds[0]) == low and tuple(bounds[-1]) == high
+    assert (np.diff(bounds, axis=0) >= 0).all()
+    assert all(schedule == recursion.train for schedule in schedules[round(curriculum * steps) :])
+    for layer in range(LAYERS):
+        times = np.bincount(bounds[: round(curriculum * steps), layer])[low[layer] :]
+        assert len(times) == high[layer] - low[layer] + 1 and np.ptp(times) <= 1
+    drawn = [sum(draw_counts(schedule, LAYERS, generator)) for schedule in schedules]
+    assert np.mean(drawn) == pytest.approx(mean_evaluations(recursion, LAYERS), abs=0.15)
 
 
 def test_fixed_leaves_the_generator_alone() -> None:
@@ -65,7 +83,7 @@ def test_each_layer_is_uniform_and_independent() -> None:
     pairs = drawn[:, 0] * 10 + drawn[:, 1]
     assert chisquare(np.unique(pairs, return_counts=True)[1]).pvalue > 1e-3
     assert abs(np.corrcoef(drawn[:, 0], drawn[:, 2])[0, 1]) < 0.05
-    assert mean_evaluations(UniformRange(low=(1,), high=(4,)), 5) == 12.5
+    assert mean_evaluations(RecursionConfig(train=UniformRange(low=(1,), high=(4,))), 5) == 12.5
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=6), st.integers(0, 2**32))

@@ -23,6 +23,7 @@ RANDOM = {
     "recursion.train": UniformRange(low=(1,), high=(3,)),
     "recursion.modulation": Rfmu(),
 }
+RECIPE = {"recursion.curriculum": 0.7, "optim.ema": 0.8, "optim.deep_supervision": 0.3}
 
 
 BEST_OF_FIRST = ("best", "test0.png", "psnr")
@@ -33,6 +34,7 @@ def variants(tiny: TrialConfig) -> dict[str, TrialConfig]:
     return {
         "fixed": tiny,
         "random RFMU bf16": replace(with_values(tiny, RANDOM), precision="bf16"),
+        "average, supervision, curriculum": with_values(tiny, RANDOM | RECIPE),
         "ISTA-Net+ random": with_values(ista, {"recursion.train": UniformRange(low=(1,), high=(2,))}),
     }
 
@@ -44,7 +46,7 @@ def files(folder: TrialDirectory) -> dict[str, bytes]:
     return kept | {"epochs": repr(records).encode()}
 
 
-@pytest.mark.parametrize("name", ["fixed", "random RFMU bf16", "ISTA-Net+ random"])
+@pytest.mark.parametrize("name", ["fixed", "random RFMU bf16", "average, supervision, curriculum", "ISTA-Net+ random"])
 @pytest.mark.parametrize("stop_after", [1, 2])
 def test_resume_equals_uninterrupted_bit_for_bit(tiny: TrialConfig, tmp_path: Path, name: str, stop_after: int) -> None:
     config = variants(tiny)[name]

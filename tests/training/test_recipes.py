@@ -1,0 +1,75 @@
+"""Moving average and deep supervision, by their formulas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from rdun.config import RecursionConfig, TrialConfig, UniformRange, with_values
+from rdun.models import build_model
+from rdun.operators import make_task
+from rdun.training.state import TrainState
+from rdun.training.steps import train_step
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def config(tiny: TrialConfig) -> TrialConfig:
+    random = replace(tiny, recursion=RecursionConfig(train=UniformRange(low=(1,), high=(3,))))
+    return with_values(random, {"task.initial": "adjoint", "task.ridge": 0.0})
+
+
+@pytest.fixture
+def blocks(config: TrialConfig) -> torch.Tensor:
+    return torch.rand(4, 1, config.task.block, config.task.block, generator=torch.Generator().manual_seed(0))
+
+
+def begun(config: TrialConfig) -> TrainState:
+    network = build_model(config)
+    with torch.no_grad():  # away from the identity, so that all estimates differ
+        for parameter in network.parameters():
+            parameter.add_(
+                0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
+            )
+    return TrainState.start(config, network, CPU)
+
+
+def test_deep_supervision_adds_the_mean_error_of_the_estimates_before_the_last(
+    config: TrialConfig, blocks: torch.Tensor
+) -> None:
+    weighted = with_values(config, {"optim.deep_supervision": 0.5})
+    state, counts = begun(weighted), (2, 3)
+    side = config.task.block
+    operator = make_task(config.task, None, CPU).test_operators((side, side))[0].operator
+    y = operator.measure(blocks)
+    with torch.no_grad():
+        errors = [float(F.mse_loss(operator.crop(i.x), blocks)) for i in state.network.iterates(y, operator, counts)]
+    assert len(errors) == 5 and len(set(errors)) == 5
+    loss, error = train_step(weighted, state, operator, counts, blocks)
+    assert float(error) == pytest.approx(errors[-1], rel=1e-5)
+    assert float(loss) == pytest.approx(errors[-1] + 0.5 * sum(errors[:-1]) / 4, rel=1e-5)
+    alone, _ = train_step(weighted, begun(weighted), operator, (1, 1), blocks)
+    plain, _ = train_step(config, begun(config), operator, (1, 1), blocks)
+    assert float(alone) > float(plain)
+
+
+def test_the_average_starts_at_the_first_step_and_follows_by_its_decay(
+    config: TrialConfig, blocks: torch.Tensor
+) -> None:
+    averaged = with_values(config, {"optim.ema": 0.9})
+    state, side = begun(averaged), config.task.block
+    operator = make_task(config.task, None, CPU).test_operators((side, side))[0].operator
+    expected: dict[str, torch.Tensor] = {}
+    for _ in range(5):
+        train_step(averaged, state, operator, (1, 2), blocks)
+        state.stepped()
+        now = {name: p.detach().clone() for name, p in state.network.named_parameters()}
+        expected = {n: 0.9 * expected[n] + 0.1 * p for n, p in now.items()} if expected else now
+    found = dict(state.evaluated.named_parameters())
+    assert all(torch.allclose(found[name], value, atol=1e-7) for name, value in expected.items())
+    assert any(not torch.equal(found[name], p) for name, p in state.network.named_parameters())
+    assert begun(config).evaluated is not None and begun(config).average is None
