@@ -25,6 +25,7 @@ from analysis.tables import (
     published_cost_table,
     published_table,
     quality_table,
+    reaching_table,
     recursions_table,
     timing_table,
 )
@@ -63,6 +64,7 @@ def tables_of(
     items += [TableItem("published", t, _nothing_compared(t)) for t in published if len(t.frame)]
     items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
     items.append(TableItem("time", timing_table(frames)))
+    items += [TableItem("learning", t) for t in (reaching_table(frames),) if len(t.frame)]
     items += [TableItem("claims", claims_table(claims))] if claims else []
     return [item._replace(table=linked(item.table, frames)) for item in items]
 

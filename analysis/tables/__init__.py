@@ -9,6 +9,7 @@ from analysis.tables.overfitting import overfitting_table
 from analysis.tables.paper import paper_table
 from analysis.tables.published import published_checkpoints_table, published_cost_table, published_table
 from analysis.tables.quality import quality_table
+from analysis.tables.reaching import reaching_table
 from analysis.tables.recursions import designs_table, recursions_table
 from analysis.tables.render import markdown_text, to_csv, to_html, to_markdown
 from analysis.tables.table import Compared, Interval, Number, Pair, Span, Table, Text, anchor
@@ -37,6 +38,7 @@ __all__ = [
     "published_cost_table",
     "published_table",
     "quality_table",
+    "reaching_table",
     "recursions_table",
     "timing_table",
     "to_csv",

@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from analysis.tables import (
     matrices_table,
     overfitting_table,
     quality_table,
+    reaching_table,
     recursions_table,
     timing_table,
     to_csv,
@@ -251,6 +253,36 @@ def test_timing_without_any_measurement(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     frames.timings.drop(frames.timings.index, inplace=True)
     assert [c.header for c in timing_table(frames).columns] == ["Network", "Parameters", "Stages per step"]
+
+
+def test_samples_to_the_base_arms_quality(whole: tuple[Path, Store]) -> None:
+    """The base is best at epoch 3 with 30 dB; the arm is there after epoch 2 (seed 0), 4 (seed 1), never (seed 2)."""
+    frames = load(whole)
+    arm, base = "COAST, recursive, 10 %", "COAST, unrolled, 10 %"
+    curves = {(base, s): [28.0, 29.0, 30.0, 29.5] for s in (0, 1, 2)}
+    curves |= {
+        (arm, 0): [29.0, 30.0, 31.0, 29.0],
+        (arm, 1): [28.0, 29.0, 29.9, 30.5],
+        (arm, 2): [20.0, 21.0, 22.0, 23.0],
+    }
+    prints = frames.trials.set_index(["arm", "seed"])["fingerprint"]
+    rows = [
+        {"arm": a, "seed": s, "fingerprint": prints[a, s], "epoch": e, "samples": 100 * e, "validation_psnr": v}
+        for (a, s), values in curves.items()
+        for e, v in enumerate(values, start=1)
+    ]
+    found = replace(frames, epochs=pd.DataFrame(rows).assign(status="complete"))
+    table = reaching_table(found)
+    row = table.frame[table.frame["arm"] == arm].iloc[0]
+    assert (row["target"], row["reached"]) == (30.0, "2 of 3") and np.isnan(row["samples"])
+    assert row["own"] == pytest.approx((31.0 + 30.5 + 23.0) / 3)
+    others = table.frame[table.frame["arm"] != arm]
+    assert set(others["reached"]) == {"0 of 0"} and len(table.reasons()) == 2
+    two = replace(found, epochs=found.epochs[found.epochs["seed"] < 2])
+    table = reaching_table(two)
+    row = table.frame[table.frame["arm"] == arm].iloc[0]
+    assert (row["reached"], row["samples"]) == ("2 of 2", 300.0)
+    assert row["ratio"] == pytest.approx((200 / 300 + 400 / 300) / 2)
 
 
 def test_other_tables_render(whole: tuple[Path, Store]) -> None:

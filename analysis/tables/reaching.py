@@ -1,0 +1,87 @@
+"""How soon: the training samples after which an arm has the quality that its base arm ends with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.tables.table import Number, Table, Text
+
+NAN = float("nan")
+
+
+def reaching_table(frames: StudyFrames) -> Table:
+    """Per compared arm, over the seeds: best validation PSNR of both, and the samples until the arm is at least at its base's.
+
+    Of each pair of trials (same seed and ratios, both complete): the base's best validation PSNR of all epochs is the target;
+    the first epoch of the arm at or above it gives the samples, and over the samples of the base's best epoch their ratio.
+    """
+    curves = _curves(frames)
+    rows: list[dict[str, Any]] = []
+    gaps: dict[tuple[int, str], str] = {}
+    for facts in frames.arms.values():
+        if facts.compare_to is None:
+            continue
+        pairs = [
+            _pair(curve, curves[facts.compare_to, *key])
+            for (arm, *key), curve in curves.items()
+            if arm == facts.name and (facts.compare_to, *key) in curves
+        ]
+        found = pd.DataFrame(pairs, columns=["own", "target", "samples", "ratio"])
+        reached = found.dropna(subset="samples")
+        every = len(found) > 0 and len(reached) == len(found)
+        rows.append(
+            {
+                "family": facts.family,
+                "arm": facts.name,
+                "comparison": f"{facts.treatment} to {frames.arms[facts.compare_to].treatment}",
+                "own": found["own"].mean(),
+                "target": found["target"].mean(),
+                "samples": reached["samples"].mean() if every else NAN,
+                "samples sd": reached["samples"].std(ddof=1) if every else NAN,
+                "ratio": reached["ratio"].mean() if every else NAN,
+                "reached": f"{len(reached)} of {len(found)}",
+            }
+        )
+        if not every:
+            why = "not reached by every pair" if len(found) else "no pair of complete trials"
+            gaps[len(rows) - 1, "samples"] = why
+    return Table(
+        name="reaching",
+        title="Samples to the base arm's quality",
+        caption="Validation PSNR of the best epoch, mean over pairs of trials (same seed and ratios), and the training samples "
+        "after which an arm first validates at least as well as its base arm's best epoch (± standard deviation over pairs). "
+        "Below 1 ×, it needs fewer samples than the base needed for that epoch. Epochs are the resolution.",
+        frame=pd.DataFrame(rows),
+        columns=(
+            Text(key="comparison", header="Comparison"),
+            Number(key="own", header="Validation", unit="dB"),
+            Number(key="target", header="Base", unit="dB"),
+            Number(key="samples", header="Samples", digits=0, spread="samples sd"),
+            Number(key="ratio", header="Of the base's", unit="×"),
+            Text(key="reached", header="Pairs that reach it", align="right"),
+        ),
+        group="family" if any(frames.families()) else "",
+        gaps=gaps,
+    )
+
+
+def _curves(frames: StudyFrames) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """Epochs of the complete trials by arm, seed and ratios."""
+    epochs = frames.epochs[frames.epochs["status"] == "complete"]
+    ratios = dict(zip(frames.trials["fingerprint"], frames.trials["ratios"], strict=True))
+    return {
+        (str(arm), seed, tuple(ratios[fingerprint])): curve.sort_values("epoch")
+        for (arm, seed, fingerprint), curve in epochs.groupby(["arm", "seed", "fingerprint"], observed=True)
+    }
+
+
+def _pair(own: pd.DataFrame, base: pd.DataFrame) -> tuple[float, float, float, float]:
+    """Best PSNR of both, samples to the base's best, and their ratio to the base's; nan where it is not reached."""
+    best = int(base["validation_psnr"].to_numpy().argmax())
+    target, needed = float(base["validation_psnr"].iloc[best]), float(base["samples"].iloc[best])
+    reached = own[own["validation_psnr"] >= target]
+    samples = float(reached["samples"].iloc[0]) if len(reached) else NAN
+    return float(own["validation_psnr"].max()), target, samples, samples / needed
