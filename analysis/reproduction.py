@@ -14,12 +14,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.frames import load_study
-from analysis.numbers import number
+from analysis.numbers import interval, number
 from analysis.reference import published
 from analysis.report import View, build, file_name
+from analysis.search_report import build as build_search
+from analysis.searches import load_search
 from analysis.tables import markdown_text, to_markdown
 from analysis.verdicts import TOLERANCE, judge
-from rdun.results import Folder, PlanRecord, Store, hours
+from rdun.results import Folder, PlanRecord, SearchRecord, Store, hours
 
 SECTIONS = ("published", "quality", "recursions", "overfitting", "time", "differences")
 """Tables of a study that the page repeats, folded."""
@@ -45,53 +47,95 @@ class Spent(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """A study on the page."""
+    """A study or search on the page."""
 
+    record: PlanRecord | SearchRecord
     view: View
     figures: Sequence[tuple[str, str]]
     spent: Spent
+
+
+class Claimed(NamedTuple):
+    """A claim of a study, and what came of it."""
+
+    study: str
+    claim: str
+    verdict: str
+    measured: str
 
 
 def write_reproduction(results: Path, target: Path, agreement: Path) -> None:
     """Writes the page, and its figures into figures/ beside it.
 
     Args:
-        results: a folder of runs, in which every study with a plan is taken, in the order of their names.
+        results: a folder of runs, of which every study and search is taken, in the order of their names.
         agreement: scores of the published weights (`benchmarks/agreement.py`).
     """
-    plans = [PlanRecord.load(Folder(path.parent)) for path in (results / "studies").glob("*/plan.json")]
     store, pictures = Store(results / "trials"), target.parent / "figures"
-    chapters = [_chapter(plan, store, pictures) for plan in sorted(plans, key=lambda plan: plan.name)]
+    pictures.mkdir(exist_ok=True)
+    homes = sorted((results / "studies").iterdir())
+    chapters = [_study(home, store, pictures) for home in homes if (home / "plan.json").is_file()]
+    searches = [_search(home, store, pictures) for home in homes if (home / "search.json").is_file()]
     environment = Environment(
         loader=PackageLoader("analysis"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"md": markdown_text, "table_md": to_markdown}
     text = environment.get_template("reproduction.md.j2").render(
         chapters=chapters,
+        searches=searches,
+        claimed=[claim for chapter in chapters for claim in claimed(chapter)],
         cells=cells(pd.read_csv(agreement)),
         tolerance=TOLERANCE,
         sections=SECTIONS,
-        hours=sum(chapter.spent.hours for chapter in chapters),
-        trials=sum(chapter.spent.trials for chapter in chapters),
+        hours=sum(chapter.spent.hours for chapter in [*chapters, *searches]),
+        trials=sum(chapter.spent.trials for chapter in [*chapters, *searches]),
     )
     target.write_text(text)
 
 
-def _chapter(plan: PlanRecord, store: Store, pictures: Path) -> Chapter:
+def claimed(chapter: Chapter) -> list[Claimed]:
+    """The claims of a study with their verdicts."""
+    frames = [item.table.frame for item in chapter.view.tables if item.table.name == "claims"]
+    return [
+        Claimed(
+            chapter.record.title,
+            str(row["claim"]),
+            str(row["verdict"]).split(":")[0],
+            f"{number(row['mean'], signed=True)}, {interval(row['low'], row['high'], signed=True)}, at least {number(row['at_least'])}",
+        )
+        for frame in frames
+        for row in frame.to_dict("records")
+    ]
+
+
+def _study(home: Path, store: Store, pictures: Path) -> Chapter:
+    plan = PlanRecord.load(Folder(home))
     view = build(load_study(plan, store))
-    pictures.mkdir(exist_ok=True)
+    used = {name for cell in plan.cells for name in cell.fingerprints}
+    return Chapter(plan, view, _kept(plan.name, view, pictures), _spent(used, store))
+
+
+def _search(home: Path, store: Store, pictures: Path) -> Chapter:
+    record = SearchRecord.load(Folder(home))
+    view = build_search(load_search(record, store))
+    used = {trial.fingerprint for trial in record.trials if trial.fingerprint} | set(record.baselines.values())
+    return Chapter(record, view, _kept(record.name, view, pictures), _spent(used, store))
+
+
+def _kept(name: str, view: View, pictures: Path) -> list[tuple[str, str]]:
+    """The first figures of the answer, written beside the page."""
     kept = []
     for figure in [f for f in view.figures if f.section == "answer"][:FIGURES]:
-        path = pictures / f"{file_name(plan.name)}-{figure.name}.png"
+        path = pictures / f"{file_name(name)}-{figure.name}.png"
         path.write_bytes(figure.files["png"])
         kept.append((figure.title, f"figures/{path.name}"))
-    return Chapter(view, kept, _spent(plan, store))
+    return kept
 
 
-def _spent(plan: PlanRecord, store: Store) -> Spent:
-    trials = [store.trial(name) for name in sorted({name for cell in plan.cells for name in cell.fingerprints})]
+def _spent(fingerprints: set[str], store: Store) -> Spent:
+    trials = [store.trial(name) for name in sorted(fingerprints)]
     runs = [(run, trial) for trial in trials if (run := trial.run())]
-    return Spent(len(trials), sum(hours(run, trial.epochs(), trial.system())["core"] for run, trial in runs))
+    return Spent(len(runs), sum(hours(run, trial.epochs(), trial.system())["core"] for run, trial in runs))
 
 
 def cells(scores: pd.DataFrame) -> list[Cell]:

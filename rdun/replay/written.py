@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,9 +15,11 @@ FILES = ("config.json", "epochs.csv", "scores.csv", "timing.csv")
 
 
 def save_recording(recording: Recording, folder: str) -> None:
-    """Writes the record and its complete trials, with those of baselines, to a folder of runs; without names of machines."""
+    """Writes the record and its complete trials, with those of baselines, to a folder of runs; without names of machines or of
+    their folders."""
     record = recording.record
-    nameless = replace(record, provenance=record.provenance | {"machine": ""})
+    command = re.sub(r"(?<!\S)/\S*/", "", str(record.provenance.get("command", "")))
+    nameless = replace(record, provenance=record.provenance | {"machine": "", "command": command})
     nameless.save(Folder(f"{folder}/studies/{record.name}"))
     store = Store(f"{folder}/trials")
     for fingerprint in [*(curve.fingerprint for curve in recording.curves), *_baselines(record)]:

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.reproduction import cells, write_reproduction
 from tests.analysis.synthetic import Truth, write_study
+from tests.analysis.synthetic_search import points, write_search
 
 AGREEMENT = Path(__file__).parents[2] / "results" / "agreement-h100.csv"
 
@@ -40,6 +41,8 @@ def test_the_page(tmp_path: Path) -> None:
     )
     (runs / "studies").mkdir()
     written.rename(runs / "studies" / "quickstart")
+    found, _ = write_search(runs, points(), baselines={"unrolled": (26.0, 7000)})
+    found.rename(runs / "studies" / "tiny")
     page = tmp_path / "docs" / "reproduction.md"
     page.parent.mkdir()
     write_reproduction(runs, page, AGREEMENT)
@@ -47,4 +50,6 @@ def test_the_page(tmp_path: Path) -> None:
     for picture in page.parent.glob("figures/*.png"):
         assert f"](figures/{picture.name})" in text
     assert len(list(page.parent.glob("figures/*.png"))) == text.count("](figures/") > 0
-    assert "core-hours</summary>" in text
+    assert text.count("core-hours</summary>") == 2
+    assert "of 1 studies and 1 searches" in text and "| undecided | " in text.split("## Searches")[0]
+    assert "the baseline unrolled" in text.split("## Searches")[1]
