@@ -6,9 +6,9 @@ python -m analysis.reproduction results/reproduction docs/reproduction.md result
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -95,17 +95,14 @@ def write_reproduction(results: Path, target: Path, agreement: Path) -> None:
 
 def claimed(chapter: Chapter) -> list[Claimed]:
     """The claims of a study with their verdicts."""
-    frames = [item.table.frame for item in chapter.view.tables if item.table.name == "claims"]
-    return [
-        Claimed(
-            chapter.record.title,
-            str(row["claim"]),
-            str(row["verdict"]).split(":")[0],
-            f"{number(row['mean'], signed=True)}, {interval(row['low'], row['high'], signed=True)}, at least {number(row['at_least'])}",
-        )
-        for frame in frames
-        for row in frame.to_dict("records")
-    ]
+    tables = [item.table.frame for item in chapter.view.tables if item.table.name == "claims"]
+    return [_claimed(chapter.record.title, row) for table in tables for row in table.to_dict("records")]
+
+
+def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
+    found = f"{number(row['mean'], signed=True)}, {interval(row['low'], row['high'], signed=True)}"
+    verdict = str(row["verdict"]).split(":")[0]
+    return Claimed(study, str(row["claim"]), verdict, f"{found}, at least {number(row['at_least'])}")
 
 
 def _study(home: Path, store: Store, pictures: Path) -> Chapter:

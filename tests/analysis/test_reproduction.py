@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.reproduction import cells, write_reproduction
+from rdun.results import ClaimRecord
 from tests.analysis.synthetic import Truth, write_study
 from tests.analysis.synthetic_search import points, write_search
 
@@ -36,9 +37,17 @@ def test_a_cell_without_scores_was_not_run(scores: pd.DataFrame) -> None:
 
 def test_the_page(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    written, _ = write_study(
-        runs, Truth(systems=("COAST",), sizes={"100 %": 1.0}, images=("camera.png", "coins.png"), pictures=False)
+    claim = ClaimRecord(
+        text="Ten times better",
+        arm="COAST, recursive, 100 %",
+        versus="COAST, unrolled, 100 %",
+        metric="psnr",
+        at_least=10.0,
     )
+    small = Truth(
+        systems=("COAST",), sizes={"100 %": 1.0}, images=("camera.png", "coins.png"), pictures=False, claims=(claim,)
+    )
+    written, _ = write_study(runs, small)
     (runs / "studies").mkdir()
     written.rename(runs / "studies" / "quickstart")
     found, _ = write_search(runs, points(), baselines={"unrolled": (26.0, 7000)})
@@ -51,5 +60,5 @@ def test_the_page(tmp_path: Path) -> None:
         assert f"](figures/{picture.name})" in text
     assert len(list(page.parent.glob("figures/*.png"))) == text.count("](figures/") > 0
     assert text.count("core-hours</summary>") == 2
-    assert "of 1 studies and 1 searches" in text and "| undecided | " in text.split("## Searches")[0]
+    assert "of 1 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
     assert "the baseline unrolled" in text.split("## Searches")[1]
