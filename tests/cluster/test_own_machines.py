@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ for port in range(1, 65536):
         if s.connect_ex((sys.argv[1], port)) == 0:
             print(port)
 """
+HANDOVER = 60.0
+"""Seconds from the loss of a host to the start of its trial on another, at most: some to notice, some to start a process."""
 SUBMITTER = """
 import requests, sys
 headers = {"Authorization": sys.argv[2]} if sys.argv[2] else {}
@@ -95,6 +98,7 @@ def test_up_study_a_closed_laptop_a_lost_machine_report_and_down(laptop: Laptop,
     laptop.say("the laptop is closed (SIGKILL of the command)")
     (lost,) = running_on(shared, "rdun-2")[:1]
     laptop.lab.hosts[2].lose_power()
+    lost_at = datetime.now(UTC)
     laptop.say(f"rdun-2 loses power while it trains {lost}")
     wait_for(lambda: not laptop.processes(), 30)
     laptop.say("nothing of the command is left on the laptop")
@@ -119,8 +123,12 @@ def test_up_study_a_closed_laptop_a_lost_machine_report_and_down(laptop: Laptop,
     assert json.loads((shared / "runs/studies/tiny/plan.json").read_text())["provenance"]["revision"] == "as tested"
     print("\n".join(f"          | {line}" for line in output.splitlines()))
     attempts = json.loads((shared / "runs" / "trials" / lost / "run.json").read_text())["attempts"]
-    laptop.say(f"{lost} went on on {attempts[-1]['host']} after epoch {attempts[-1]['resumed_at_epoch']}")
-    assert attempts[0]["host"] == "rdun-2" != attempts[-1]["host"]
+    assert attempts[0]["host"] == "rdun-2" != attempts[1]["host"]
+    waited = (datetime.fromisoformat(attempts[1]["started"]) - lost_at).total_seconds()
+    laptop.say(
+        f"{lost} went on on {attempts[1]['host']} after epoch {attempts[1]['resumed_at_epoch']}, {waited:.0f} s after the loss"
+    )
+    assert 0 < waited < HANDOVER
     assert {a["host"] for run in runs(shared) for a in run["attempts"]} >= {"rdun-1", "rdun-2"}
     report = laptop.checkout / "runs" / "clusters" / f"rdun-lab-{os.getpid()}" / "tiny" / "report.html"
     assert "Does a tiny study run?" in report.read_text()
