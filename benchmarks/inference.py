@@ -3,7 +3,8 @@
     python benchmarks/inference.py inference.csv [--device cuda] [--rounds 7]
 
 The four networks of Table 2 at their published sizes, with the seed's initialisation (the weights do not change the time),
-reconstruct one image of 256 x 256 pixels (as most of Set11) at a ratio of 10 % in float32; they take turns. What counts is the ratio of recursive to unrolled: both apply about as many stages, so that recursion should cost no time.
+reconstruct one image of 256 x 256 pixels (as most of Set11) at a ratio of 10 % in float32; they take turns. What counts is the
+ratio of recursive to unrolled: both apply about as many stages, so that recursion should cost no time.
 """
 
 from __future__ import annotations
