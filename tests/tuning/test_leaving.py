@@ -13,14 +13,19 @@ class Knot:
     def __init__(self, reference):
         self.me, self.reference = self, reference
 
+def collect():
+    while ray.is_initialized():
+        pass
+    gc.collect()
+
 def shutdown(really=ray.shutdown):
-    threading.Thread(target=gc.collect).start()
+    threading.Thread(target=collect).start()
     really()
 
 ray.shutdown = shutdown
 gc.disable()
 with private_cluster(cpus=1):
-    for number in range(20_000):
+    for number in range(2_000):
         Knot(ray.put(number))
 print("alive")
 """
