@@ -28,7 +28,7 @@ FULL = "Networks, training blocks and protocol are the paper's; a tenth of its s
 def search(scale: Scale = "pocket") -> Search:
     """Two objectives by TPE; the baseline is R-COAST, trained as long."""
     size = SIZES[scale]
-    base = _base(scale)
+    base = _full_r_coast() if scale == "full" else pocket_r_coast()
     return Search(
         name=f"search-smaller-{scale}",
         title="Search: smaller than R-COAST",
@@ -56,11 +56,15 @@ def search(scale: Scale = "pocket") -> Search:
     )
 
 
-def _base(scale: Scale) -> TrialConfig:
-    if scale == "full":
-        return with_values(R_COAST, FAST | {"optim.epochs": 40, "recursion.modulation": Rfmu(start="identity")})
-    small = pocket(R_COAST, STEPS)
-    return with_values(small, {"task.ratios": (0.1, 0.3), "recursion.modulation": Rfmu(start="identity")})
+def pocket_r_coast(steps: int = STEPS) -> TrialConfig:
+    """R-COAST at the pocket scale with two ratios, so that its RFMU has something to tell apart."""
+    return with_values(
+        pocket(R_COAST, steps), {"task.ratios": (0.1, 0.3), "recursion.modulation": Rfmu(start="identity")}
+    )
+
+
+def _full_r_coast() -> TrialConfig:
+    return with_values(R_COAST, FAST | {"optim.epochs": 40, "recursion.modulation": Rfmu(start="identity")})
 
 
 def _network(base: TrialConfig, values: Values) -> TrialConfig:
