@@ -39,8 +39,8 @@ def study() -> Study:
         name="smaller",
         title="Smaller networks that a search found",
         question="Do the small networks that a search found hold against R-COAST, with several seeds and a longer training?",
-        method="R-COAST with 5 layers and 1 to 4 recursions each, and networks of one layer that the search for a smaller network "
-        "found. The search trained each for 600 steps with one seed, this study for 1,500 with several.",
+        method="R-COAST with 5 layers and 1 to 4 recursions each, and networks of one layer that the search for a smaller "
+        "network found. The search trained each for 600 steps with one seed, this study for 1,500 with several.",
         expectation="Not published. The search put them above R-COAST with a twentieth to a fifth of its parameters.",
         scale=pocket_note(STEPS).replace("8 channels", "4 to 8 channels").replace("one ratio", "two ratios"),
         arms=tuple(arms),
