@@ -50,7 +50,7 @@ def layout(config: TrialConfig) -> str:
 def cost(config: TrialConfig) -> tuple[int, int]:
     """Parameters, and multiply-accumulates of one block's reconstruction at the test counts and the highest ratio.
 
-    Counted by torch's own counter (convolutions and matrix products) on one black block, once for each network and task.
+    Counted by torch's own formulas (for convolutions and matrix products) on one black block, once for each network and task.
     """
     normal = canonical(config)
     recursion = replace(normal.recursion, sweep=())
@@ -68,15 +68,14 @@ def one_measurement(task: TaskConfig) -> TaskConfig:
 @cache
 def _counted(config: TrialConfig) -> tuple[int, int]:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from rdun.models import build_model
     from rdun.operators import make_task
+    from rdun.plan.operations import Operations
 
     network, side = build_model(config).eval(), config.task.block
     test = max(make_task(config.task, None, torch.device("cpu")).test_operators((side, side)), key=lambda t: t.ratio)
-    counter = FlopCounterMode(display=False)
     y = test.operator.forward(torch.zeros(1, 1, side, side))
-    with counter:
+    with Operations() as counted:
         network(y, test.operator, config.test_counts)
-    return network.parameter_count(), counter.get_total_flops() // 2
+    return network.parameter_count(), counted.total // 2
