@@ -1,15 +1,15 @@
-"""How the time of each part grows with its size: planning, complete trials, report, reconstruction, training step.
+"""How the time of each part grows with its size: planning, report, reconstruction, training step.
 
     python benchmarks/growth.py growth.csv
 
 One thread. Slopes are those of CPU seconds, helpers included, which other processes change least: `slope` from the row above, on
 log-log axes, `upper_slope` fitted over the upper half of the sizes. Short measurements are the fastest of several.
 
-- planning: a study of so many new trials (`benchmarks/planning.py`);
-- complete trials: the same study with a directory of every trial, complete, as `--dry-run` finds it;
+- planning, all new: a study of so many trials that nobody has run (`benchmarks/planning.py`);
+- planning, all done: the same study where every trial has its directory and is complete, as `--dry-run` finds it;
 - report: a made-up study with 5 images and one ratio, all tables and figures (`benchmarks/report.py`);
 - reconstruction: R-COAST with each of its five stages applied once, random weights, square images of so many pixels;
-- training step: R-COAST at batch 8 in bf16, with each stage applied so many times, without and with recomputation.
+- training step: R-COAST at batch 8 in bf16, with each stage applied so many times; recomputed step: with recomputation.
 """
 
 from __future__ import annotations
@@ -161,12 +161,12 @@ class Part(NamedTuple):
 
 
 PARTS: Mapping[str, Part] = {
-    "planning": Part("trials", planning),
-    "complete trials": Part("trials", complete_trials),
+    "planning, all new": Part("trials", planning),
+    "planning, all done": Part("trials", complete_trials),
     "report": Part("trials", report),
     "reconstruction": Part("pixels", reconstruction),
     "training step": Part("recursions per stage", partial(training_step, recompute=False)),
-    "training step, recomputed": Part("recursions per stage", partial(training_step, recompute=True)),
+    "recomputed step": Part("recursions per stage", partial(training_step, recompute=True)),
 }
 
 
