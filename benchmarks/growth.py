@@ -14,11 +14,13 @@ log-log axes, `upper_slope` fitted over the upper half of the sizes. Short measu
 
 from __future__ import annotations
 
+import itertools
 import json
-import shutil
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,11 +40,13 @@ from rdun.allocator import keep_freed_memory
 from rdun.config import to_dict
 from rdun.evaluation import Reconstructor
 from rdun.models import build_model
+from rdun.plan import Plan
 from rdun.results import Attempt, EpochRecord, RunInfo, Store, TrialDirectory
 from studies.base import R_COAST
 from tests.analysis.synthetic import write_study
 
 CPU = torch.device("cpu")
+TRIALS = (10, 30, 100, 300, 1000, 3000, 10_000)
 ENOUGH = 1.0
 """Seconds after which a measurement is not repeated any more; at most `REPEATS` times."""
 REPEATS = 5
@@ -57,39 +61,57 @@ class Time(NamedTuple):
 
 
 def fastest(size: int, work: Callable[[], object]) -> Time:
-    """The run of least CPU time of this process."""
+    """The run of least CPU time."""
     found: list[Time] = []
     while len(found) < REPEATS and sum(t.seconds for t in found) < ENOUGH:
-        start, used = time.perf_counter(), time.process_time()
-        work()
-        found.append(Time(size, time.perf_counter() - start, time.process_time() - used))
+        found.append(_once(size, work))
     return min(found, key=lambda t: t.cpu_seconds)
 
 
-def planning() -> Iterator[Time]:
+def _once(size: int, work: Callable[[], object]) -> Time:
+    """One run, in this process."""
+    start, used = time.perf_counter(), time.process_time()
+    work()
+    return Time(size, time.perf_counter() - start, time.process_time() - used)
+
+
+def planning_new() -> Iterator[Time]:
     """Building and planning a study of new trials."""
+    numbers = itertools.count(1)
     with tempfile.TemporaryDirectory() as folder:
-        _plan(25, Store(folder))  # the networks' operations are counted once in a process
-        for trials in (10, 30, 100, 300, 1000, 3000, 10_000):
-            yield fastest(trials, partial(_plan, trials, Store(folder)))
+        _plan(25, folder, 0)  # the networks' operations are counted once in a process
+        for trials in TRIALS:
+            yield fastest(trials, lambda trials=trials: _plan(trials, folder, next(numbers)))  # type: ignore[misc]
 
 
-def _plan(trials: int, store: Store) -> None:
-    planned(made_up(trials), store)
-
-
-def complete_trials() -> Iterator[Time]:
+def planning_done() -> Iterator[Time]:
     """The same where every trial has a directory and is complete."""
+    fresh = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(max_workers=1, mp_context=fresh) as other:
+        _plan(25, folder, 0)
+        for number, trials in enumerate(TRIALS, 1):
+            place = f"{folder}/{trials}"
+            other.submit(_finish, trials, place, number).result()  # elsewhere: nothing of it is to be remembered here
+            yield _once(trials, partial(_plan, trials, place, number))
+
+
+def _plan(trials: int, store: str, number: int) -> Plan:
+    """Builds and plans a study; those of different numbers have no learning rate in common, so that none prepares another."""
+    return planned(made_up(trials, lr=1e-4 * (1 + 1e-7 * number)), Store(store))
+
+
+def _finish(trials: int, store: str, number: int) -> None:
+    """Leaves a directory of every trial, complete."""
     with tempfile.TemporaryDirectory() as folder:
-        store, pattern = Store(f"{folder}/trials"), TrialDirectory(f"{folder}/pattern")
-        _complete(pattern)
-        for trials in (10, 30, 100, 300, 1000, 3000, 10_000):
-            study = made_up(trials)
-            for trial in planned(study, store).missing():
-                place = shutil.copytree(pattern.path, store.trial(trial.fingerprint).path)
-                Path(place, "config.json").write_text(json.dumps(to_dict(trial.config), indent=2))
-            assert not planned(study, store).missing()
-            yield fastest(trials, partial(planned, study, store))
+        _complete(TrialDirectory(folder))
+        pattern = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    for trial in _plan(trials, store, number).trials:
+        place = Path(store, trial.fingerprint)
+        place.mkdir(parents=True)
+        for name, content in pattern.items():
+            (place / name).write_bytes(content)
+        (place / "config.json").write_text(json.dumps(to_dict(trial.config), indent=2))
+    assert not _plan(trials, store, number).missing()
 
 
 def _complete(folder: TrialDirectory) -> None:
@@ -161,8 +183,8 @@ class Part(NamedTuple):
 
 
 PARTS: Mapping[str, Part] = {
-    "planning, all new": Part("trials", planning),
-    "planning, all done": Part("trials", complete_trials),
+    "planning, all new": Part("trials", planning_new),
+    "planning, all done": Part("trials", planning_done),
     "report": Part("trials", report),
     "reconstruction": Part("pixels", reconstruction),
     "training step": Part("recursions per stage", partial(training_step, recompute=False)),

@@ -1,4 +1,4 @@
-"""Writes docs/performance.md: benchmarks/performance.md.j2 with the tables of results/, whence all its numbers come; and its figure.
+"""Writes docs/performance.md: benchmarks/performance.md.j2 with the tables and figures of results/, whence all its numbers come.
 
 python benchmarks/page.py
 """
