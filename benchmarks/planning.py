@@ -10,7 +10,6 @@ CPU seconds of both say what a busy machine hides.
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import click
 
 from benchmarks.record import write_rows
+from benchmarks.slopes import local_slopes
 from rdun.config import with_values
 from rdun.plan import Machine, Plan, make_forecast, make_plan, no_effect_warnings, past_runs
 from rdun.results import Store
@@ -76,20 +76,21 @@ def seconds(trials: int) -> tuple[float, float]:
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 def main(result: Path) -> None:
     """Writes trials, seconds to build, seconds to plan, and the growth to RESULT (CSV)."""
-    rows = []
+    sizes = (10, 100, 1000, 10_000)
     seconds(25)  # the networks' operations are counted once in a process
-    before: tuple[int, float] | None = None
-    for trials in (10, 100, 1000, 10_000):
+    rows: list[dict[str, object]] = []
+    plans: list[float] = []
+    for trials in sizes:
         start = time.process_time()
         build, plan = seconds(trials)
         busy = time.process_time() - start
-        slope = math.log(plan / before[1]) / math.log(trials / before[0]) if before else math.nan
+        plans.append(plan)
+        slope = round(local_slopes(sizes[: len(plans)], plans)[-1], 3) if len(plans) > 1 else ""
         click.echo(
-            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}; CPU {busy:.3f} s"
+            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope}; CPU {busy:.3f} s"
         )
-        values = {"build_seconds": build, "plan_seconds": plan, "slope": slope, "cpu_seconds": busy}
-        rows.append({"trials": trials, **{name: round(value, 3) for name, value in values.items()}})
-        before = trials, plan
+        row = {"trials": trials, "build_seconds": round(build, 3), "plan_seconds": round(plan, 3)}
+        rows.append(row | {"slope": slope, "cpu_seconds": round(busy, 3)})
     write_rows(result, rows)
 
 
