@@ -36,6 +36,8 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/planning.py results/planning.csv
 	$(BIN)/python benchmarks/tracking.py results/tracking.csv
 	$(BIN)/python benchmarks/report.py results/report.csv
+	$(BIN)/python benchmarks/growth.py results/growth.csv
+	$(BIN)/python benchmarks/cold_start.py results/cold-start.csv
 	$(BIN)/python benchmarks/page.py
 
 # The tracker with one worker and no job runner: seconds to start, half a gigabyte. Plain `mlflow ui` works too.

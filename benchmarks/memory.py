@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,25 +39,35 @@ class Row:
     mib: float
 
 
-def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: str, threads: int) -> Row:
-    device = torch.device(where)
-    torch.set_num_threads(threads)
+def stepper(recursions: int, recompute: bool, batch: int, device: torch.device) -> Callable[[int], None]:
+    """A function that takes one training step with each of the five stages applied so many times, `recursions` at most."""
     config: TrialConfig = with_values(R_COAST, {"precision": "bf16", "optim.batch": batch, "model.start": "identity"})
     config = with_values(config, {"recursion.train": UniformRange(low=(1,), high=(recursions,))})
     state = TrainState.start(config, build_model(config).place(device).train(), device)
     state.network.recompute = recompute
     matrix = torch.from_numpy(gaussian_matrix(272, 1089, 0)).float().to(device)
     operator, x = BlockSensing(matrix, (33, 33)), torch.rand(batch, 1, 33, 33, device=device)
-    train_step(config, state, operator, (1,) * config.model.layers, x)  # libraries set themselves up
+
+    def step(count: int) -> None:
+        train_step(config, state, operator, (count,) * config.model.layers, x)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: str, threads: int) -> Row:
+    device = torch.device(where)
+    torch.set_num_threads(threads)
+    step = stepper(recursions, recompute, batch, device)
+    step(1)  # libraries set themselves up
     before, times = peak_mib(device), []
     for _ in range(steps):
         start = time.perf_counter()
-        train_step(config, state, operator, (recursions,) * config.model.layers, x)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        step(recursions)
         times.append(1000 * (time.perf_counter() - start))
     ms, mib = round(statistics.median(times), 1), round(peak_mib(device) - before, 1)
-    return Row(config.model.layers, recursions, recompute, batch, ms, mib)
+    return Row(R_COAST.model.layers, recursions, recompute, batch, ms, mib)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Writes docs/performance.md: benchmarks/performance.md.j2 with the tables of results/, whence all its numbers come.
+"""Writes docs/performance.md: benchmarks/performance.md.j2 with the tables and figures of results/, whence all its numbers come.
 
 python benchmarks/page.py
 """
@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks.growth_figure import write_figure
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -58,4 +60,5 @@ def _is_number(text: str) -> bool:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    write_figure(ROOT / "results" / "growth.csv", ROOT / "docs" / "figures")
     print(f"wrote {PAGE.relative_to(ROOT)}")

@@ -10,7 +10,6 @@ CPU seconds of both say what a busy machine hides.
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from pathlib import Path
@@ -18,8 +17,9 @@ from pathlib import Path
 import click
 
 from benchmarks.record import write_rows
+from benchmarks.slopes import local_slopes
 from rdun.config import with_values
-from rdun.plan import Machine, make_forecast, make_plan, no_effect_warnings, past_runs
+from rdun.plan import Machine, Plan, make_forecast, make_plan, no_effect_warnings, past_runs
 from rdun.results import Store
 from rdun.study import Arm, Study
 from studies.base import R_COAST, pocket
@@ -28,19 +28,19 @@ SEEDS = (0, 1, 2, 3, 4)
 MACHINE = Machine(device="this one", kind="cpu", threads=1, cores=2)
 
 
-def seconds(trials: int) -> tuple[float, float]:
-    """To build a study of this many trials, and to plan it."""
-    start, base = time.perf_counter(), pocket(R_COAST)
+def made_up(trials: int, lr: float = 1e-4) -> Study:
+    """A study of this many trials, with learning rates from this one on."""
+    base = pocket(R_COAST)
     arms = tuple(
         Arm(
             name=f"arm {i}",
-            configs=(with_values(base, {"optim.lr": 1e-4 * (1 + i / 1000), "model.layers": 1 + i % 5}),),
+            configs=(with_values(base, {"optim.lr": lr * (1 + i / 1000), "model.layers": 1 + i % 5}),),
             factors={"arm": str(i)},
             compare_to="arm 0" if i else None,
         )
         for i in range(trials // len(SEEDS))
     )
-    study = Study(
+    return Study(
         name="planning",
         title="Planning",
         question="How long does it take?",
@@ -50,13 +50,25 @@ def seconds(trials: int) -> tuple[float, float]:
         arms=arms,
         seeds=SEEDS,
     )
+
+
+def planned(study: Study, store: Store) -> Plan:
+    """What a dry run works out: the plan, with its estimates and warnings."""
+    plan = make_plan(study, store, "fp32")
+    forecast = make_forecast(plan, store, MACHINE, past_runs(store, MACHINE))
+    no_effect_warnings(study)
+    assert len(plan.missing()) == len(forecast.estimates)
+    return plan
+
+
+def seconds(trials: int) -> tuple[float, float]:
+    """To build a study of this many trials, and to plan it; of the arms before it nothing is remembered."""
+    start = time.perf_counter()
+    study = made_up(trials, lr=1e-4 * (1 + 1e-7 * trials))
     built = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(folder)
-        plan = make_plan(study, store, "fp32")
-        forecast = make_forecast(plan, store, MACHINE, past_runs(store, MACHINE))
-        no_effect_warnings(study)
-    assert len(plan.trials) == len(forecast.estimates) == trials
+        plan = planned(study, Store(folder))
+    assert len(plan.trials) == trials
     return built - start, time.perf_counter() - built
 
 
@@ -64,20 +76,21 @@ def seconds(trials: int) -> tuple[float, float]:
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 def main(result: Path) -> None:
     """Writes trials, seconds to build, seconds to plan, and the growth to RESULT (CSV)."""
-    rows = []
-    seconds(10)  # PyTorch loads its counter
-    before: tuple[int, float] | None = None
-    for trials in (10, 100, 1000, 10_000):
+    sizes = (10, 100, 1000, 10_000)
+    seconds(25)  # the networks' operations are counted once in a process
+    rows: list[dict[str, object]] = []
+    plans: list[float] = []
+    for trials in sizes:
         start = time.process_time()
         build, plan = seconds(trials)
         busy = time.process_time() - start
-        slope = math.log(plan / before[1]) / math.log(trials / before[0]) if before else math.nan
+        plans.append(plan)
+        slope = round(local_slopes(sizes[: len(plans)], plans)[-1], 3) if len(plans) > 1 else ""
         click.echo(
-            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope:.2f}; CPU {busy:.3f} s"
+            f"{trials:>7,} trials: built in {build:6.3f} s, planned in {plan:6.3f} s, slope {slope}; CPU {busy:.3f} s"
         )
-        values = {"build_seconds": build, "plan_seconds": plan, "slope": slope, "cpu_seconds": busy}
-        rows.append({"trials": trials, **{name: round(value, 3) for name, value in values.items()}})
-        before = trials, plan
+        row = {"trials": trials, "build_seconds": round(build, 3), "plan_seconds": round(plan, 3)}
+        rows.append(row | {"slope": slope, "cpu_seconds": round(busy, 3)})
     write_rows(result, rows)
 
 

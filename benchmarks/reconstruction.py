@@ -1,10 +1,10 @@
-"""Images per second of reconstruction against a plain loop; a large image; how long the first result takes.
+"""Images per second of reconstruction against a plain loop, and a large image.
 
     RDUN_DATA=... python benchmarks/reconstruction.py reconstruction.csv [--images 4] [--device cuda]
 
 The published R-COAST 5x4 in float32 on images of BSD68 (the first ones, measurement to scores), at five ratios. The reference
 (`benchmarks/plain.py`) and rdun take turns, image by image; their scores have to agree within 0.001 dB. Then an image of 4
-megapixels, in a process of its own, with its peak memory; and `python -m rdun.weights evaluate` of one image from a cold start.
+megapixels, in a process of its own, with its peak memory.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -22,7 +19,6 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from benchmarks import plain
@@ -108,27 +104,6 @@ def _large(side: int, where: str, threads: int) -> dict[str, object]:
     }
 
 
-def _cold() -> dict[str, object]:
-    with tempfile.TemporaryDirectory() as place:
-        picture = load_pictures(image_set("set11"))[0]
-        Image.fromarray(picture.pixels[:256, :256]).save(Path(place) / "one.png")
-        command = [
-            "-m",
-            "rdun.weights",
-            "evaluate",
-            str(weights_file(WEIGHTS)),
-            place,
-            "--ratio",
-            "0.1",
-            "--matrix-seed",
-            "0",
-        ]
-        start = time.perf_counter()
-        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
-        seconds = round(time.perf_counter() - start, 2)
-    return {"what": "cold start, one image of 256 x 256", "ratio": 0.1, "way": "rdun", "seconds": seconds}
-
-
 @click.command()
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--images", type=click.IntRange(1, 68), default=4, show_default=True, help="Of BSD68.")
@@ -141,9 +116,8 @@ def main(result: Path, images: int, side: int, where: str | None, threads: int) 
     torch.set_num_threads(threads)
     keep_freed_memory()  # for both ways
     rows = compare(images, device)
-    for row in (_alone(side, device, threads), _cold()):
-        rows.append(row)
-        click.echo("  ".join(f"{v!s:<12}" for v in row.values()))
+    rows.append(_alone(side, device, threads))
+    click.echo("  ".join(f"{v!s:<12}" for v in rows[-1].values()))
     write_rows(result, [row | {"threads": threads} for row in rows], device)
 
 

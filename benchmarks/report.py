@@ -17,6 +17,7 @@ import re
 import resource
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -26,8 +27,10 @@ from joblib.externals.loky import get_reusable_executor
 
 from analysis.browser import BrowserError, browse
 from analysis.report import write_report
+from rdun.results import Store
 from tests.analysis.synthetic import Truth, write_study
 
+SIZES = {"1 %": 0.01, "3 %": 0.03, "10 %": 0.1, "30 %": 0.3, "100 %": 1.0}
 PROBE = """<script>addEventListener("load", () => {
   document.body.getBoundingClientRect();
   document.title = "probe " + performance.now() + " probe";
@@ -79,16 +82,11 @@ def main(out: Path, trials: tuple[int, ...], images: int, ratios: int, times: in
 
 def measure(folder: Path, trials: int, images: int, ratios: int, times: int) -> Row:
     """Writes the study if it is not there, reports it and opens the page."""
-    from rdun.results import Store
-
-    truth = _truth(trials, images, ratios)
+    truth = made_up(trials, images, ratios)
     if not (folder / "study" / "plan.json").is_file():
         write_study(folder, truth)
-    load, begun, used = os.getloadavg()[0], time.perf_counter(), _cpu()
-    page = write_report(folder / "study", Store(folder / "trials")).path
-    seconds = time.perf_counter() - begun
-    get_reusable_executor(reuse=True).shutdown(wait=True)  # what helpers have used is known when they have ended
-    cpu = _cpu() - used
+    load = os.getloadavg()[0]
+    page, seconds, cpu = render(folder)
     opened = _open(page, times)
     return Row(
         trials=trials,
@@ -108,12 +106,23 @@ def measure(folder: Path, trials: int, images: int, ratios: int, times: int) -> 
     )
 
 
-def _truth(trials: int, images: int, ratios: int) -> Truth:
-    effects = {"unrolled": 0.0} | {f"variant {i}": 0.02 * i for i in range(1, max(trials // 50, 1))}
+def render(folder: Path) -> tuple[Path, float, float]:
+    """Reports a study of `write_study`: the page, seconds, and CPU seconds of this process and of the helpers that draw."""
+    begun, used = time.perf_counter(), _cpu()
+    page = write_report(folder / "study", Store(folder / "trials")).path
+    seconds = time.perf_counter() - begun
+    get_reusable_executor(reuse=True).shutdown(wait=True)  # what helpers have used is known when they have ended
+    return page, seconds, _cpu() - used
+
+
+def made_up(trials: int, images: int, ratios: int, sizes: Mapping[str, float] = SIZES) -> Truth:
+    """A study of 2 systems x training sizes x as many variants x 5 seeds as make this many trials."""
+    variants = trials // (2 * len(sizes) * 5)
+    effects = {"unrolled": 0.0} | {f"variant {i}": 0.02 * i for i in range(1, max(variants, 1))}
     return Truth(
         name=f"synthetic-{trials}",
         title=f"{trials} synthetic trials",
-        sizes={"1 %": 0.01, "3 %": 0.03, "10 %": 0.1, "30 %": 0.3, "100 %": 1.0},
+        sizes=sizes,
         effects=effects,
         seeds=range(5),
         images=[f"test{i:03}.png" for i in range(images)],

@@ -80,6 +80,8 @@ def test_nothing_imports_studies() -> None:
         ("rdun.results", {"torch", "numpy", "ray", "mlflow"}),
         ("rdun.study", {"torch", "numpy", "ray", "mlflow"}),
         ("rdun.data.__main__", {"torch", "ray", "mlflow", "pandas", "pooch", "requests"}),
+        ("rdun.data.download", {"torch", "pooch", "requests"}),
+        ("rdun.weights.__main__", {"skimage", "scipy", "sympy", "torch._dynamo", "ray", "mlflow", "pandas"}),
         ("rdun.tracking", {"torch", "mlflow", "ray"}),
         ("rdun.remote", {"torch", "ray", "mlflow", "aiohttp"}),
         ("rdun.trial", {"ray", "mlflow", "pandas"}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from skimage.metrics import structural_similarity
 
 SSIM_WINDOW = 7
 
@@ -18,5 +17,7 @@ def psnr(reconstruction: np.ndarray, original: np.ndarray) -> float:
 
 def ssim(reconstruction: np.ndarray, original: np.ndarray) -> float:
     """Structural similarity with scikit-image's defaults: 7x7 uniform window, sample covariance, range 255."""
+    from skimage.metrics import structural_similarity
+
     pair = original.astype(np.float64), reconstruction.astype(np.float64)
     return float(structural_similarity(*pair, data_range=255, win_size=SSIM_WINDOW))

@@ -6,10 +6,16 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
+
+from threadpoolctl import threadpool_limits
 
 from rdun.config import BlockSensingTask, TaskConfig, TrialConfig, canonical
 from rdun.data import epoch_samples
 from rdun.plan.checks import check_data
+
+if TYPE_CHECKING:
+    from rdun.operators import Operator
 
 
 def steps(config: TrialConfig) -> int:
@@ -50,7 +56,7 @@ def layout(config: TrialConfig) -> str:
 def cost(config: TrialConfig) -> tuple[int, int]:
     """Parameters, and multiply-accumulates of one block's reconstruction at the test counts and the highest ratio.
 
-    Counted by torch's own counter (convolutions and matrix products) on one black block, once for each network and task.
+    Counted by torch's own formulas (for convolutions and matrix products) on one black block, once for each network and task.
     """
     normal = canonical(config)
     recursion = replace(normal.recursion, sweep=())
@@ -68,15 +74,25 @@ def one_measurement(task: TaskConfig) -> TaskConfig:
 @cache
 def _counted(config: TrialConfig) -> tuple[int, int]:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from rdun.models import build_model
-    from rdun.operators import make_task
+    from rdun.plan.operations import Operations
 
     network, side = build_model(config).eval(), config.task.block
-    test = max(make_task(config.task, None, torch.device("cpu")).test_operators((side, side)), key=lambda t: t.ratio)
-    counter = FlopCounterMode(display=False)
-    y = test.operator.forward(torch.zeros(1, 1, side, side))
-    with counter:
-        network(y, test.operator, config.test_counts)
-    return network.parameter_count(), counter.get_total_flops() // 2
+    with threadpool_limits(1):  # one block; on a busy machine, threads that wait for one another take seconds
+        operator = _operator(config.task)
+        y = operator.forward(torch.zeros(1, 1, side, side))
+        with Operations() as counted:
+            network(y, operator, config.test_counts)
+    return network.parameter_count(), counted.total // 2
+
+
+@cache
+def _operator(task: TaskConfig) -> Operator:
+    """The test operator of highest ratio, for one block."""
+    import torch
+
+    from rdun.operators import make_task
+
+    tests = make_task(task, None, torch.device("cpu")).test_operators((task.block, task.block))
+    return max(tests, key=lambda test: test.ratio).operator

@@ -8,7 +8,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat, whosmat
 
 MOST_NUMBERS = 2**24
 MOST_BYTES = 8 * MOST_NUMBERS + 2**20
@@ -61,6 +60,8 @@ def read_estimator(path: str | Path, matrix: np.ndarray) -> np.ndarray:
 
 def _variable(path: Path, name: str) -> np.ndarray:
     """One finite real matrix of a .mat file; its declared size is checked before anything is unpacked."""
+    from scipy.io import loadmat, whosmat
+
     size = path.stat().st_size  # OSError where there is no such file
     try:
         if size > MOST_BYTES:

@@ -85,7 +85,7 @@ def assemble(config: TrialConfig, tensors: Mapping[str, Tensor], name: str) -> U
             raise ValueError(f"{name}: {key} has shape {tuple(found.shape)}, the network needs {tuple(target.shape)}")
         if not found.is_floating_point() or not bool(torch.isfinite(found.float()).all()):
             raise ValueError(f"{name}: {key} holds values that are not finite numbers; the file is damaged")
-    network = network.to_empty(device="cpu")
+    network = build_model(config)  # `to_empty` would load half a second of PyTorch's symbolic mathematics
     with torch.no_grad():
         for key, parameter in network.named_parameters():
             parameter.copy_(tensors[key])

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from rdun.data import DATA_VARIABLE, image_set, registry
-from rdun.data.download import MIRROR_VARIABLE, RETRIES, download, provide
+from rdun.data.download import MIRROR_VARIABLE, download, provide
+from rdun.data.fetch import RETRIES
 from tests.data.server import CONTENT, Server
 
 
@@ -130,7 +131,7 @@ def test_a_busy_server_and_a_silent_one_are_given_up(
     with pytest.raises(ValueError, match="the server answers 503"):
         download("tiny-set")
     assert waits == [1, 2, 3]
-    monkeypatch.setattr("rdun.data.download.TIMEOUT", 0.1)
+    monkeypatch.setattr("rdun.data.fetch.TIMEOUT", 0.1)
     server.faults["a.png"] = ["stall"] * (1 + RETRIES)
     with pytest.raises(ValueError, match="no connection to the server"):
         download("tiny-set")

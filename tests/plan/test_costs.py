@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from rdun.config import TrialConfig, with_values
+from rdun.models import build_model
 from rdun.plan import cost
+from rdun.plan.operations import Operations
+from tests.contracts.cases import MODELS, OPERATORS
+from tests.contracts.test_models import trial
 
 
 @pytest.mark.parametrize("change", [{"optim.lr": 0.5}, {"data.fraction": 0.5}, {"seed": 9}, {"recursion.sweep": (7,)}])
@@ -24,3 +32,27 @@ def test_the_network_does(tiny: TrialConfig, change: dict[str, object]) -> None:
     twice = with_values(tiny, {"recursion.test": {"counts": [2]}})
     assert cost(twice)[0] == parameters and cost(twice)[1] > 1.5 * macs
     assert cost(replace(tiny, weights="any.safetensors")) == (parameters, macs)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_operations_are_those_of_torchs_own_counter(model: str) -> None:
+    config = trial(model)
+    network, operator = build_model(config).eval(), OPERATORS["block"]((16, 24), torch.float32)
+    y = operator.forward(torch.zeros(1, 1, 16, 24))
+    with FlopCounterMode(display=False) as reference:
+        network(y, operator, config.test_counts)
+    with Operations() as counted:
+        network(y, operator, config.test_counts)
+    assert counted.total == reference.get_total_flops() > 0
+
+
+def test_counting_loads_no_compiler() -> None:
+    code = """
+import sys
+from rdun.config import TrialConfig
+from rdun.plan import cost
+cost(TrialConfig())
+print(*{"torch._dynamo", "sympy"} & set(sys.modules))
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.split() == []
