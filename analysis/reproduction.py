@@ -23,7 +23,7 @@ from analysis.tables import markdown_text, to_markdown
 from analysis.verdicts import TOLERANCE, judge
 from rdun.results import Folder, PlanRecord, SearchRecord, Store, hours
 
-SECTIONS = ("published", "quality", "recursions", "overfitting", "time", "differences")
+SECTIONS = ("published", "quality", "recursions", "learning", "overfitting", "time", "differences")
 """Tables of a study that the page repeats, folded."""
 FIGURES = 2
 """Figures of a study, the first ones of its answer."""
