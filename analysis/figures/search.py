@@ -74,9 +74,6 @@ def draw_search(info: SearchInfo) -> Figure:
             if found:
                 ax.plot([p.x for p in found], [p.y for p in found], "o", color=colour, markersize=size, markeredgecolor=PAPER,
                         markeredgewidth=0.6, label=label, zorder=3 if group else 2)  # fmt: skip
-        for p in info.points:
-            if p.best:
-                ax.annotate(str(p.number), (p.x, p.y), (3, 4), textcoords="offset points", fontsize=7.5, color=HUES[0])
         _line(ax, info)
         for i, (name, x, y) in enumerate(info.baselines):
             colour, marker = (INK, *HUES[1:])[i % len(HUES)], MARKERS[1 + i % (len(MARKERS) - 1)]
@@ -102,10 +99,38 @@ def draw_search(info: SearchInfo) -> Figure:
             log_axis([ax], [*(p.x for p in info.points), *(x for _, x, _ in info.baselines)])
         else:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _number(ax, info)
         handles, _ = ax.get_legend_handles_labels()
         if handles:
             figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4), handlelength=1.6)
     return figure
+
+
+def _number(ax: Axes, info: SearchInfo) -> None:
+    """The numbers of the best trials, on the side on which no better one lies; of those that nearly touch, at one place."""
+    apart = 0.03 * ax.bbox.width, 0.05 * ax.bbox.height
+    groups: list[list[SearchPoint]] = []
+    for point in sorted((p for p in info.points if p.best), key=lambda p: (p.x, p.y)):
+        x, y = ax.transData.transform((point.x, point.y))
+        if groups:
+            near_x, near_y = ax.transData.transform((groups[-1][-1].x, groups[-1][-1].y))
+            if abs(x - near_x) < apart[0] and abs(y - near_y) < apart[1]:
+                groups[-1].append(point)
+                continue
+        groups.append([point])
+    left, up = (-1 if info.to_left else 1), (1 if info.rising else -1)
+    for group in groups:
+        at = group[0 if info.to_left else -1]
+        ax.annotate(
+            ", ".join(str(p.number) for p in group),
+            (at.x, at.y),
+            (4 * left, 4 * up),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=HUES[0],
+            ha="right" if info.to_left else "left",
+            va="bottom" if info.rising else "top",
+        )
 
 
 def _line(ax: Axes, info: SearchInfo) -> None:

@@ -53,6 +53,17 @@ def test_pareto_set_is_the_known_one(tmp_path: Path) -> None:
     assert line.get_xydata().tolist() == [[1000, 29], [2000, 30], [4000, 31]]  # type: ignore[union-attr]
 
 
+def test_numbers_of_best_trials_that_nearly_touch_stand_together(tmp_path: Path) -> None:
+    close = [trial(7, 31.001, 4004), trial(8, 20.0, 9000)]
+    axes = draw_search(search_info(frames_of(write_search(tmp_path, [*points(), *close])))).axes[0]
+    front = {
+        p.number: p.x for p in search_info(frames_of(write_search(tmp_path, [*points(), *close]))).points if p.best
+    }
+    texts = [text.get_text() for text in axes.texts]
+    assert sorted(int(n) for text in texts for n in text.split(", ")) == sorted(front)
+    assert any(text.endswith(", 7") for text in texts) and len(texts) == len(front) - 1
+
+
 def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> None:
     reference = {"unrolled": (29.8, 8000), "deep": (32.0, 20000)}
     first, *others = search_answer(frames_of(write_search(tmp_path, points(), baselines=reference)))
