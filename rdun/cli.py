@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
-atexit.register(
-    gc.freeze
-)  # a last search for cycles takes a third of a second with PyTorch, and finds what ends anyway
+# A last search for cycles takes a third of a second with PyTorch, and finds what ends anyway.
+atexit.register(gc.freeze)
 
 interruption = threading.Event()
 """Whether this process was told to end: Python may raise a KeyboardInterrupt where it is lost, in a finalizer for instance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import pandas as pd
@@ -24,11 +25,8 @@ def reaching_table(frames: StudyFrames) -> Table:
     for facts in frames.arms.values():
         if facts.compare_to is None:
             continue
-        pairs = [
-            _pair(curve, curves[facts.compare_to, *key])
-            for (arm, *key), curve in curves.items()
-            if arm == facts.name and (facts.compare_to, *key) in curves
-        ]
+        base = curves.get(facts.compare_to, {})
+        pairs = [_pair(curve, base[key]) for key, curve in curves.get(facts.name, {}).items() if key in base]
         found = pd.DataFrame(pairs, columns=["own", "target", "samples", "ratio"])
         reached = found.dropna(subset="samples")
         every = len(found) > 0 and len(reached) == len(found)
@@ -68,14 +66,14 @@ def reaching_table(frames: StudyFrames) -> Table:
     )
 
 
-def _curves(frames: StudyFrames) -> dict[tuple[Any, ...], pd.DataFrame]:
-    """Epochs of the complete trials by arm, seed and ratios."""
+def _curves(frames: StudyFrames) -> dict[str, dict[tuple[Any, ...], pd.DataFrame]]:
+    """Of each arm, the epochs of its complete trials by seed and ratios."""
     epochs = frames.epochs[frames.epochs["status"] == "complete"]
     ratios = dict(zip(frames.trials["fingerprint"], frames.trials["ratios"], strict=True))
-    return {
-        (str(arm), seed, tuple(ratios[fingerprint])): curve.sort_values("epoch")
-        for (arm, seed, fingerprint), curve in epochs.groupby(["arm", "seed", "fingerprint"], observed=True)
-    }
+    curves: dict[str, dict[tuple[Any, ...], pd.DataFrame]] = defaultdict(dict)
+    for (arm, seed, fingerprint), curve in epochs.groupby(["arm", "seed", "fingerprint"], observed=True):
+        curves[str(arm)][seed, tuple(ratios[fingerprint])] = curve.sort_values("epoch")
+    return curves
 
 
 def _pair(own: pd.DataFrame, base: pd.DataFrame) -> tuple[float, float, float, float]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 from ray.tune.schedulers import TrialScheduler
 
 from rdun.replay import Curve, Event
 from rdun.stopping import Stopping
-from rdun.tuning.stopping import Stopper
+from rdun.tuning.stopping import Recorded, Stopper
 
 
 def replay(curves: Sequence[Curve], stopping: Stopping | None, quantity: str, slots: int, seed: int = 0) -> list[Event]:
@@ -29,34 +28,27 @@ def replay(curves: Sequence[Curve], stopping: Stopping | None, quantity: str, sl
         All epochs that ended, in order.
     """
     stopper = Stopper(stopping, quantity, max(len(curve.epochs) for curve in curves), seed) if stopping else None
-    trials = [_Trial(str(number), {"trial": {"fingerprint": curve.fingerprint}}) for number, curve in enumerate(curves)]
+    trials = [Recorded(str(number), curve.fingerprint) for number, curve in enumerate(curves)]
+    seconds = [curve.seconds for curve in curves]
     coming, running, events = iter(range(len(curves))), list[tuple[float, int, int]](), list[Event]()
 
     def begin(now: float) -> None:
-        for number in coming:
-            if stopper:
-                stopper.may_stop(curves[number].fingerprint, len(curves[number].epochs))
-                stopper.on_trial_add(None, trials[number])
-            heapq.heappush(running, (now + curves[number].seconds[0], number, 0))
+        if (number := next(coming, None)) is None:
             return
+        if stopper:
+            stopper.may_stop(curves[number].fingerprint, len(curves[number].epochs))
+            stopper.on_trial_add(None, trials[number])
+        heapq.heappush(running, (now + seconds[number][0], number, 0))
 
     for _ in range(slots):
         begin(0.0)
     while running:
         now, number, index = heapq.heappop(running)
-        curve = curves[number]
-        events.append(Event(curve.fingerprint, curve.epochs[index].epoch, now))
-        decision = stopper.on_trial_result(None, trials[number], asdict(curve.epochs[index])) if stopper else ""
-        if decision == TrialScheduler.STOP or index + 1 == len(curve.epochs):
+        epochs = curves[number].epochs
+        events.append(Event(curves[number].fingerprint, epochs[index].epoch, now))
+        decision = stopper.on_trial_result(None, trials[number], asdict(epochs[index])) if stopper else ""
+        if decision == TrialScheduler.STOP or index + 1 == len(epochs):
             begin(now)
         else:
-            heapq.heappush(running, (now + curve.seconds[index + 1], number, index + 1))
+            heapq.heappush(running, (now + seconds[number][index + 1], number, index + 1))
     return events
-
-
-@dataclass(frozen=True, eq=False)
-class _Trial:
-    """A trial as far as Tune's rules look at it."""
-
-    trial_id: str
-    config: dict[str, Any]

@@ -20,10 +20,15 @@ from rdun.tuning.failures import Restarts
 
 
 @dataclass(frozen=True)
-class _Known:
-    """A trial that is not Tune's, as far as its rules look."""
+class Recorded:
+    """A trial that is not Tune's, as far as its rules and a `Stopper` look."""
 
     trial_id: str
+    fingerprint: str
+
+    @property
+    def config(self) -> dict[str, dict[str, str]]:
+        return {"trial": {"fingerprint": self.fingerprint}}
 
 
 class Stopper(Restarts):
@@ -50,8 +55,8 @@ class Stopper(Restarts):
 
     def knows(self, fingerprint: str, curve: Iterable[float]) -> None:
         """Takes over what another run, or another search, has reached after epochs 1, 2, ...; nothing is decided."""
-        trial = _Known(f"known {fingerprint}")
-        self._add(fingerprint, trial)
+        trial = Recorded(f"known {fingerprint}", fingerprint)
+        self.on_trial_add(None, trial)
         for epoch, value in enumerate(curve, start=1):
             if isinstance(self.rule, MedianStoppingRule):
                 self.rule.on_trial_complete(None, trial, {"epoch": epoch, "reached": value})

@@ -35,7 +35,7 @@ for port in range(1, 65536):
             print(port)
 """
 HANDOVER = 60.0
-"""Seconds from the loss of a host to the start of its trial on another, at most: some to notice, some to start a process."""
+"""Seconds from the loss of a host to the start of its trial on another, at most; most of it waits for the directory's lease."""
 SUBMITTER = """
 import requests, sys
 headers = {"Authorization": sys.argv[2]} if sys.argv[2] else {}
