@@ -11,6 +11,8 @@ import time
 import uuid
 from types import TracebackType
 
+import psutil
+
 from rdun.results.directory import Folder
 
 LOCK = "lock.json"
@@ -105,12 +107,12 @@ def _alive(holder: dict[str, object]) -> bool:
 
 
 def _runs(pid: object) -> bool:
+    """Whether a process can still do something: one that has ended, and whose parent has not noticed yet, cannot."""
     if not isinstance(pid, int) or pid <= 0:
         return False
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return True

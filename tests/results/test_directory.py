@@ -244,6 +244,15 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
         pass
 
 
+def test_the_lease_of_a_process_that_ended_unnoticed_by_its_parent_is_taken_over_at_once(tmp_path: Path) -> None:
+    code = "import os, sys; from rdun.results import Folder, Lease\nLease(Folder(sys.argv[1])).__enter__(); os._exit(9)"
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    with Lease(Folder(tmp_path)):
+        os.kill(process.pid, 0)
+    assert process.wait() == 9
+
+
 def test_a_silent_owner_elsewhere_expires_and_a_live_one_does_not(folder: TrialDirectory) -> None:
     import time
 
