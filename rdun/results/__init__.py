@@ -4,7 +4,7 @@ from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
 from rdun.results.hours import hours, milliseconds
 from rdun.results.keeping import Keep, remove_weights, space_used, winners
-from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost
+from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
 from rdun.results.runs import Runs
@@ -42,6 +42,7 @@ __all__ = [
     "milliseconds",
     "reached",
     "remove_weights",
+    "revoke",
     "space_used",
     "to_csv",
     "winners",

@@ -31,15 +31,19 @@ class Lost(Busy):
 class Lease:
     """Holds a trial directory while it is entered; a thread renews the heartbeat.
 
-    A lock whose owner has ended on this machine, or has been silent for `STALE_AFTER` seconds, is taken over. An owner that was
-    only paused, or cut off, and comes back learns it from `check`.
+    A lock whose owner has ended on this machine, or has been silent for `STALE_AFTER` seconds, is taken over; one whose owner is
+    known to be lost can be freed at once (`revoke`). An owner that was only paused, or cut off, and comes back learns it from
+    `check`.
+
+    Args:
+        run: names the command that the owner works for.
 
     Raises:
         Busy: on entering, when the directory is held by a live process.
     """
 
-    def __init__(self, folder: Folder, beat: float = 10.0) -> None:
-        self.folder, self.beat = folder, beat
+    def __init__(self, folder: Folder, beat: float = 10.0, run: str = "") -> None:
+        self.folder, self.beat, self.run = folder, beat, run
         self.owner = uuid.uuid4().hex
         self._done = threading.Event()
 
@@ -70,8 +74,8 @@ class Lease:
         if holder.get("owner") != self.owner:
             by = f"process {holder['pid']} on {holder['host']}" if "pid" in holder else "a process that has ended since"
             raise Lost(
-                f"{self.folder.path} was taken over by {by}, because this one was silent for more than {STALE_AFTER:.0f} s; "
-                "this one writes nothing more there and stops; the other one's results stand"
+                f"{self.folder.path} was taken over by {by}, because this one was lost to its driver, or silent for more than "
+                f"{STALE_AFTER:.0f} s; this one writes nothing more there and stops; the other one's results stand"
             )
 
     def _renew(self) -> None:
@@ -86,8 +90,26 @@ class Lease:
         return _holder(found).get("owner") == self.owner and self.folder.swap(LOCK, content, found)
 
     def _record(self) -> bytes:
-        record = {"owner": self.owner, "host": socket.gethostname(), "pid": os.getpid(), "heartbeat": time.time()}
+        record = {
+            "owner": self.owner,
+            "run": self.run,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "heartbeat": time.time(),
+        }
         return json.dumps(record).encode()
+
+
+def revoke(folder: Folder, run: str) -> None:
+    """Frees a directory whose owner works for `run` and is lost: its driver was told that the process or its node has died.
+
+    The next owner need not wait for `STALE_AFTER`. If the lost one lives on after all, cut off, it stops at its next write.
+    A directory that another run's process holds stays as it is.
+    """
+    for _ in range(3):  # one that lives on may renew it meanwhile
+        found = folder.read_if_there(LOCK)
+        if _holder(found).get("run") != run or folder.swap(LOCK, None, found):
+            return
 
 
 def _holder(content: bytes | None) -> dict[str, object]:

@@ -73,7 +73,7 @@ def run_trial(
     known = _known(folder, config)
     if known.status == "complete":
         return known
-    with Lease(folder) as lease, threadpool_limits(limits=threads, user_api="blas"):
+    with Lease(folder, run=circumstances.run) as lease, threadpool_limits(limits=threads, user_api="blas"):
         folder = TrialDirectory(workdir, lease.check)
         torch.set_num_threads(threads)
         known = circumstances.settled(_known(folder, config))  # again: the last holder may have finished it

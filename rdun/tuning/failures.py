@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
 
-from rdun.results import Outcome, Store
+from rdun.results import Outcome, Store, revoke
 from rdun.study import Resources
 from rdun.trial import Circumstances, doublings
 from rdun.tuning.cluster import Capacity, trial_resources
@@ -42,13 +43,18 @@ def share_of(wanted: Resources, capacity: Capacity, store: Store) -> Share:
 class Restarts(FIFOScheduler):
     """Trials in order. One whose process failed is told how, and starts again with the share that it needs by now.
 
-    Tune calls a scheduler between the failure and the next start, the only moment at which resources may be changed.
+    Tune calls a scheduler between the failure and the next start, the only moment at which resources may be changed. What failed
+    may be a whole node, whose trials' directories nobody releases any more: that is done here too.
 
     Attributes:
-        share: what a trial reserves; set before the run.
+        share: what a trial reserves.
+        store: of the trial directories.
+        run: names this run in their leases. All three are set before the run.
     """
 
     share: Share
+    store: Store
+    run: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +65,8 @@ class Restarts(FIFOScheduler):
         text = Path(trial.error_file).read_text() if trial.error_file else ""
         before = "out of memory" if kills > self.kills else how_it_ended(text)
         self.kills = kills
+        with contextlib.suppress(OSError):  # else the lease expires
+            revoke(self.store.trial(trial.config["trial"]["fingerprint"]), self.run)
         trial.config["trial"]["before"] = before
         trial.update_resources(self.share(trial.config))
 

@@ -157,7 +157,7 @@ def run_tuner(
     )
     tuning.reuse_actors = True
     tuning.scheduler = tuning.scheduler or Restarts()
-    tuning.scheduler.share = share
+    tuning.scheduler.share, tuning.scheduler.store, tuning.scheduler.run = share, store, worker.run
     with scratch(store, shared=capacity.nodes > 1) as place:
         tuner = tune.Tuner(
             tune.with_resources(partial(_train, worker=worker), share),
@@ -242,7 +242,9 @@ def _train(space: Mapping[str, Mapping[str, Any]], *, worker: Worker) -> dict[st
             if is_full(error):
                 return {"given_up": str(error), HALTS: str(error)}
             raise
-        except Busy as error:  # the lock of a lost node expires; a live owner finishes the trial itself
+        except (
+            Busy
+        ) as error:  # the lock of a node that an earlier run lost expires; a live owner finishes the trial itself
             if time.monotonic() > patience:
                 return {"given_up": str(error)}
             time.sleep(5)

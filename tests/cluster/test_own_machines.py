@@ -34,8 +34,8 @@ for port in range(1, 65536):
         if s.connect_ex((sys.argv[1], port)) == 0:
             print(port)
 """
-HANDOVER = 60.0
-"""Seconds from the loss of a host to the start of its trial on another, at most; most of it waits for the directory's lease."""
+HANDOVER = 30.0
+"""Seconds from the loss of a host to the start of its trial on another, at most; most of it is Ray giving the host up."""
 SUBMITTER = """
 import requests, sys
 headers = {"Authorization": sys.argv[2]} if sys.argv[2] else {}

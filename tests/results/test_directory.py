@@ -25,6 +25,7 @@ from rdun.results import (
     Score,
     Store,
     TrialDirectory,
+    revoke,
 )
 
 if TYPE_CHECKING:
@@ -224,7 +225,9 @@ def test_who_has_lost_the_lease_changes_nothing(folder: TrialDirectory) -> None:
         ours.write("g", b"ours")
         ours.remove("g")
         folder.write_json("lock.json", {"owner": "another", "host": "elsewhere", "pid": 7, "heartbeat": 0.0})
-        with pytest.raises(Lost, match=r"was taken over by process 7 on elsewhere, because this one was silent"):
+        with pytest.raises(
+            Lost, match=r"was taken over by process 7 on elsewhere, because this one was lost to its driver"
+        ):
             ours.write("f", b"late")
         with pytest.raises(Lost):
             ours.remove("f")
@@ -233,6 +236,21 @@ def test_who_has_lost_the_lease_changes_nothing(folder: TrialDirectory) -> None:
             ours.write("new", b"late")
     assert folder.read("f") == b"ours"
     assert folder.names() == ["f"]
+
+
+def test_the_lease_of_a_lost_owner_is_freed_for_its_own_run_only_and_fences_it(folder: TrialDirectory) -> None:
+    with Lease(folder, run="ours") as lease:
+        late = TrialDirectory(folder.fs.unstrip_protocol(folder.path), lease.check)
+        revoke(folder, "another")
+        with pytest.raises(Busy), Lease(folder):
+            pass
+        revoke(folder, "ours")
+        with Lease(folder, run="ours") as successor:
+            with pytest.raises(Lost, match="lost to its driver"):
+                late.write("f", b"late")
+            successor.check()
+    revoke(folder, "ours")  # free already
+    assert not folder.exists("f")
 
 
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:

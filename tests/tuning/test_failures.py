@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -136,7 +137,10 @@ class Scarce:
 
 
 def hindered(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str, Any]:
-    """The trainable, in a process in which seeds 0 and 1 share a device for one, seed 2 is told to end, and seed 3 is killed."""
+    """The trainable, in a process in which seeds 0 and 1 share a device for one, seed 2 is told to end, and seed 3 is killed.
+
+    Each process is on a node of its own, so that nobody can look whether another lives, and nobody waits for a lock to expire.
+    """
     import rdun.trial.run
     from rdun.training import fit
 
@@ -161,6 +165,8 @@ def hindered(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rdun.trial.run, "fit", watched)
+        patch.setattr(socket, "gethostname", lambda: f"node of {os.getpid()}")
+        patch.setattr(rdun.tuning.trials, "STALE_AFTER", -60.0)
         patch.setattr(rdun.tuning.trials, "shared_memory", lambda device: Scarce(place))
         return trainable(space, worker=worker)
 
