@@ -1,27 +1,28 @@
 """docs/reproduction.md: what the published claims and values are worth here, from compact results of finished studies.
 
-python -m analysis.reproduction results/reproduction docs/reproduction.md results/agreement-h100.csv
+python -m analysis.reproduction results docs/reproduction.md
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Hashable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from analysis.cells import sweeps, table1, table2
 from analysis.frames import load_study
 from analysis.numbers import interval, number
-from analysis.reference import published
 from analysis.report import View, build, file_name
 from analysis.search_report import build as build_search
 from analysis.searches import load_search
 from analysis.tables import markdown_text, to_markdown
-from analysis.verdicts import TOLERANCE, judge
-from rdun.results import Folder, PlanRecord, SearchRecord, Store, hours
+from analysis.verdicts import TOLERANCE
+from rdun.results import Folder, PlanRecord, SearchRecord, Store, TrialDirectory, hours
 
 SECTIONS = ("published", "quality", "recursions", "learning", "overfitting", "time", "differences")
 """Tables of a study that the page repeats, folded."""
@@ -29,20 +30,19 @@ FIGURES = 2
 """Figures of a study, the first ones of its answer."""
 
 
-class Cell(NamedTuple):
-    """A published cell with the published weights: PSNR (dB) and SSIM, published and measured, and the verdict."""
-
-    ratio: str
-    published: str
-    measured: str
-    difference: str
-    verdict: str
-
-
 class Spent(NamedTuple):
     """What a study took: trials and core-hours of their attempts, evaluation included."""
 
     trials: int
+    hours: float
+
+
+class Begun(NamedTuple):
+    """A training at full size: epochs done and of how many, the device and the hours that it was held."""
+
+    epoch: int
+    epochs: int
+    device: str
     hours: float
 
 
@@ -64,16 +64,18 @@ class Claimed(NamedTuple):
     measured: str
 
 
-def write_reproduction(results: Path, target: Path, agreement: Path) -> None:
+def write_reproduction(results: Path, target: Path) -> None:
     """Writes the page, and its figures into figures/ beside it.
 
     Args:
-        results: a folder of runs, of which every study and search is taken, in the order of their names.
-        agreement: scores of the published weights (`benchmarks/agreement.py`).
+        results: has the runs in reproduction/, of which every study and search is taken, in the order of their names; the scores
+            of the published weights in agreement-h100.csv (`benchmarks/agreement.py`); networks of the published sizes, timed,
+            in inference-cpu.csv (`benchmarks/inference.py`); and the trial directory r-coast-full.
     """
-    store, pictures = Store(results / "trials"), target.parent / "figures"
+    runs, pictures = results / "reproduction", target.parent / "figures"
+    store, scores = Store(runs / "trials"), pd.read_csv(results / "agreement-h100.csv")
     pictures.mkdir(exist_ok=True)
-    homes = sorted((results / "studies").iterdir())
+    homes = sorted((runs / "studies").iterdir())
     chapters = [_study(home, store, pictures) for home in homes if (home / "plan.json").is_file()]
     searches = [_search(home, store, pictures) for home in homes if (home / "search.json").is_file()]
     environment = Environment(
@@ -84,7 +86,10 @@ def write_reproduction(results: Path, target: Path, agreement: Path) -> None:
         chapters=chapters,
         searches=searches,
         claimed=[claim for chapter in chapters for claim in claimed(chapter)],
-        cells=cells(pd.read_csv(agreement)),
+        networks=table1(scores),
+        timed=table2(pd.read_csv(results / "inference-cpu.csv")),
+        sweeps=sweeps(scores),
+        begun=_begun(Store(results).trial("r-coast-full")),
         tolerance=TOLERANCE,
         sections=SECTIONS,
         hours=sum(chapter.spent.hours for chapter in [*chapters, *searches]),
@@ -103,6 +108,17 @@ def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
     found = f"{number(row['mean'], signed=True)}, {interval(row['low'], row['high'], signed=True)}"
     verdict = str(row["verdict"]).split(":")[0]
     return Claimed(study, str(row["claim"]), verdict, f"{found}, at least {number(row['at_least'])}")
+
+
+def _begun(trial: TrialDirectory) -> Begun:
+    run, config = trial.run(), trial.read_json("config.json")
+    assert run is not None
+    seconds = [
+        (datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)).total_seconds()
+        for attempt in run.attempts
+        if attempt.ended
+    ]
+    return Begun(trial.epochs()[-1].epoch, int(config["optim"]["epochs"]), run.attempts[-1].device, sum(seconds) / 3600)
 
 
 def _study(home: Path, store: Store, pictures: Path) -> Chapter:
@@ -135,36 +151,5 @@ def _spent(fingerprints: set[str], store: Store) -> Spent:
     return Spent(len(runs), sum(hours(run, trial.epochs(), trial.system())["core"] for run, trial in runs))
 
 
-def cells(scores: pd.DataFrame) -> list[Cell]:
-    """The cells of R-COAST 5x4 in the paper's Table 1, tested with the published weights and one random matrix per ratio."""
-    ours = scores[(scores.file == "r_coast_5x4.pkl") & (scores.dataset == "bsd68") & (scores.recursions == 4)]
-    rows = published("table1")
-    paper = rows[(rows.model == "COAST") & (rows.configuration == "recursive") & (rows.fraction.astype(float) == 1)]
-    found = []
-    for values in paper.to_dict("records"):
-        row = {str(name): str(value) for name, value in values.items()}
-        mine = ours[ours.ratio.astype(str) == str(row["ratio"])]
-        if row["ratio"] == "average" and len(ours) == len(paper) - 1:
-            mine = ours.groupby("dataset")[["psnr", "ssim"]].mean()
-        found.append(_cell(row, mine))
-    return found
-
-
-def _cell(row: Mapping[str, str], mine: pd.DataFrame) -> Cell:
-    psnr, ssim = float(row["psnr"]), float(row["ssim"])
-    ratio = "average" if row["ratio"] == "average" else f"{100 * float(row['ratio']):g} %"
-    printed = f"{psnr:.2f} / {ssim:.4f}"
-    if mine.empty:
-        return Cell(ratio, printed, "–", "–", "not run")
-    measured = {"psnr": float(mine.psnr.iloc[0]), "ssim": float(mine.ssim.iloc[0])}
-    return Cell(
-        ratio,
-        printed,
-        f"{measured['psnr']:.2f} / {measured['ssim']:.4f}",
-        f"{number(measured['psnr'] - psnr, signed=True)} / {number(measured['ssim'] - ssim, 4, signed=True)}",
-        judge(measured, {"psnr": psnr, "ssim": ssim}),
-    )
-
-
 if __name__ == "__main__":
-    write_reproduction(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    write_reproduction(Path(sys.argv[1]), Path(sys.argv[2]))

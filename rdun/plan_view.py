@@ -129,7 +129,13 @@ def changes_line(changes: Changes) -> str:
     if not changes.orphaned:
         return line
     shown = ", ".join(changes.orphaned[:3]) + (", ..." if len(changes.orphaned) > 3 else "")
-    return f"{line} ({changes.orphaned_bytes / 1e6:,.1f} MB on disk: {shown})"
+    line = f"{line} ({changes.orphaned_bytes / 1e6:,.1f} MB on disk: {shown})"
+    if changes.precision:
+        line += (
+            f"; they are of the same settings in {changes.precision}, which this machine does not choose by itself: "
+            f"--set precision={changes.precision} goes on with them"
+        )
+    return line
 
 
 def write_csv(plan: Plan, forecast: Forecast, path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import get_args
 
+from rdun.config import Precision
+from rdun.data import trial_fingerprint
 from rdun.plan.study_plan import Plan
 from rdun.results import PlanRecord, Store
 
@@ -17,12 +21,15 @@ class Changes:
         kept: planned then and now.
         orphaned: planned then, not now, and with a directory; other studies may still use it.
         orphaned_bytes: what these take on the disk.
+        precision: in which orphaned trials are the planned ones ("auto" stands for another one on another machine), if there
+            are such.
     """
 
     added: tuple[str, ...]
     kept: tuple[str, ...]
     orphaned: tuple[str, ...]
     orphaned_bytes: int
+    precision: Precision | None = None
 
 
 def changes_since(before: PlanRecord, plan: Plan, store: Store) -> Changes:
@@ -36,4 +43,16 @@ def changes_since(before: PlanRecord, plan: Plan, store: Store) -> Changes:
         kept=tuple(key for key in then if key in now),
         orphaned=tuple(orphaned),
         orphaned_bytes=sum(int(folder.fs.du(folder.path)) for folder in orphaned.values()),
+        precision=_other_precision(plan, orphaned),
     )
+
+
+def _other_precision(plan: Plan, orphaned: Collection[str]) -> Precision | None:
+    if not orphaned:
+        return None
+    precisions: tuple[Precision, ...] = get_args(Precision)
+    for precision in precisions:
+        twins = (trial_fingerprint(replace(t.config, precision=precision)) for t in plan.trials if precision != "auto")
+        if any(twin in orphaned for twin in twins):
+            return precision
+    return None

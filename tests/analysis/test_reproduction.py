@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from analysis.reproduction import cells, write_reproduction
+from analysis.cells import Cell, sweeps, table1, table2
+from analysis.reproduction import write_reproduction
 from rdun.results import ClaimRecord
 from tests.analysis.synthetic import Truth, write_study
 from tests.analysis.synthetic_search import points, write_search
 
-AGREEMENT = Path(__file__).parents[2] / "results" / "agreement-h100.csv"
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture
 def scores() -> pd.DataFrame:
-    return pd.read_csv(AGREEMENT)
+    return pd.read_csv(RESULTS / "agreement-h100.csv")
+
+
+def cells(scores: pd.DataFrame) -> Sequence[Cell]:
+    """Of R-COAST 5x4 with all data."""
+    (found,) = [n.cells for n in table1(scores) if (n.name, n.trained_on) == ("COAST 5x4", "100 %")]
+    return found
+
+
+def test_every_cell_of_table_1_has_a_verdict(scores: pd.DataFrame) -> None:
+    found = table1(scores)
+    assert len(found) == 8 and all(len(network.cells) == 6 for network in found)
+    assert {bool(network.weights): {cell.verdict for cell in network.cells} for network in found} == {
+        True: {"reproduced"},
+        False: {"not run"},
+    }
+    assert sum(bool(network.weights) for network in found) == 1
+
+
+def test_table_2_counts_parameters_and_sets_times_against_the_unrolled_network() -> None:
+    inference = pd.read_csv(RESULTS / "inference-cpu.csv")
+    found = table2(inference)
+    assert [(row.counted, row.verdict) for row in found] == [
+        ("336,978", "reproduced"),
+        ("114,630", "reproduced"),
+        ("1,122,024", "reproduced"),
+        ("281,674", "reproduced"),
+    ]
+    assert [row.published for row in found] == ["1.00", "0.82", "1.00", "0.99"]
+    assert table2(inference.assign(parameters=7))[0].verdict == "deviates"
+    assert (table2(inference.head(0))[0].verdict, table2(inference.head(0))[0].measured) == ("not run", "–")
+
+
+def test_sweeps_show_the_collapse(scores: pd.DataFrame) -> None:
+    with_unit, without = sweeps(scores)
+    assert list(with_unit.psnr) == [1, 2, 3, 4, 5, 6, 8]
+    assert (with_unit.psnr[8], without.psnr[8]) == ("6.93", "28.16")
 
 
 def test_a_cell_is_judged_by_both_metrics(scores: pd.DataFrame) -> None:
@@ -36,7 +75,12 @@ def test_a_cell_without_scores_was_not_run(scores: pd.DataFrame) -> None:
 
 
 def test_the_page(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
+    results = tmp_path / "results"
+    runs = results / "reproduction"
+    for name in ("agreement-h100.csv", "inference-cpu.csv"):
+        results.mkdir(exist_ok=True)
+        shutil.copy(RESULTS / name, results)
+    shutil.copytree(RESULTS / "r-coast-full", results / "r-coast-full")
     claim = ClaimRecord(
         text="Ten times better",
         arm="COAST, recursive, 100 %",
@@ -54,11 +98,13 @@ def test_the_page(tmp_path: Path) -> None:
     found.rename(runs / "studies" / "tiny")
     page = tmp_path / "docs" / "reproduction.md"
     page.parent.mkdir()
-    write_reproduction(runs, page, AGREEMENT)
+    write_reproduction(results, page)
     text = page.read_text()
     for picture in page.parent.glob("figures/*.png"):
         assert f"](figures/{picture.name})" in text
     assert len(list(page.parent.glob("figures/*.png"))) == text.count("](figures/") > 0
     assert text.count("core-hours</summary>") == 2
+    assert "50 of 400 epochs on one NVIDIA H100 80GB HBM3 in 0.29 hours" in text
+    assert text.count("<br>not run |") == 42 and text.count(": reproduced |") == 6
     assert "of 1 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
     assert "the baseline unrolled" in text.split("## Searches")[1]

@@ -64,6 +64,8 @@ def test_orphans_are_named_with_their_size() -> None:
     assert changes_line(Changes(added=("a",), kept=(), orphaned=(), orphaned_bytes=0)).endswith("1 new, 0 orphaned")
     line = changes_line(Changes(added=(), kept=("k",), orphaned=("a", "b", "c", "d"), orphaned_bytes=2_500_000))
     assert line.endswith("4 orphaned (2.5 MB on disk: a, b, c, ...)")
+    line = changes_line(Changes(added=(), kept=(), orphaned=("a",), orphaned_bytes=1, precision="bf16"))
+    assert line.endswith(": --set precision=bf16 goes on with them")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Plan, changes_since, no_effect_warnings
+from rdun.plan import Plan, changes_since, make_plan, no_effect_warnings
 from rdun.results import Store
 from rdun.significance import seeds_needed, seeds_warning, smallest_exact_p
 from rdun.study import Arm, Study
@@ -92,3 +93,15 @@ def test_new_kept_and_orphaned_trials(plan: Plan, store: Store) -> None:
     assert set(changes.kept) == set(rest)
     assert changes.orphaned == ("0123456789abcdef",)
     assert changes.orphaned_bytes == pytest.approx(1000, abs=10_000)
+
+
+def test_trials_in_the_precision_of_another_machine_are_told_apart(tiny: TrialConfig, tmp_path: Path) -> None:
+    study, store = pair(replace(tiny, precision="auto"), {"model.channels": 8}), Store(tmp_path)
+    there = make_plan(study, store, "bf16")
+    for trial in there.trials:
+        store.trial(trial.fingerprint).write("scores.csv", b"")
+    here = make_plan(study, store, "fp32")
+    assert changes_since(there.record, here, store).precision == "bf16"
+    assert changes_since(there.record, there, store).precision is None
+    other = make_plan(pair(with_values(tiny, {"optim.lr": 0.5}), {"model.channels": 8}), store, "fp32")
+    assert changes_since(there.record, other, store).precision is None
