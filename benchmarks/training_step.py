@@ -141,30 +141,32 @@ class Workload:
 
 def measure(workload: Workload, rounds: int, window: int) -> Iterator[tuple[str, Precision, list[float], list[float]]]:
     """By way: seconds and operations of each round."""
-    batches = itertools.cycle(_batches(workload))
+    blocks = itertools.cycle(batches(workload))
     ways, draws = workload.ways(), workload.draws()
     seconds: dict[tuple[str, Precision], list[float]] = {way: [] for way in ways}
     operations: list[float] = []
     for _ in range(rounds + 1):
-        given = [(*next(draws), next(batches)) for _ in range(window)]
+        given = [(*next(draws), next(blocks)) for _ in range(window)]
         operations.append(sum(workload.operations(counts) for _, counts, _ in given))
         for way, step in ways.items():
-            _wait(workload.device)
+            wait(workload.device)
             start = time.perf_counter()
             for operator, counts, x in given:
                 step(operator, counts, x)
-            _wait(workload.device)
+            wait(workload.device)
             seconds[way].append((time.perf_counter() - start) / window)
     for (name, precision), found in seconds.items():
         yield name, precision, found[1:], [value / window for value in operations[1:]]
 
 
-def _batches(workload: Workload) -> list[Tensor]:
+def batches(workload: Workload) -> list[Tensor]:
+    """The first batches of an epoch, on the device."""
     made = Batches(workload.blocks, workload.task.patch, workload.device)
     return list(itertools.islice(made.epoch(workload.blocks.epoch_order(0, 1), workload.config.optim.batch), 32))
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Returns when the device has done all that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
@@ -186,10 +188,10 @@ def bandwidth(device: torch.device) -> float:
 def _fastest(work: Callable[[], object], device: torch.device) -> float:
     times = []
     for _ in range(7):
-        _wait(device)
+        wait(device)
         start = time.perf_counter()
         work()
-        _wait(device)
+        wait(device)
         times.append(time.perf_counter() - start)
     return min(times)
 

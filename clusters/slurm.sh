@@ -12,6 +12,7 @@
 #SBATCH --ntasks-per-node=1
 #SBATCH --signal=B:TERM@180
 #SBATCH --requeue
+#SBATCH --open-mode=append
 set -eu
 cd "${SLURM_SUBMIT_DIR:-.}"
 . .venv/bin/activate
@@ -27,9 +28,11 @@ scratch=${SLURM_TMPDIR:-/tmp}/rdun-$SLURM_JOB_ID
 
 parts=()
 end() {
+  trap '' TERM # Slurm sends it again when it ends this job to queue it anew
+  trap - EXIT
   kill "${parts[@]}" 2> /dev/null || true
   wait
-  rm -rf "$scratch"
+  srun --overlap --nodes="$nodes" --ntasks="$nodes" rm -rf "$scratch" || true
 }
 trap end EXIT
 
@@ -71,6 +74,9 @@ wait $study || code=$?
 if [ -n "$stopped" ]; then # the trap ended the first wait
   code=0
   wait $study || code=$?
-  if [ "$code" -eq 130 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+  if [ "$code" -eq 130 ]; then
+    end
+    scontrol requeue "$SLURM_JOB_ID"
+  fi
 fi
 exit $code

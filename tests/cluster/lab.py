@@ -78,6 +78,10 @@ class Lab:
             ["ip", "netns", "exec", name, *words], capture_output=True, text=True, check=False, timeout=120
         )
 
+    def on(self, host: Host, command: str) -> str:
+        """Runs a shell command on a host as its root; what it says. Raises RuntimeError if it fails."""
+        return run(*_ssh(host, self.key), command)
+
 
 def lacking() -> str:
     """Why there can be no lab here; empty if there can."""
@@ -180,27 +184,21 @@ def boot(name: str, address: str, lab_folder: Path) -> Host:
 
 def wait_for_ssh(host: Host, key: Path) -> None:
     """Returns when the host takes commands."""
-    options = (
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        "UserKnownHostsFile=/dev/null",
-        "-o",
-        "ConnectTimeout=2",
-        "-i",
-        str(key),
-    )
     for _ in range(50):
-        if not subprocess.run(
-            ["ssh", *options, f"root@{host.address}", "true"], check=False, capture_output=True
-        ).returncode:
+        if not subprocess.run([*_ssh(host, key), "true"], check=False, capture_output=True).returncode:
             return
         time.sleep(0.2)
     raise TimeoutError(f"{host.name} does not answer; it died with {host.process.poll()}")
 
 
-def run(*words: str) -> None:
-    """Runs a command that must work."""
+def _ssh(host: Host, key: Path) -> list[str]:
+    options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=2")
+    return ["ssh", *(word for option in options for word in ("-o", option)), "-i", str(key), f"root@{host.address}"]
+
+
+def run(*words: str) -> str:
+    """Runs a command that must work; what it says."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
