@@ -1,8 +1,8 @@
 """Where the time of a training step goes, and the least time that this machine could do it in.
 
-    RDUN_DATA=... python benchmarks/roofline.py roofline.csv [--rounds 10] [--systems R-COAST]
+    RDUN_DATA=... python benchmarks/roofline.py roofline.csv [--rounds 10] [--systems "R-COAST 5x4"] [--batch 64]
 
-`train_step` as a trial runs it, batch 64 of T91 blocks. By kind of operation: its time in PyTorch's profiler, its floating-point
+`train_step` as a trial runs it, on T91 blocks. By kind of operation: its time in PyTorch's profiler, its floating-point
 operations (two per multiply-accumulate), and the bytes that its tensors have, read and written once per operation. The least
 time of a kind is the larger of operations by the rate of a large matrix product of the same type and bytes by the rate of a large
 copy, both measured in this run. Fusing operations would save bytes, a better algorithm operations.
@@ -34,7 +34,7 @@ from torch.utils.flop_counter import flop_registry
 from benchmarks.record import write_rows
 from benchmarks.training_step import DTYPES, SYSTEMS, Workload, bandwidth, batches, matrix_rate, wait
 from rdun import monitor
-from rdun.config import Precision
+from rdun.config import Precision, with_values
 
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "addbmm", "mv", "addmv", "dot")
 KINDS = ("convolutions", "matrix products", "optimizer", "element-wise and sums")
@@ -170,6 +170,7 @@ def measure(workload: Workload, precision: Precision, rounds: int, rates: Rates)
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--rounds", type=click.IntRange(min=3), default=10, show_default=True)
 @click.option("--systems", default=",".join(SYSTEMS), show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option(
     "--precision",
     "precisions",
@@ -181,7 +182,13 @@ def measure(workload: Workload, precision: Precision, rounds: int, rates: Rates)
 @click.option("--device", "where", type=click.Choice(["cpu", "cuda"]), help="The GPU where there is one.")
 @click.option("--threads", type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default="all cores")
 def main(
-    result: Path, rounds: int, systems: str, precisions: Sequence[Precision], where: str | None, threads: int
+    result: Path,
+    rounds: int,
+    systems: str,
+    batch: int,
+    precisions: Sequence[Precision],
+    where: str | None,
+    threads: int,
 ) -> None:
     """Profiles every system and writes RESULT (CSV)."""
     if unknown := [name for name in systems.split(",") if name not in SYSTEMS]:
@@ -194,8 +201,9 @@ def main(
         rates = Rates(matrix_rate(DTYPES[precision], device), bandwidth(device))
         click.echo(f"{system}, {precision}: {rates.operations / 1e9:.0f} GFLOP/s, {rates.bytes / 1e9:.1f} GB/s")
         peak = {"peak_gigaflops": round(rates.operations / 1e9, 1), "copy_gigabytes": round(rates.bytes / 1e9, 1)}
-        for row in measure(Workload(SYSTEMS[system], device), precision, rounds, rates):
-            found.append({"system": system, "precision": precision, **row, **peak})
+        workload = Workload(with_values(SYSTEMS[system], {"optim.batch": batch}), device)
+        for row in measure(workload, precision, rounds, rates):
+            found.append({"system": system, "batch": batch, "precision": precision, **row, **peak})
             click.echo("  " + "  ".join(f"{value!s:<14}" for value in row.values()))
     click.echo(f"on {monitor.device_name(device)}, {threads} threads")
     write_rows(result, found, device)

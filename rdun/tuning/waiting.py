@@ -15,6 +15,8 @@ from ray import tune
 
 PERIOD = 15.0
 """Seconds between two looks at a cluster on which trials wait."""
+LEAST = 0.01
+"""Of a GPU or core, below which nothing is free."""
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """What `ray up` leaves on the head: the cluster's file as the autoscaler has it."""
 
@@ -69,7 +71,10 @@ def _nothing_free(resource: str) -> str:
     name = "GPU" if resource == "GPU" else "core"
     if not total:
         return f"the cluster has no {name} yet"
-    return f"no {name} is free ({total:g} in use or too small a rest)"
+    free = ray.available_resources().get(resource, 0)
+    if free < LEAST:
+        return f"no {name} is free (all {total:g} are in use)"
+    return f"{free:g} of {total:g} {name}s are free: processes are starting, or that is too small a rest"
 
 
 def _scales(status: Any) -> bool:

@@ -64,6 +64,7 @@ def status(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     found.stats = SimpleNamespace(autoscaler_version="7")
     monkeypatch.setattr(waiting, "_status", lambda: found)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"GPU": 2.0})
+    monkeypatch.setattr(ray, "available_resources", dict)
     return found
 
 
@@ -81,6 +82,12 @@ def test_the_reason_names_what_starts_what_cannot_be_had_and_the_maximum(status:
     assert waiting.why_waiting("GPU") == "gpu-spot cannot be had (Insufficient capacity)"
     status.failed_launches, status.active_nodes = [], [node, node]
     assert waiting.why_waiting("GPU") == "the autoscaler is at its maximum of 2 machines"
+
+
+def test_what_is_free_is_told_where_trials_wait_all_the_same(status: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waiting.why_waiting("GPU") == "no GPU is free (all 2 are in use)"
+    monkeypatch.setattr(ray, "available_resources", lambda: {"GPU": 1.5})
+    assert waiting.why_waiting("GPU").startswith("1.5 of 2 GPUs are free: processes are starting")
 
 
 def test_a_reason_is_told_once_until_it_changes(status: Any, monkeypatch: pytest.MonkeyPatch) -> None:
