@@ -27,6 +27,7 @@ test-cluster: $(READY)
 # What docs/performance.md shows, measured on this machine; an hour of two cores, which should have nothing else to do.
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/training_step.py results/training-step-cpu.csv --device cpu
+	$(BIN)/python benchmarks/roofline.py results/roofline-cpu.csv --device cpu
 	$(BIN)/python benchmarks/training_curve.py results/training-curve-cpu.csv --batch 16
 	$(BIN)/python benchmarks/memory.py results/memory-cpu.csv
 	$(BIN)/python benchmarks/reconstruction.py results/reconstruction-cpu.csv --device cpu
