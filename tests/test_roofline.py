@@ -12,7 +12,7 @@ from benchmarks.roofline import Counted, Rates, kind_of, rows
 def test_a_convolution_counts_two_operations_per_multiply_accumulate_three_times_with_its_gradients() -> None:
     x, w = torch.randn(2, 4, 8, 8, requires_grad=True), torch.randn(6, 4, 3, 3, requires_grad=True)
     with Counted() as counted:
-        F.conv2d(x, w, padding=1).backward(torch.ones(2, 6, 8, 8))
+        F.conv2d(x, w, padding=1).backward(torch.ones(2, 6, 8, 8))  # type: ignore[no-untyped-call]
     assert counted.operations == {"convolutions": 3 * 2 * (2 * 64 * 4 * 6 * 9)}
 
 
