@@ -74,7 +74,7 @@ def test_from_zero_workers_up_and_back_down(laptop: Laptop) -> None:
         _only_ssh_is_open(there)
         laptop.say_usage("head with tracker", f"{NET}.{FIRST}")
 
-        output = laptop.do("python", "studies/run_ablation.py", "../my_study.py", "--cluster", "lab.yaml", timeout=500)
+        output = laptop.do("python", "studies/run_ablation.py", "../my_study.py", "--cluster", "lab.yaml", timeout=700)
         print("\n".join(f"          | {line}" for line in output.splitlines()))
         assert "Waiting for a first machine" in output and "gpu-spot starting" in output
         assert f"the autoscaler is at its maximum of {WORKERS} machines" in output
