@@ -18,7 +18,7 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 # Hosts made of network namespaces and Ray's real launcher: own machines, one of which loses power; cluster.yaml against a mock EC2;
-# clusters/slurm.sh with a real Slurm. Some minutes; needs root, and says what it lacks.
+# clusters/slurm.sh with a real Slurm. A quarter of an hour and more; needs root, and says what it lacks.
 test-cluster: EXTRAS = dev,cluster
 test-cluster: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[$(EXTRAS)]'

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,14 +110,11 @@ def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
 
 
 def _begun(trial: TrialDirectory) -> Begun:
-    run, config = trial.run(), trial.read_json("config.json")
+    run, epochs, config = trial.run(), trial.epochs(), trial.read_json("config.json")
     assert run is not None
-    seconds = [
-        (datetime.fromisoformat(attempt.ended) - datetime.fromisoformat(attempt.started)).total_seconds()
-        for attempt in run.attempts
-        if attempt.ended
-    ]
-    return Begun(trial.epochs()[-1].epoch, int(config["optim"]["epochs"]), run.attempts[-1].device, sum(seconds) / 3600)
+    last = run.attempts[-1]  # all had a device of the same kind, and as many threads
+    held = hours(run, epochs, trial.system())["core"] / last.threads
+    return Begun(epochs[-1].epoch, int(config["optim"]["epochs"]), last.device, held)
 
 
 def _study(home: Path, store: Store, pictures: Path) -> Chapter:

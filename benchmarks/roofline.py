@@ -32,7 +32,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.record import write_rows
-from benchmarks.training_step import DTYPES, SYSTEMS, Workload, bandwidth, batches, matrix_rate, wait
+from benchmarks.training_step import DTYPES, SYSTEMS, Workload, bandwidth, batches, matrix_rate, prepared, wait
 from rdun import monitor
 from rdun.config import Precision, with_values
 
@@ -191,13 +191,9 @@ def main(
     threads: int,
 ) -> None:
     """Profiles every system and writes RESULT (CSV)."""
-    if unknown := [name for name in systems.split(",") if name not in SYSTEMS]:
-        raise click.UsageError(f"--systems: {unknown[0]!r} is not one of {', '.join(SYSTEMS)}")
-    device = torch.device(where or ("cuda" if torch.cuda.is_available() else "cpu"))
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision("highest")
+    names, device = prepared(systems, where, threads)
     found: list[dict[str, object]] = []
-    for system, precision in itertools.product(systems.split(","), precisions):
+    for system, precision in itertools.product(names, precisions):
         rates = Rates(matrix_rate(DTYPES[precision], device), bandwidth(device))
         click.echo(f"{system}, {precision}: {rates.operations / 1e9:.0f} GFLOP/s, {rates.bytes / 1e9:.1f} GB/s")
         peak = {"peak_gigaflops": round(rates.operations / 1e9, 1), "copy_gigabytes": round(rates.bytes / 1e9, 1)}

@@ -196,6 +196,20 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
     return min(times)
 
 
+def prepared(systems: str, where: str | None, threads: int) -> tuple[list[str], torch.device]:
+    """The systems of `--systems`, and the device; PyTorch has its threads, and float32 products are exact.
+
+    Raises:
+        click.UsageError: an unknown system.
+    """
+    names = systems.split(",")
+    if unknown := [name for name in names if name not in SYSTEMS]:
+        raise click.UsageError(f"--systems: {unknown[0]!r} is not one of {', '.join(SYSTEMS)}")
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("highest")
+    return names, torch.device(where or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
 @click.command()
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--rounds", type=click.IntRange(min=3), default=10, show_default=True)
@@ -204,11 +218,7 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
 @click.option("--threads", type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default="all cores")
 def main(result: Path, rounds: int, systems: str, where: str | None, threads: int) -> None:
     """Times every system in every way and writes RESULT (CSV)."""
-    if unknown := [name for name in systems.split(",") if name not in SYSTEMS]:
-        raise click.UsageError(f"--systems: {unknown[0]!r} is not one of {', '.join(SYSTEMS)}")
-    device = torch.device(where or ("cuda" if torch.cuda.is_available() else "cpu"))
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision("highest")
+    names, device = prepared(systems, where, threads)
     peaks = {name: matrix_rate(dtype, device) for name, dtype in DTYPES.items()}
     copy = bandwidth(device)
     click.echo(
@@ -216,7 +226,7 @@ def main(result: Path, rounds: int, systems: str, where: str | None, threads: in
         f"{peaks['fp32'] / 1e9:.0f} (float32), {peaks['bf16'] / 1e9:.0f} (bf16), copy {copy / 1e9:.0f} GB/s"
     )
     rows = []
-    for system in systems.split(","):
+    for system in names:
         reference: list[float] = []
         for way, precision, seconds, operations in measure(
             Workload(SYSTEMS[system], device), rounds, 10 if device.type == "cuda" else 1

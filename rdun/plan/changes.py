@@ -50,9 +50,8 @@ def changes_since(before: PlanRecord, plan: Plan, store: Store) -> Changes:
 def _other_precision(plan: Plan, orphaned: Collection[str]) -> Precision | None:
     if not orphaned:
         return None
-    precisions: tuple[Precision, ...] = get_args(Precision)
-    for precision in precisions:
-        twins = (trial_fingerprint(replace(t.config, precision=precision)) for t in plan.trials if precision != "auto")
-        if any(twin in orphaned for twin in twins):
+    precisions: set[Precision] = {*get_args(Precision)} - {"auto"}
+    for precision in sorted(precisions):
+        if any(trial_fingerprint(replace(trial.config, precision=precision)) in orphaned for trial in plan.trials):
             return precision
     return None

@@ -242,9 +242,7 @@ def _train(space: Mapping[str, Mapping[str, Any]], *, worker: Worker) -> dict[st
             if is_full(error):
                 return {"given_up": str(error), HALTS: str(error)}
             raise
-        except (
-            Busy
-        ) as error:  # the lock of a node that an earlier run lost expires; a live owner finishes the trial itself
+        except Busy as error:  # the lock of a node lost before expires; a live owner finishes the trial itself
             if time.monotonic() > patience:
                 return {"given_up": str(error)}
             time.sleep(5)
