@@ -244,6 +244,17 @@ class TrialConfig:
         for name, counts in named.items():
             ok = len(counts) in (1, self.model.layers)
             check(ok, name, counts, f"give 1 value, or one for each of model.layers={self.model.layers}")
+        self._check_sweep()
+
+    def _check_sweep(self) -> None:
+        """Scores tell counts apart by their sum, the applications of stages in all."""
+        own, layers = self.test_counts, self.model.layers
+        for count in self.recursion.sweep:
+            told_apart = count * layers != sum(own) or set(own) == {count}
+            remedy = (
+                f"leave it out: the test counts {own} also apply {sum(own)} stages, and scores are told apart by that"
+            )
+            check(told_apart, "recursion.sweep", count, remedy)
 
     @property
     def high_counts(self) -> tuple[int, ...]:

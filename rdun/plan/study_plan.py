@@ -20,7 +20,7 @@ class Trial:
     """One training run of the plan.
 
     Attributes:
-        state: "complete" (reused), "resumable" (a checkpoint is there), "failed" (tried again), "diverged" (tried again only if
+        state: "complete" (reused), "resumable" (it was cut off, and goes on), "failed" (tried again), "diverged" (tried again only if
             it is asked for: it would diverge again), or "new".
     """
 
@@ -125,7 +125,7 @@ def state_of(folder: TrialDirectory) -> str:
         return "diverged"
     if run.status in ("complete", "failed"):
         return run.status
-    return "resumable" if folder.exists("checkpoint.pt") else "new"
+    return "resumable" if folder.can_go_on() else "new"
 
 
 def _arm_record(arm: Arm) -> ArmRecord:

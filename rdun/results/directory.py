@@ -180,6 +180,19 @@ class TrialDirectory(Folder):
     def write_scores(self, scores: Iterable[Score]) -> None:
         self.write_text("scores.csv", to_csv(Score, sorted(scores)))
 
+    def scored(self) -> list[Score]:
+        """The image scores of a test that is not done, of whole images only; gone once scores.csv is written."""
+        return self._rows("scored.csv", Score)
+
+    def write_scored(self, scores: Iterable[Score]) -> None:
+        """Writes them; none: removes the file."""
+        rows = list(scores)
+        self.write_text("scored.csv", to_csv(Score, rows)) if rows else self.remove("scored.csv")
+
+    def can_go_on(self) -> bool:
+        """Whether a run that was cut off has left something to go on from."""
+        return self.exists("checkpoint.pt") or self.exists("scored.csv")
+
     def traces(self) -> list[Trace]:
         return self._rows("traces.csv", Trace)
 

@@ -21,7 +21,6 @@ from rdun.evaluation import (
     reconstructions,
     sample_blocks,
     score_blocks,
-    score_images,
     spread,
     trace_images,
 )
@@ -29,6 +28,7 @@ from rdun.models import Unfolding
 from rdun.operators import Task
 from rdun.results import EpochRecord, Score, Timing, Trace, TrialDirectory
 from rdun.training import TrainState
+from rdun.trial.scored import ScoredImages
 from rdun.weights import encode_model
 
 BLOCKS_SCORED = 256
@@ -74,34 +74,27 @@ class Scorer:
             where: device and threads, for the timings.
         """
         network, same = state.evaluated, state.best_epoch == state.epoch
-        self.folder.write("last.safetensors", encode_model(network, self.config))
-        initial = self._scores(None, "best", keep="initial")
+        images = ScoredImages(self.folder, encode_model(network, self.config))
+        initial = self._scores(None, "best", images, keep="initial")
         scores = [*initial, *_relabelled(initial, "last")]
         if not same:
-            scores += self._scores(network, "last")
+            scores += self._scores(network, "last", images)
         network.load_state_dict(state.best_weights)
         self.folder.write("best.safetensors", encode_model(network, self.config))
-        best = self._scores(network, "best", keep="best")
+        best = self._scores(network, "best", images, keep="best")
         scores += [*best, *(_relabelled(best, "last") if same else [])]
-        scores += self._swept(network)
+        for count in canonical(self.config).recursion.sweep:
+            scores += self._image_scores(self.reconstructor(network, count), "best", images)
         self.folder.write_traces(self._traces(network))
         self.folder.write_timings(self._timings(network, state.records, where))
         self.folder.write_scores(scores)
+        images.done()
 
-    def _scores(self, network: Unfolding | None, checkpoint: str, keep: str = "") -> list[Score]:
-        """All scores of one network; with `keep`, the first reconstructions are written under that name."""
+    def _scores(self, network: Unfolding | None, checkpoint: str, images: ScoredImages, keep: str = "") -> list[Score]:
+        """All scores of one network at the test counts; `keep` as in `_image_scores`."""
         reconstruct, data, side = self.reconstructor(network), self.config.data, self.task.patch
-        whole, single = (self.protocols(deblock=d).hashes for d in (self.config.model.deblock, False))
-        scores: list[Score] = []
-        for name, pictures in self.tests.items():
-            labels = ScoreLabels(checkpoint, "test", name, whole)
-            for number, picture in enumerate(pictures):
-                found = [*reconstructions(reconstruct, self.task, picture, self.device)]
-                scores += [s for test, x in found for s in labels.image_scores(reconstruct, test, picture, x)]
-                if keep and number < PICTURES_KEPT:
-                    stem = f"reconstructions/{name}/{picture.name.rsplit('.', 1)[0]}"
-                    self.folder.write(f"{stem}-original.png", _png(picture.pixels))
-                    self.folder.write(f"{stem}-{keep}.png", _png(found[0][1]))
+        single = self.protocols(deblock=False).hashes
+        scores = self._image_scores(reconstruct, checkpoint, images, keep)
         splits = [("train", image_set(data.train).name, spread(self.blocks.pixels, BLOCKS_SCORED))]
         splits += [("validation", image_set(data.validation).name, sample_blocks(self.validation, side, BLOCKS_SCORED))]
         splits += [("test", name, sample_blocks(p, side, BLOCKS_SCORED)) for name, p in self.tests.items()]
@@ -110,21 +103,26 @@ class Scorer:
             scores += score_blocks(reconstruct, self.task, blocks, labels, self.device)
         return scores
 
-    def _swept(self, network: Unfolding) -> list[Score]:
-        """Test images with the other recursion counts of the config; best checkpoint."""
+    def _image_scores(
+        self, reconstruct: Reconstructor, checkpoint: str, images: ScoredImages, keep: str = ""
+    ) -> list[Score]:
+        """Scores of the whole test images; with `keep`, the first reconstructions are written under that name."""
         hashes = self.protocols(deblock=self.config.model.deblock).hashes
-        return [
-            score
-            for count in canonical(self.config).recursion.sweep
-            for name, pictures in self.tests.items()
-            for score in score_images(
-                self.reconstructor(network, count),
-                self.task,
-                pictures,
-                ScoreLabels("best", "test", name, hashes),
-                self.device,
-            )
-        ]
+        scores: list[Score] = []
+        for name, pictures in self.tests.items():
+            labels = ScoreLabels(checkpoint, "test", name, hashes)
+            for number, picture in enumerate(pictures):
+                rows = images.of(checkpoint, name, picture.name, reconstruct.recursions)
+                if not rows:
+                    found = [*reconstructions(reconstruct, self.task, picture, self.device)]
+                    rows = [s for test, x in found for s in labels.image_scores(reconstruct, test, picture, x)]
+                    if keep and number < PICTURES_KEPT:
+                        stem = f"reconstructions/{name}/{picture.name.rsplit('.', 1)[0]}"
+                        self.folder.write(f"{stem}-original.png", _png(picture.pixels))
+                        self.folder.write(f"{stem}-{keep}.png", _png(found[0][1]))
+                    images.add(rows)
+                scores += rows
+        return scores
 
     def _traces(self, network: Unfolding) -> list[Trace]:
         return [

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from rdun.config import CoastConfig, Fixed, IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, with_values
 from rdun.data import trial_fingerprint
+from rdun.evaluation import reconstructions
+from rdun.plan.study_plan import state_of
 from rdun.results import TrialDirectory
 from rdun.trial import run_trial
 
@@ -64,6 +68,67 @@ def test_a_trace_ends_where_the_reconstruction_does(tiny: TrialConfig, tmp_path:
         assert all(t.scale_max >= t.scale_mean > 0 and t.step == t.step for t in last)
         first = [t for t in folder.traces() if t.recursions == recursions and t.application == 0]
         assert np.mean([t.psnr for t in first]) == pytest.approx(mean_psnr(folder, 0), abs=1e-4)
+
+
+IMAGES = 10
+"""Passes over a test image of `with_a_whole_test`: two images, without network, best, last and twice swept."""
+
+
+def with_a_whole_test(tiny: TrialConfig) -> TrialConfig:
+    """A trial whose test has every part: last weights that are not the best ones, and a sweep."""
+    return with_values(tiny, {"recursion.sweep": (2, 3), "optim.lr": 0.01})
+
+
+def cut_off_after(images: int, done: list[str]) -> Callable[..., Any]:
+    """In place of `reconstructions`: notes each image, and is interrupted after so many."""
+
+    def counted(reconstruct: Any, task: Any, picture: Any, device: Any) -> Any:
+        if len(done) == images:
+            raise KeyboardInterrupt
+        done.append(picture.name)
+        return reconstructions(reconstruct, task, picture, device)
+
+    return counted
+
+
+@pytest.mark.parametrize("done", [1, 3, 5, 8])
+def test_a_test_that_is_cut_off_goes_on_with_the_next_image(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    monkeypatch.setattr("rdun.trial.scored.PERIOD", 0.0)
+    config, before, after = with_a_whole_test(tiny), list[str](), list[str]()
+    run_trial(config, str(tmp_path / "whole"))
+    monkeypatch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(done, before))
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(config, str(tmp_path / "parts"))
+    parts, whole = TrialDirectory(tmp_path / "parts"), TrialDirectory(tmp_path / "whole")
+    assert len({(s.checkpoint, s.image, s.recursions) for s in parts.scored()}) == done
+    assert state_of(parts) == "resumable"
+    monkeypatch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(IMAGES, after))
+    assert run_trial(config, parts.path).status == "complete"
+    assert len(before) + len(after) == IMAGES
+    assert parts.names() == whole.names()
+    pictures = [f"reconstructions/test/{name}" for name in whole.names("reconstructions/test")]
+    for name in ("scores.csv", "traces.csv", *pictures):
+        assert parts.read(name) == whole.read(name), name
+
+
+def test_scores_of_other_weights_are_not_taken_over(tiny: TrialConfig, tmp_path: Path) -> None:
+    run_trial(tiny, str(tmp_path / "whole"))
+    whole, parts = TrialDirectory(tmp_path / "whole"), TrialDirectory(tmp_path / "parts")
+    wrong = [replace(s, value=0.0) for s in whole.scores() if s.unit == "image"]
+    parts.write_scored(wrong)
+    parts.write("last.safetensors", b"others")
+    run_trial(tiny, parts.path)
+    assert parts.read("scores.csv") == whole.read("scores.csv")
+
+
+def test_counts_that_scores_cannot_tell_apart_are_refused(tiny: TrialConfig) -> None:
+    with pytest.raises(
+        ValueError, match=r"recursion\.sweep=2 is not possible; leave it out: the test counts \(1, 3\) also"
+    ):
+        with_values(tiny, {"recursion.test": Fixed(counts=(1, 3)), "recursion.sweep": (1, 2)})
+    with_values(tiny, {"recursion.test": Fixed(counts=(2, 2)), "recursion.sweep": (1, 2)})
 
 
 def test_weights_as_they_are(tiny: TrialConfig, tmp_path: Path) -> None:
