@@ -20,8 +20,8 @@ class Trial:
     """One training run of the plan.
 
     Attributes:
-        state: "complete" (reused), "resumable" (it was cut off, and goes on), "failed" (tried again), "diverged" (tried again only if
-            it is asked for: it would diverge again), or "new".
+        state: "complete" (reused), "resumable" (it was cut off, and goes on), "failed" (tried again), "diverged" (tried again
+            only if it is asked for: it would diverge again), or "new".
     """
 
     fingerprint: str
