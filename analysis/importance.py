@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -32,7 +33,8 @@ def importances(record: SearchRecord) -> list[Importance]:
     """Shares for the first objective, highest first; empty with fewer than `ENOUGH` complete trials or where nothing varies.
 
     PED-ANOVA (Watanabe et al., 2023) compares where the best quarter of the trials lies, or the best five where that is more,
-    with where all trials lie; that a sampler looks at some regions more often than at others is so taken into account. The ranges
+    with where all trials lie; that a sampler looks at some regions more often than at others is so taken into account. A trial
+    that does not depend on a parameter does not have it: the conditional form (2026) weights the trials that have it. The ranges
     come from `PARTS` fixed subsets (every tenth trial left out), so that they too are the same at every call.
     """
     trials = [t for t in record.trials if t.state == "complete"]
@@ -61,20 +63,22 @@ def _shares(trials: list[FrozenTrial], direction: str, names: list[str]) -> dict
         return {}
     with _quiet():
         study = optuna.create_study(direction=direction)
-    study.add_trials(trials)
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.25, 5 / len(trials)))
-    found = get_param_importances(study, evaluator=evaluator, params=names)
+        study.add_trials(trials)
+        evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.25, 5 / len(trials)))
+        found = get_param_importances(study, evaluator=evaluator, params=names)
     total = sum(found.values())
     return {name: share / total for name, share in found.items()} if total > 0 else {}
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Optuna's line about a new study."""
+    """Without Optuna's line about a new study, and its warning of parameters that all settings but one have."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         optuna.logging.set_verbosity(before)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rdun.config import TrialConfig, with_values
+from rdun.config import TrialConfig, canonical, with_values
 from rdun.stopping import Stopping
 from rdun.study import Resources
 
@@ -17,6 +17,9 @@ QUALITIES = ("validation_psnr", "validation_ssim", "train_seconds")
 """Known after training: at the best epoch by validation PSNR, in dB and 1; seconds of training steps."""
 COSTS = ("parameters", "macs", "steps", "samples", "stage_evaluations")
 """Known before training: the names of `rdun.plan.QUANTITIES`."""
+
+MANY = 16
+"""Whole numbers of a range beyond which not every one is tried to see whether a setting depends on it."""
 
 Values = Mapping[str, Any]
 
@@ -31,6 +34,10 @@ class Int:
 
     def bounds(self) -> tuple[int, ...]:
         return self.low, self.high
+
+    def examples(self) -> tuple[int, ...]:
+        """All values, of many the bounds."""
+        return tuple(range(self.low, self.high + 1)) if len(self) <= MANY else self.bounds()
 
     def __len__(self) -> int:
         return self.high - self.low + 1
@@ -52,6 +59,10 @@ class Real:
     def bounds(self) -> tuple[float, ...]:
         return self.low, self.high
 
+    def examples(self) -> tuple[float, ...]:
+        """The bounds."""
+        return self.bounds()
+
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
 
@@ -63,6 +74,10 @@ class Choice:
     options: tuple[str | float | bool | None, ...]
 
     def bounds(self) -> tuple[Any, ...]:
+        return self.options
+
+    def examples(self) -> tuple[Any, ...]:
+        """All options."""
         return self.options
 
     def __len__(self) -> int:
@@ -151,6 +166,24 @@ class Search:
             ValueError: the values do not fit together.
         """
         return self.build(self.base, values) if self.build else with_values(self.base, values)
+
+    def read(self, values: Values) -> list[str]:
+        """Parameters that the setting depends on, in the order of the space: another value would give another config.
+
+        The range of a layer that a network does not have is not read, for instance.
+        """
+        own = canonical(self.config(values))
+        return [
+            name
+            for name, parameter in self.space.items()
+            if any(self._differs(own, {**values, name: other}) for other in parameter.examples())
+        ]
+
+    def _differs(self, own: TrialConfig, values: Values) -> bool:
+        try:
+            return canonical(self.config(values)) != own
+        except ValueError:
+            return True
 
     def corners(self) -> Iterator[dict[str, Any]]:
         """All lowest values, all highest, and every other bound or option of each parameter with the others lowest."""

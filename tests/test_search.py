@@ -10,6 +10,7 @@ import pytest
 from rdun.config import TrialConfig
 from rdun.search import Choice, Constraint, Int, Objective, Real, Search
 from rdun.stopping import Asha, HyperBand, Median
+from studies.search_beyond_sensing import ranges, recursive
 
 GOOD: dict[str, Any] = {
     "title": "",
@@ -78,3 +79,13 @@ def test_corners_reach_every_bound() -> None:
     assert {"model.layers": 3, "model.channels": 16} in corners
     assert {c["model.channels"] for c in corners} == {4, 8, 16}
     assert {c["model.layers"] for c in corners} == {1, 3}
+
+
+def test_what_a_setting_does_not_depend_on_is_not_read() -> None:
+    """The ranges of layers that a network does not have; and the start of the learning rate where it is constant."""
+    space: dict[str, Any] = {"layers": Int(1, 3), "optim.lr": Real(1e-4, 1e-3), **ranges(3, 40)}
+    search = Search(**({"name": "good"} | GOOD | {"space": space, "build": recursive}))
+    values = {"layers": 2, "optim.lr": 1e-3} | dict.fromkeys(ranges(3, 40), 2)
+    assert search.read(values) == ["layers", "optim.lr", "from_1", "to_1", "from_2", "to_2"]
+    assert search.read(values | {"layers": 3}) == list(space)
+    assert "from_3" not in search.read(values | {"from_3": 40, "to_3": 1})

@@ -92,7 +92,8 @@ def importance_table(found: Sequence[Importance], frames: SearchFrames) -> Table
         caption=(
             f"For {quantity(frames.quantities[0]).name}, by PED-ANOVA over {plural(len(frames.complete()), 'complete trial')}: "
             "how much the best quarter of the trials (at least five) differs from all trials in this parameter, as a share "
-            "of the sum. It says where good settings lie, not in which direction. Without a tenth: smallest and largest share "
+            "of the sum. It says where good settings lie, not in which direction; that a setting does not depend on a "
+            "parameter counts as such a difference. Without a tenth: smallest and largest share "
             f"when each of {PARTS} tenths of the trials is left out; a wide range means too few trials. No random numbers: the "
             "same at every call."
         ),

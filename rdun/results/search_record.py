@@ -16,7 +16,7 @@ class SearchTrial:
 
     Attributes:
         number: its number in the Optuna study.
-        values: the chosen values by parameter.
+        values: the chosen values by parameter, without those that the setting does not depend on.
         fingerprint: of its trial directory; empty where it is infeasible.
         state: "duplicate" has the fingerprint of an earlier suggestion, and its result; "running" includes what was cut off
             and goes on with the next run; "stopped early" was not trained to the end, by the search's own rule.

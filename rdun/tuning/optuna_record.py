@@ -14,6 +14,8 @@ STATES: dict[TrialState, SearchState] = {
 }
 STOPPED = "stopped"
 """Attribute of a trial that was stopped early: the epoch, and the rule by name. It is set before anything else is told."""
+READ = "read"
+"""Attribute of a trial: the parameters that its setting depends on."""
 
 
 def rows(study: optuna.Study, store: Store) -> list[SearchTrial]:
@@ -43,7 +45,9 @@ def _row(
         state = "duplicate"
     return SearchTrial(
         number=trial.number,
-        values=trial.params,
+        values={
+            name: value for name, value in trial.params.items() if name in trial.user_attrs.get(READ, trial.params)
+        },
         fingerprint=fingerprint,
         state=state,
         objectives=list(trial.values) if trial.state == TrialState.COMPLETE else [],

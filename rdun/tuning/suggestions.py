@@ -17,7 +17,7 @@ from rdun.plan import QUANTITIES, check_data
 from rdun.results import SearchRecord, Store, reached
 from rdun.search import QUALITIES, Search
 from rdun.stopping import name_of
-from rdun.tuning.optuna_record import STOPPED, examined, rows, whole
+from rdun.tuning.optuna_record import READ, STOPPED, examined, rows, whole
 from rdun.tuning.optuna_study import distribution, mark, open_study, report, sampler
 
 MODEL_TRIES, TRIES = 3, 1000
@@ -202,6 +202,7 @@ class Suggestions:
         except ValueError as error:
             trial.set_user_attr("reason", str(error))
             return str(error)
+        trial.set_user_attr(READ, self.search.read(trial.params))
         trial.set_user_attr("quantities", {name: QUANTITIES[name](config) for name in SHOWN})
         problems = []
         for constraint in self.search.constraints:

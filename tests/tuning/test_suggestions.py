@@ -206,6 +206,17 @@ def test_the_record_is_saved_and_read(search: Search, store: Store, opened: Open
     assert trial.values["high"] in (1, 2)
 
 
+def test_the_record_holds_what_a_setting_depends_on(search: Search, store: Store, opened: Open) -> None:
+    def build(base: TrialConfig, values: Values) -> TrialConfig:
+        counts = {"recursion.train.counts": (values["high"],)} if values["layers"] > 1 else {}
+        return with_values(base, {"model.layers": values["layers"], **counts})
+
+    suggestions = opened(replace(search, space={"layers": Int(1, 2), "high": Int(1, 2)}, build=build, trials=8))
+    worked_off(suggestions, store)
+    read = {(trial.values["layers"], "high" in trial.values) for trial in suggestions.record().trials}
+    assert read == {(1, False), (2, True)}
+
+
 def test_a_process_that_died_for_good_is_a_failure_and_a_cut_off_trial_is_not(
     search: Search, store: Store, opened: Open
 ) -> None:
