@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -64,9 +65,10 @@ def load(name: str, scale: str | None = None) -> Study | Search:
         return _made_by(importlib.import_module(f"studies.{name}"), name, scale)
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        spec = importlib.util.spec_from_file_location(f"a study file.{path.stem}", path)  # a name that hides no module
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[module.__name__] = module  # while it is loaded: dataclasses look their module up there
         try:
             spec.loader.exec_module(module)
             return _made_by(module, name, scale)
@@ -76,6 +78,8 @@ def load(name: str, scale: str | None = None) -> Study | Search:
             raise ValueError(
                 f"NAME={name!r} cannot be loaded: {type(error).__name__}: {error}{_line_in(path, error)}"
             ) from error
+        finally:
+            del sys.modules[module.__name__]
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"NAME={name!r} is not known; {hint}choose one of {', '.join(names())}, or give a .py file")
@@ -112,7 +116,10 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
         arms = (replace(arm, configs=tuple(_with(config, change) for config in arm.configs)) for arm in study.arms)
         study = replace(study, arms=tuple(arms))
     if changes:
-        study = replace(study, name=_named(study.name, changes), scale=study.scale + _note(changes))
+        named, note = _named(study.name, changes), _note(changes)
+        study = replace(
+            study, name=named, scale=study.scale + note, as_published=study.as_published and _tested_only(changes)
+        )
     if seeds is not None:
         try:
             numbers = tuple(int(part) for part in seeds.split(","))
@@ -122,6 +129,11 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
             ) from None
         study = replace(study, seeds=numbers)
     return study
+
+
+def _tested_only(changes: Sequence[str]) -> bool:
+    """Whether the changes leave everything as it was but the test images, so that published values may still stand beside."""
+    return all(change.partition("=")[0].strip() == "data.test" for change in changes)
 
 
 def trials_of(text: str | None) -> tuple[int | None, int]:

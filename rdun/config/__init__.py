@@ -19,6 +19,7 @@ from rdun.config.schema import (
     UniformRange,
     broadcast,
     highest,
+    last_name,
     lowest,
 )
 from rdun.config.tasks import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule, TaskConfig
@@ -55,6 +56,7 @@ __all__ = [
     "fingerprint",
     "from_dict",
     "highest",
+    "last_name",
     "lowest",
     "parse_value",
     "to_dict",

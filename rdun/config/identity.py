@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
 from rdun.config.codec import JSON, from_dict, to_dict
-from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast, highest, lowest
+from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast, highest, last_name, lowest
 from rdun.config.tasks import BlockSensingTask, TaskConfig
 
 NUMERICS = 2
@@ -34,6 +34,8 @@ def canonical(config: TrialConfig) -> TrialConfig:
 @lru_cache(maxsize=4096)  # the seeds of an arm share it
 def _normal(config: TrialConfig) -> TrialConfig:
     layers, train = config.model.layers, config.recursion.train
+    # a curriculum starts from the lowest counts, which for Fixed(4) is 1, and for UniformRange(4, 4) is 4
+    grows = any(high > low for low, high in zip(lowest(train), highest(train), strict=True))
     if isinstance(train, UniformRange):
         low, high = broadcast(train.low, layers), broadcast(train.high, layers)
         train = Fixed(counts=low) if low == high else UniformRange(low=low, high=high)
@@ -41,7 +43,6 @@ def _normal(config: TrialConfig) -> TrialConfig:
         train = Fixed(counts=broadcast(train.counts, layers))
     own = config.test_counts
     sweep = tuple(sorted(count for count in config.recursion.sweep if (count,) * layers != own))
-    grows = any(high > low for low, high in zip(lowest(train), highest(train), strict=True))
     curriculum = config.recursion.curriculum if grows else 0.0
     recursion = replace(config.recursion, train=train, test=Fixed(counts=own), sweep=sweep, curriculum=curriculum)
     optim = config.optim if config.optim.epochs else OptimConfig(epochs=0)
@@ -62,7 +63,7 @@ def _read_fields(task: TaskConfig) -> TaskConfig:
     return task
 
 
-def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:
+def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str], folders: Collection[str] = ()) -> str:
     """16 hexadecimal digits: sha256 of the canonical config without its defaults, the data and the protocol.
 
     Args:
@@ -77,7 +78,9 @@ def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str]) -> str:
     data = config.data
     images = {"train": data.train, "validation": data.validation}
     values["data"] = values.get("data", {}) | {key: data_hashes[name] for key, name in images.items()}
-    values["data"]["test"] = [data_hashes[name] for name in data.test]
+    values["data"]["test"] = [
+        [data_hashes[name], last_name(name)] if name in folders else data_hashes[name] for name in data.test
+    ]
     if config.weights is not None:
         values["weights"] = data_hashes[config.weights]
     return digest({"numerics": NUMERICS, "protocol": PROTOCOL, "config": values})

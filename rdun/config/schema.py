@@ -5,9 +5,9 @@ Every class checks its own values when it is made; a ValueError names the field,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from rdun.config.checks import check
@@ -159,7 +159,7 @@ class DataConfig:
         for name in ("train", "validation"):
             check(bool(getattr(self, name)), f"data.{name}", getattr(self, name), "name a data set or a folder")
         check(len(self.test) > 0 and all(self.test), "data.test", self.test, "name at least one data set or folder")
-        names = [Path(name).name for name in self.test]  # what scores and files are called after
+        names = [last_name(name) for name in self.test]  # what scores and files are called after
         ok = len(set(names)) == len(names)
         check(ok, "data.test", self.test, "give every folder a last name of its own, and each set once")
         check(self.stride >= 1, "data.stride", self.stride, "use at least 1 pixel")
@@ -271,3 +271,8 @@ class TrialConfig:
 def broadcast(counts: tuple[int, ...], layers: int) -> tuple[int, ...]:
     """One count per layer: a single value is repeated `layers` times."""
     return counts * layers if len(counts) == 1 else counts
+
+
+def last_name(folder: str) -> str:
+    """What a data set is called in scores: the last part of its path, "photos" for "2024/photos/". A link keeps its own name."""
+    return os.path.basename(os.path.abspath(folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdun.config import TrialConfig, fingerprint
-from rdun.data.registry import image_hash
+from rdun.data.registry import image_hash, registry
 from rdun.data.weights_file import weights_hash
 
 
@@ -17,4 +17,4 @@ def trial_fingerprint(config: TrialConfig) -> str:
     hashes = {name: image_hash(name) for name in names}
     if config.weights is not None:
         hashes[config.weights] = weights_hash(config.weights)
-    return fingerprint(config, hashes)
+    return fingerprint(config, hashes, names - registry().keys())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rdun.config import digest
+from rdun.config import digest, last_name
 from rdun.data.entry import Entry, file_hash
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
@@ -68,4 +68,4 @@ def _folder(name: str) -> ImageSet:
     paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()))
     if not paths:
         raise ValueError(f"folder {name!r} holds no images; put {', '.join(SUFFIXES)} files directly into it")
-    return ImageSet(folder.resolve().name, paths, digest({p.name: file_hash(p) for p in paths}))
+    return ImageSet(last_name(name), paths, digest({p.name: file_hash(p) for p in paths}))

@@ -46,6 +46,23 @@ def test_same_training_same_identity(one: TrialConfig, other: TrialConfig) -> No
     assert fingerprint(one, HASHES) == fingerprint(other, HASHES)
 
 
+def test_a_curriculum_grows_from_the_lowest_counts() -> None:
+    """Those of Fixed(4) are 1, those of UniformRange(4, 4) are 4: there it changes nothing."""
+    half = {"recursion.curriculum": 0.5}
+    fixed, flat = recursive(Fixed(counts=(4,))), recursive(UniformRange(low=(4,), high=(4,)))
+    assert fingerprint(with_values(flat, half), HASHES) == fingerprint(flat, HASHES) == fingerprint(fixed, HASHES)
+    assert fingerprint(with_values(fixed, half), HASHES) != fingerprint(fixed, HASHES)
+
+
+def test_a_folder_of_test_images_counts_with_its_last_name() -> None:
+    hashes = HASHES | dict.fromkeys(("here/photos", "there/photos", "photos2"), "e" * 16)
+    prints = {
+        name: fingerprint(replace(BASE, data=DataConfig(test=(name,))), hashes, hashes.keys() - HASHES.keys())
+        for name in ("here/photos", "there/photos", "photos2")
+    }
+    assert prints["here/photos"] == prints["there/photos"] != prints["photos2"]
+
+
 def test_fields_that_nothing_reads_do_not_count() -> None:
     ridge = with_values(BASE, {"task.ridge": 0.1})  # no linear estimate here
     assert fingerprint(ridge, HASHES) == fingerprint(BASE, HASHES)

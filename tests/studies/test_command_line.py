@@ -339,6 +339,26 @@ def test_an_error_in_a_users_file_is_one_line(images: Path, tmp_path: Path) -> N
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_users_file_may_define_dataclasses(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGES", str(images))
+    mine = tmp_path / "mine.py"
+    extra = "from dataclasses import dataclass\n\n\n@dataclass\nclass Size:\n    layers: int = 1\n"
+    mine.write_text("from __future__ import annotations\n\n" + TINY.read_text() + extra)
+    before = set(sys.modules)
+    assert load_study(str(mine)).name == "tiny"
+    assert not {name for name in set(sys.modules) - before if "mine" in name}
+
+
+def test_a_changed_study_is_not_the_published_one() -> None:
+    from studies.loading import changed as change
+
+    table1 = load_study("table1", "full")
+    assert table1.as_published
+    assert change(table1, ["data.test=set11"], "0,1").as_published
+    assert not change(table1, ["data.test=set11", "data.fraction=0.01"], None).as_published
+    assert not change(table1, ["precision=bf16"], None).as_published
+
+
 def test_a_changed_study_has_its_own_name_and_says_so() -> None:
     from studies.loading import changed as change
 

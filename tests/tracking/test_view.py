@@ -72,6 +72,16 @@ def test_best_values_appear_where_they_improve(tmp_path: Path) -> None:
     assert [e for e in rows if "result/best_train_loss" in rows[e]] == [1, 2, 3, 4]
 
 
+def test_other_recursion_counts_are_not_among_the_means(tmp_path: Path) -> None:
+    folder = write_trial(Store(tmp_path), "aa", level=30.0)
+    run = folder.run()
+    assert run is not None
+    before = read_trial(folder, run)
+    swept = [replace(s, recursions=2 * s.recursions, value=7.0) for s in before.scores if s.recursions]
+    assert swept and "result/best_test_psnr" in view.summary(before)
+    assert view.summary(replace(before, scores=(*before.scores, *swept))) == view.summary(before)
+
+
 def test_summary_means_over_images_and_per_ratio(tmp_path: Path) -> None:
     folder = write_trial(Store(tmp_path), "aa", level=30.0)
     run = folder.run()

@@ -123,6 +123,20 @@ def test_scores_of_other_weights_are_not_taken_over(tiny: TrialConfig, tmp_path:
     assert parts.read("scores.csv") == whole.read("scores.csv")
 
 
+def test_every_test_folder_is_tested_under_the_name_it_was_given(
+    tiny: TrialConfig, images: Path, tmp_path: Path
+) -> None:
+    """Links to folders of one name are two sets; two of one name are refused, however they are written."""
+    for link in ("old", "new"):
+        (tmp_path / link).symlink_to(images / "test")
+    config = with_values(tiny, {"data.test": (str(tmp_path / "old"), str(tmp_path / "new"))})
+    run_trial(config, str(tmp_path / "t"))
+    tested = {s.dataset for s in TrialDirectory(tmp_path / "t").scores() if s.unit == "image"}
+    assert tested == {"old", "new"}
+    with pytest.raises(ValueError, match="a last name of its own"):
+        with_values(tiny, {"data.test": (str(tmp_path / "old"), f"{tmp_path}/new/../x/../old")})
+
+
 def test_counts_that_scores_cannot_tell_apart_are_refused(tiny: TrialConfig) -> None:
     with pytest.raises(
         ValueError, match=r"recursion\.sweep=2 is not possible; leave it out: the test counts \(1, 3\) also"

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from rdun.results import EpochRecord, Score, SystemSample, hours
+from rdun.config import TrialConfig, from_dict
+from rdun.results import EpochRecord, SystemSample, hours
 from rdun.tracking.files import TrialFiles
 from rdun.tracking.view.names import clean
 
@@ -71,7 +72,7 @@ def system_points(samples: Iterable[SystemSample], started: int) -> Iterator[tup
 def summary(files: TrialFiles) -> dict[str, float]:
     """What a trial has come to: best and last value of every curve, costs, and, where it is complete, timings and mean scores
     of the best, last and initial reconstruction."""
-    values = score_means(files.scores) | {f"time/{clean(t.name)}": t.value for t in files.timings} | costs(files)
+    values = score_means(files) | {f"time/{clean(t.name)}": t.value for t in files.timings} | costs(files)
     if files.epochs:
         values |= {f"result/last_{c}": getattr(files.epochs[-1], c) for c in BEST}
         finite = {c: [v for e in files.epochs if math.isfinite(v := getattr(e, c))] for c in BEST}
@@ -84,9 +85,12 @@ def costs(files: TrialFiles) -> dict[str, float]:
     return {f"cost/{unit}_hours": value for unit, value in hours(files.run, files.epochs, files.system).items()}
 
 
-def score_means(scores: Sequence[Score]) -> dict[str, float]:
+def score_means(files: TrialFiles) -> dict[str, float]:
     """Means over images as `result/best_test_psnr`, block-wise ones as `result/best_train_block_psnr`, and one for each data set
-    and ratio where there are several; `result/initial_...` is the estimate without a network."""
+    and ratio where there are several; `result/initial_...` is the estimate without a network. At the test counts: other counts
+    that the network was tried with are not among them."""
+    own = sum(from_dict(TrialConfig, files.config).test_counts)
+    scores = [score for score in files.scores if score.recursions in (0, own)]
     several = {
         "dataset": len({s.dataset for s in scores if s.split == "test"}) > 1,
         "ratio": len({s.ratio for s in scores}) > 1,

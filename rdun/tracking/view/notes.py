@@ -25,7 +25,7 @@ def trial_note(files: TrialFiles, title: str, about: str) -> str:
     if epochs:
         best = max(epochs, key=lambda e: e.validation_psnr)
         text += f"\n- best validation PSNR {best.validation_psnr:.2f} dB, at epoch {best.epoch} of {epochs[-1].epoch}"
-    means = score_means(files.scores)
+    means = score_means(files)
     if HEADLINE in means:
         text += f"\n- test PSNR {means[HEADLINE]:.2f} dB, SSIM {means.get('result/best_test_ssim', math.nan):.4f}"
     if "result/initial_test_psnr" in means:
