@@ -44,15 +44,18 @@ class Reconstructor:
     @torch.no_grad()
     def __call__(self, operator: Operator, image: Tensor) -> Tensor:
         """Measures and reconstructs an image `(1, 1, H, W)` in [0, 1]; the result is clipped to [0, 1]."""
-        parts = [self._recover(operator, part) for part in self.parts(operator, image)]
+        parts = [self._recover(operator, y) for y in self.measured(operator, image)]
         return self.assembled(operator, torch.cat(parts), image)
 
-    def parts(self, operator: Operator, image: Tensor) -> Sequence[Tensor]:
-        """What the network sees at once: the image, or its blocks in chunks `(n, 1, b, b)`."""
+    def measured(self, operator: Operator, image: Tensor) -> Sequence[Tensor]:
+        """Measurements of what the network sees at once: of the image, or of its blocks in chunks.
+
+        All blocks are measured together: noise differs from block to block, whatever the chunks.
+        """
         if self.deblock:
-            return [image]
+            return [operator.measure(image)]
         side = operator.image_shape[0]
-        return torch.split(to_blocks(image, side).reshape(-1, 1, side, side), CHUNK)
+        return torch.split(operator.measure(to_blocks(image, side).reshape(-1, 1, side, side)), CHUNK)
 
     def assembled(self, operator: Operator, parts: Tensor, image: Tensor) -> Tensor:
         """The estimate `(1, 1, H, W)` of an image from those of its parts, clipped to [0, 1]."""
@@ -62,12 +65,11 @@ class Reconstructor:
         canvas = from_blocks(parts.reshape(1, -1, side * side), side, shape)
         return canvas[..., : shape[0], : shape[1]].clamp(0, 1)
 
-    def _recover(self, operator: Operator, image: Tensor) -> Tensor:
-        y = operator.measure(image)
+    def _recover(self, operator: Operator, y: Tensor) -> Tensor:
         if self.network is None:
             return operator.crop(operator.initial(y))
         self.network.eval()
-        with convolutions(image.device):
+        with convolutions(y.device):
             x: Tensor = self.network(y, operator, self.counts).x
         return x
 

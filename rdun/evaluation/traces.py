@@ -42,7 +42,7 @@ def _trace(
     assert network is not None
     network.eval()
     image = picture.tensor(device)
-    measured = [operator.measure(part) for part in reconstruct.parts(operator, image)]
+    measured = reconstruct.measured(operator, image)
     passes = [_estimates(network, y, operator, reconstruct.counts) for y in measured]
     size = math.sqrt(sum(float(y.double().square().sum()) for y in measured))
     steps, scales = _steps(network, reconstruct.counts), network.modulation(operator.ratio, reconstruct.counts)

@@ -13,6 +13,7 @@ from rdun.operators.block import (
     from_blocks,
     gaussian_matrix,
     linear_estimator,
+    nominal_ratio,
     row_count,
     to_blocks,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "gaussian_matrix",
     "linear_estimator",
     "make_task",
+    "nominal_ratio",
     "pixel_mask",
     "row_count",
     "to_blocks",

@@ -32,6 +32,12 @@ def row_count(ratio: float, pixels: int, rule: str) -> int:
     return table[int(percent)]
 
 
+def nominal_ratio(rows: int, pixels: int) -> float:
+    """What M measurements of N pixels are called: by the ISTA-Net authors' table (10 of 1089: 0.01), else M/N to three digits."""
+    named = {m: percent / 100 for percent, m in ROWS["ista-net"].items()} if pixels == 1089 else {}
+    return named.get(rows, round(rows / pixels, 3))
+
+
 def gaussian_matrix(rows: int, pixels: int, seed: int, index: int | None = None) -> np.ndarray:
     """An `(M, N)` matrix with orthonormal rows that span the rows of an i.i.d. standard Gaussian matrix.
 

@@ -12,7 +12,7 @@ from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule
 from rdun.data import image_set, training_blocks
 from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, score_images
 from rdun.models import Unfolding
-from rdun.operators import GivenMatrixTask, Task, make_task
+from rdun.operators import GivenMatrixTask, Task, make_task, nominal_ratio
 from rdun.results import Score
 from rdun.weights.matrices import read_estimator, read_sampling_matrix
 
@@ -55,7 +55,7 @@ class Measurement:
             raise ValueError("this network starts from a linear estimate; give the matrix's own file (--initial)")
         matrix = read_sampling_matrix(self.matrix)
         estimator = read_estimator(self.estimator, matrix) if self.estimator else None
-        return GivenMatrixTask(self.matrix.stem, round(len(matrix) / matrix.shape[1], 3), matrix, estimator, device)
+        return GivenMatrixTask(self.matrix.stem, nominal_ratio(*matrix.shape), matrix, estimator, device)
 
 
 def scores(

@@ -15,9 +15,11 @@ from rdun.operators import (
     from_blocks,
     gaussian_matrix,
     linear_estimator,
+    nominal_ratio,
     row_count,
     to_blocks,
 )
+from rdun.operators.block import ROWS
 
 
 @pytest.mark.parametrize(
@@ -118,3 +120,9 @@ def test_the_padding_takes_part_in_the_first_step_only() -> None:
     again = padded - 0.7 * matrix.T @ (matrix @ padded - y)
     second = operator.descend(first, operator.forward(x), 0.7)
     np.testing.assert_allclose(second[0, 0].numpy(), again.reshape(4, 4)[:3], atol=1e-12)
+
+
+def test_a_matrix_is_called_by_its_nominal_ratio() -> None:
+    for percent, rows in ROWS["ista-net"].items():
+        assert nominal_ratio(rows, 1089) == percent / 100
+    assert (nominal_ratio(16, 64), nominal_ratio(100, 1089)) == (0.25, 0.092)

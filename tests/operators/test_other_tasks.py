@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rdun.config import DenoisingTask, InpaintingTask
+from rdun.evaluation import Reconstructor
 from rdun.operators import Denoising, Inpainting, make_task, pixel_mask
 
 CPU = torch.device("cpu")
@@ -70,3 +71,15 @@ def test_denoising_measures_everything() -> None:
     y = operator.measure(torch.zeros(1, 1, 4, 5))
     assert operator.ratio == 1.0
     assert torch.equal(operator.initial(y), y)
+
+
+def test_noise_differs_from_block_to_block_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The initial estimate of a black image is its noise, clipped: no two of 100 blocks are equal, whatever the chunks."""
+    task = make_task(DenoisingTask(sigma=15.0, block=8), None, CPU)
+    reconstruct = Reconstructor(None, (1,), deblock=False)
+    (test,) = reconstruct.operators(task, (80, 80))
+    whole = reconstruct(test.operator, torch.zeros(1, 1, 80, 80))
+    blocks = whole.reshape(10, 8, 10, 8).transpose(1, 2).reshape(100, 64)
+    assert len(torch.unique(blocks, dim=0)) == 100
+    monkeypatch.setattr("rdun.evaluation.reconstruct.CHUNK", 7)
+    assert torch.equal(reconstruct(test.operator, torch.zeros(1, 1, 80, 80)), whole)
