@@ -115,13 +115,24 @@ def pocket(config: TrialConfig, steps: int = 1500) -> TrialConfig:
     return with_values(small, recipe | {"model.channels": POCKET_CHANNELS})
 
 
-def pocket_note(steps: int = 1500) -> str:
-    """What the report says of the pocket scale."""
+def pocket_note(
+    steps: int = 1500,
+    *,
+    channels: str = f"{POCKET_CHANNELS}",
+    full: int = 32,
+    measured: str = "one ratio and one matrix",
+    recipe: str = ", the fast recipe instead of the paper's",
+) -> str:
+    """What the report says of the pocket scale.
+
+    Args:
+        channels, full: of the networks here, and of those at the full size.
+        measured: ratios and matrices, or what takes their place.
+    """
     return (
-        f"This is the pocket scale: {POCKET_CHANNELS} channels instead of 32, {steps:,} steps of {POCKET_BATCH} blocks instead "
-        "of about 550,000 of 64, one ratio and one matrix, photographs instead of T91 and BSD68, the fast recipe "
-        "instead of the paper's. It can show the direction of a large effect. It cannot show the paper's values, and an "
-        "undecided comparison here says nothing about the full size."
+        f"This is the pocket scale: {channels} channels instead of {full}, {steps:,} steps of {POCKET_BATCH} blocks instead "
+        f"of about 550,000 of 64, {measured}, photographs instead of T91 and BSD68{recipe}. It can show the direction of a "
+        "large effect. It cannot show the paper's values, and an undecided comparison here says nothing about the full size."
     )
 
 

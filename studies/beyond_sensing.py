@@ -45,7 +45,7 @@ def study(scale: Scale = "pocket") -> Study:
         method=f"COAST's stages, {layers * recursions} different ones, or {layers} applied up to {recursions} times, or {layers} "
         "applied once, recover images of which 30 % of the pixels were observed, or with Gaussian noise of 25 grey levels.",
         expectation="Not published. A gradient step and a learned correction that repeat should not depend on the operator.",
-        scale=pocket_note(STEPS).replace("one ratio and one matrix", "one setting of each task")
+        scale=pocket_note(STEPS, measured="one setting of each task")
         if scale == "pocket"
         else "Networks and training are those of COAST and R-COAST; these tasks were not published.",
         arms=tuple(arms),

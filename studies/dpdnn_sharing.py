@@ -27,7 +27,7 @@ def study(scale: Scale = "pocket") -> Study:
         expectation="Not published for compressive sensing by its authors. Two later papers trained the shared one and disagree: "
         "24.26 and 24.81 dB on BSD68 at 10 % (the tables of COAST and of ISTA-Net++). More denoisers can only fit the training "
         "blocks better.",
-        scale=pocket_note(STEPS)
+        scale=pocket_note(STEPS, full=64)
         if scale == "pocket"
         else "The network is the authors'; its training for compressive sensing is ours: T91 blocks, Adam at 1e-4, 200 epochs.",
         arms=tuple(

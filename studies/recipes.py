@@ -54,9 +54,7 @@ def study(scale: Scale = "pocket") -> Study:
         "that start as plain gradient steps, and a rate of 2e-3 after a warm-up that falls to zero by a cosine. A tenth: the "
         "fast recipe with a tenth of the samples.",
         expectation="Not published. The goal is the paper's quality with a tenth of its samples.",
-        scale=FULL_NOTE
-        if scale == "full"
-        else pocket_note(STEPS).replace(", the fast recipe instead of the paper's", ""),
+        scale=FULL_NOTE if scale == "full" else pocket_note(STEPS, recipe=""),
         arms=tuple(arms),
         claims=(
             Claim(

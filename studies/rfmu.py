@@ -55,9 +55,9 @@ def study(scale: Scale = "pocket") -> Study:
         question="Does the recursion feature modulation unit help, and which of its inputs does?",
         method="One recursive COAST with random recursion counts; the scales of its residual branches come from nothing, from "
         "the sampling ratio (COAST's own), from an RFMU with ratio, length T and index t of the recursion, or from one that "
-        "lacks an input.",
+        "lacks an input." + " All scales start at one." * (scale == "pocket"),
         expectation="By the authors' stored validation curves the RFMU gains about 0.12 dB. Single inputs were not published.",
-        scale=FULL_NOTE if scale == "full" else pocket_note(),
+        scale=FULL_NOTE if scale == "full" else pocket_note(measured="three ratios and one matrix for each"),
         arms=tuple(arms),
         claims=(Claim(text="The RFMU gains over COAST's scaling by the ratio", arm="RFMU", versus=COAST_SCALED),),
         as_published=scale == "full",
@@ -67,7 +67,7 @@ def study(scale: Scale = "pocket") -> Study:
 def _config(scale: Scale, modulation: Any) -> TrialConfig:
     if scale == "full":
         return with_values(R_COAST, {"recursion.modulation": modulation})
-    if isinstance(modulation, Rfmu):
-        modulation = replace(modulation, start="identity")
+    if not isinstance(modulation, NoModulation):
+        modulation = replace(modulation, start="identity")  # else the arms would differ in where they start, too
     small = pocket(with_values(R_COAST, {"model.layers": 2}))
     return with_values(small, {"task.ratios": (0.1, 0.3, 0.5), "recursion.modulation": modulation})

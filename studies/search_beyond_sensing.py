@@ -41,7 +41,9 @@ def search(scale: Scale = "pocket") -> Search:
         f"batch. The baseline has {size['baseline']} different layers that are applied once.",
         expectation="Not published. If recursion keeps its advantage, a recursive network has the baseline's quality with a "
         "fraction of its parameters.",
-        scale=_note() if scale == "pocket" else "Training is COAST's; this task was not published.",
+        scale=pocket_note(STEPS, channels="4 or 8", measured="one setting of the task")
+        if scale == "pocket"
+        else "Training is COAST's; this task was not published.",
         base=base,
         space={
             "layers": Int(2, size["layers"]),
@@ -55,11 +57,6 @@ def search(scale: Scale = "pocket") -> Search:
             "unrolled": with_values(base, {"model.layers": size["baseline"], "recursion.train": Fixed(counts=(1,))}),
         },
     )
-
-
-def _note() -> str:
-    note = pocket_note(STEPS).replace("8 channels", "4 or 8 channels")
-    return note.replace("one ratio and one matrix", "one setting of the task")
 
 
 def ranges(layers: int, recursions: int) -> dict[str, Int]:

@@ -36,7 +36,7 @@ def search(scale: Scale = "pocket") -> Search:
         f"recursion counts, up to {size['recursions']}, drawn per batch, and the fraction of training blocks, repeated so that "
         f"all trainings have equally many steps. The baseline has {size['baseline']} different layers that are applied once.",
         expectation="Not published. Few layers with wide ranges should give the baseline's quality with fewer parameters.",
-        scale=FULL_NOTE if scale == "full" else pocket_note(STEPS).replace("8 channels", "4 or 8 channels"),
+        scale=FULL_NOTE if scale == "full" else pocket_note(STEPS, channels="4 or 8"),
         base=base,
         space={
             "layers": Int(1, size["layers"]),

@@ -20,7 +20,7 @@ SIZES: dict[Scale, dict[str, Any]] = {
     "pocket": {"layers": 5, "recursions": 6, "channels": (4, 5, 6, 7, 8), "trials": 32},
     "full": {"layers": 8, "recursions": 8, "channels": (16, 20, 24, 28, 32), "trials": 60},
 }
-MODULATIONS = {"none": NoModulation(), "ratio": RatioScale(), "RFMU": Rfmu(start="identity")}
+MODULATIONS = {"none": NoModulation(), "ratio": RatioScale(start="identity"), "RFMU": Rfmu(start="identity")}
 STEPS = 600
 FULL = "Networks, training blocks and protocol are the paper's; a tenth of its steps, by the fast recipe."
 
@@ -37,7 +37,9 @@ def search(scale: Scale = "pocket") -> Search:
         f"to {size['recursions']}, drawn per batch, and the modulation, under the parameters and the stage applications of "
         "R-COAST. All train on as many samples, by the fast recipe.",
         expectation="Not published. The paper chose 5 layers, 1 to 4 recursions each, with RFMU.",
-        scale=FULL if scale == "full" else pocket_note(STEPS).replace("8 channels", "4 to 8 channels"),
+        scale=FULL
+        if scale == "full"
+        else pocket_note(STEPS, channels="4 to 8", measured="two ratios and one matrix for each"),
         base=base,
         space={
             "layers": Int(1, size["layers"]),

@@ -42,7 +42,7 @@ def study() -> Study:
         method="R-COAST with 5 layers and 1 to 4 recursions each, and networks of one layer that the search for a smaller "
         "network found. The search trained each for 600 steps with one seed, this study for 1,500 with several.",
         expectation="Not published. The search put them above R-COAST with a twentieth to a fifth of its parameters.",
-        scale=pocket_note(STEPS).replace("8 channels", "4 to 8 channels").replace("one ratio", "two ratios"),
+        scale=pocket_note(STEPS, channels="4 to 8", measured="two ratios and one matrix for each"),
         arms=tuple(arms),
         claims=(Claim(text="The best network of the search is at least as good as R-COAST", arm=BEST, versus=R_COAST),),
     )

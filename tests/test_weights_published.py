@@ -59,7 +59,7 @@ def test_published_files_are_recognised(file: str, parameters: int, counts: tupl
 
 
 def test_every_known_file_is_described() -> None:
-    assert len(known_files()) == 6
+    assert len(known_files()) == 7
     network, _ = network_of("r_coast_5x4.pkl")
     steps = [float(p.detach()) for name, p in network.named_parameters() if name.endswith(".step")]
     assert steps == pytest.approx([2.98, 3.24, 2.17, 1.92, 1.69], abs=0.006)

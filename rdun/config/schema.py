@@ -16,6 +16,7 @@ from rdun.config.tasks import BlockSensingTask, TaskConfig
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 Condition = Literal["ratio", "total", "current"]
+Start = Literal["default", "identity"]
 
 
 def _check_counts(name: str, counts: Sequence[int]) -> None:
@@ -73,9 +74,10 @@ class NoModulation:
 
 @dataclass(frozen=True, kw_only=True)
 class RatioScale:
-    """COAST's own modulation: channel scales that are an affine function of the sampling ratio."""
+    """COAST's own modulation: channel scales that are an affine function of the sampling ratio. `start` as in `Rfmu`."""
 
     kind: ClassVar[str] = "ratio"
+    start: Start = "default"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ class Rfmu:
 
     kind: ClassVar[str] = "rfmu"
     inputs: tuple[Condition, ...] = ("ratio", "total", "current")
-    start: Literal["default", "identity"] = "default"
+    start: Start = "default"
     beyond: Literal["extrapolate", "clamp"] = "extrapolate"
 
     def __post_init__(self) -> None:

@@ -29,9 +29,12 @@ class Unscaled(Modulation):
 class RatioScaling(Modulation):
     """alpha = w M/N + w0: one `Linear(1, C)` per slot, shared by all stages and recursions (COAST, TIP 2021)."""
 
-    def __init__(self, channels: int, slots: int) -> None:
+    def __init__(self, config: RatioScale, channels: int, slots: int) -> None:
         super().__init__()
         self.slots = nn.ModuleList(nn.Linear(1, channels) for _ in range(slots))
+        if config.start == "identity":
+            for slot in self.slots:
+                _start_at_one(slot)
 
     def forward(self, ratio: float, counts: Sequence[int]) -> Tensor | None:
         condition = next(self.parameters()).new_full((1,), ratio)
@@ -59,10 +62,7 @@ class RecursionModulation(Modulation):
         if config.start == "identity":
             for slot in self.slots:
                 assert isinstance(slot, nn.Sequential)
-                last = slot[-1]
-                assert isinstance(last, nn.Linear)
-                nn.init.zeros_(last.weight)
-                nn.init.ones_(last.bias)
+                _start_at_one(slot[-1])
 
     def forward(self, ratio: float, counts: Sequence[int]) -> Tensor | None:
         total, like = sum(counts), next(self.parameters())
@@ -77,12 +77,19 @@ class RecursionModulation(Modulation):
         return torch.stack([slot(condition) for slot in self.slots], dim=1)
 
 
+def _start_at_one(layer: nn.Module) -> None:
+    """A layer that gives ones, whatever it is given."""
+    assert isinstance(layer, nn.Linear)
+    nn.init.zeros_(layer.weight)
+    nn.init.ones_(layer.bias)
+
+
 def make_modulation(config: ModulationConfig, channels: int, slots: int, longest: int) -> Modulation:
     """The modulation that a config describes, for stages of `channels` channels with `slots` places to scale."""
     match config:
         case NoModulation():
             return Unscaled()
         case RatioScale():
-            return RatioScaling(channels, slots)
+            return RatioScaling(config, channels, slots)
         case Rfmu():
             return RecursionModulation(config, channels, slots, longest)

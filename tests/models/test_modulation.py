@@ -30,6 +30,15 @@ def test_ratio_scale_is_affine_in_the_realised_ratio() -> None:
             torch.testing.assert_close(table[t, slot], expected)
 
 
+@pytest.mark.parametrize("config", [RatioScale(start="identity"), Rfmu(start="identity")], ids=lambda c: str(c.kind))
+def test_scales_may_start_at_one_and_are_learned_from_there(config: RatioScale | Rfmu) -> None:
+    modulation = make_modulation(config, 8, 2, 6)
+    table = modulation(0.25, (2, 1))
+    assert table is not None and torch.equal(table, torch.ones(3, 2, 8))
+    table.sum().backward()
+    assert any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in modulation.parameters())
+
+
 def test_longer_passes_than_any_of_training() -> None:
     """`beyond="clamp"` tells the network at most 1; within the trained range it changes nothing."""
     inputs: tuple[Condition, ...] = ("total", "current")
