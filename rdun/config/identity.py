@@ -34,8 +34,9 @@ def canonical(config: TrialConfig) -> TrialConfig:
 @lru_cache(maxsize=4096)  # the seeds of an arm share it
 def _normal(config: TrialConfig) -> TrialConfig:
     layers, train = config.model.layers, config.recursion.train
-    # a curriculum starts from the lowest counts, which for Fixed(4) is 1, and for UniformRange(4, 4) is 4
-    grows = any(high > low for low, high in zip(lowest(train), highest(train), strict=True))
+    # a curriculum starts from the lowest counts, which for Fixed(4) are 1, and for UniformRange(4, 4) are 4
+    first, last = broadcast(lowest(train), layers), broadcast(highest(train), layers)
+    grows = any(high > low for low, high in zip(first, last, strict=True))
     if isinstance(train, UniformRange):
         low, high = broadcast(train.low, layers), broadcast(train.high, layers)
         train = Fixed(counts=low) if low == high else UniformRange(low=low, high=high)
