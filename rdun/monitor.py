@@ -18,7 +18,7 @@ from types import TracebackType
 import psutil
 import torch
 
-from rdun.results import Lost, SystemSample, TrialDirectory
+from rdun.results import SystemSample, TrialDirectory
 
 PACKAGES = ("rdun", "torch", "numpy", "scikit-image", "pillow", "ray", "mlflow")
 
@@ -138,7 +138,7 @@ class SystemMonitor:
 
     def _write(self) -> None:
         self._sample()
-        with contextlib.suppress(OSError, Lost):  # load samples are not worth a trial
+        with contextlib.suppress(Exception):  # load samples are not worth a trial
             self.folder.write_system(self.samples)
 
     def _sample(self) -> None:

@@ -80,7 +80,7 @@ def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, pr
     runs = Folder(store.path.rpartition("/")[0])
     known = [*planning.past_runs(store, place), *planning.read_probes(runs)]
     if probe:
-        here = [m for m in known if (m.device, m.threads) == (place.device, place.threads)]
+        here = [m for m in known if m.place == place.place]
         for config in planning.unmeasured(configs, here):
             found = planning.probe(config, place, click.echo)
             planning.add_probes(runs, [found])

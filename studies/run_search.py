@@ -22,13 +22,12 @@ from studies.session import (
     precision,
     print_tracker,
     provenance,
-    resolved,
     stopped,
 )
 
 if TYPE_CHECKING:
     from analysis.report import Report
-    from rdun.config import TrialConfig
+    from rdun.config import Precision, TrialConfig
     from rdun.plan import Part
     from rdun.results import Keep, SearchRecord, SearchTrial, Store
     from rdun.search import Search
@@ -43,12 +42,10 @@ def extended(search: Search, folder: Path, more: int) -> Search:
 
     home = folder / "studies" / search.name
     if not (home / "search.json").is_file():
-        raise ValueError(
-            f"--trials +{more}: search {search.name!r} has no trials in {home} yet; run it first, without '+'"
-        )
+        raise ValueError(f"--trials +{more}: search {search.name!r} has no trials in {home}; run it first, without '+'")
     record = SearchRecord.load(Folder(home))
     finished = not record.untried() and all(trial.state != "running" for trial in record.trials)
-    return replace(search, trials=record.wanted + more if finished else record.wanted)
+    return replace(search, trials=max(record.wanted, len(record.tried())) + more if finished else record.wanted)
 
 
 def run_search(
@@ -61,7 +58,7 @@ def run_search(
     keep: Keep,
     probe: bool = False,
 ) -> None:
-    """Continues a search up to its number of trials; exits with 1 if something has no end or no trial is complete."""
+    """Continues a search up to its trials, or all ever asked for; exits with 1 if one has no end or none is complete."""
     from rdun.data.download import provide
     from rdun.results import Folder, Lease, SearchRecord, Store
     from rdun.tracking import Mirror, tracking_uri
@@ -70,16 +67,18 @@ def run_search(
     provide(data_sets(_configs(search)))
     store, home = Store(folder / "trials"), folder / "studies" / search.name
     record = SearchRecord.load(Folder(home)) if (home / "search.json").is_file() else None
+    if record and record.wanted > search.trials:
+        click.echo(f"Trials:  {record.wanted}, as an earlier run was asked for, not {search.trials}")
+        search = replace(search, trials=record.wanted)
     if dry_run:
         _print_space(search, record)
-    tried = sum(trial.state == "complete" for trial in record.trials) if record else 0
-    part = _sharing(search, max(0, search.trials - tried), store, cpus, probe=probe)
+    left = record.left(search.trials, retry_failed=retry_failed) if record else search.trials
+    auto = _precision(search, home / "search.db")
+    part = _sharing(search, auto, left, store, cpus, probe=probe)
     if dry_run:
         return
     with Lease(Folder(home)):
-        suggestions = Suggestions(
-            search, home / "search.db", store, precision(), search.trials, retry_failed=retry_failed
-        )
+        suggestions = Suggestions(search, home / "search.db", store, auto, search.trials, retry_failed=retry_failed)
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
             halted = _run(suggestions, home, store, cpus, part)
             report = _write_report(home, store)
@@ -97,6 +96,17 @@ def run_search(
         stopped(halted)
     if not suggestions.finished() or not record.best():
         sys.exit(1)
+
+
+def _precision(search: Search, database: Path) -> Precision:
+    """What "auto" stands for: as the search was begun, on whatever machine, else what it is here."""
+    from rdun.tuning.optuna_study import begun_with
+
+    here, begun = precision(), begun_with(search, database)
+    if begun and begun != here:
+        remedy = f"--set precision={here} begins another search"
+        click.echo(f"Warning: precision=auto goes on as {begun}, as it began, and is {here} here; {remedy}.", err=True)
+    return begun or here
 
 
 def _clear(record: SearchRecord, store: Store, keep: Keep) -> None:
@@ -206,7 +216,7 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
 
 
 def _sharing(
-    search: Search, left: int, store: Store, cpus: int | None, *, probe: bool
+    search: Search, auto: Precision, left: int, store: Store, cpus: int | None, *, probe: bool
 ) -> Callable[[TrialConfig], Part]:
     """Prints what the trials that are left take, between the fastest and the slowest bound of the space, and how they share GPUs.
 
@@ -220,7 +230,8 @@ def _sharing(
     from rdun.plan_view import clock, sharing
 
     place, limit = machine(search.resources, cpus), search.resources
-    configs = [resolved(search.config(values)) for values in search.corners()]
+    corners = map(search.config, search.corners())
+    configs = [replace(config, precision=auto) if config.precision == "auto" else config for config in corners]
     estimator = Estimator(measured(configs, store, place, probe=probe), place)
 
     peaks = [estimator.estimate(config).gpu_memory_mib or 0.0 for config in configs]

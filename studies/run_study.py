@@ -41,19 +41,18 @@ def run_study(
     """
     from rdun.data.download import provide
     from rdun.plan import check_checkpoints, check_store, make_plan
-    from rdun.results import Lease
 
     _check_published(study)
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
-    plan, incomplete = make_plan(study, runs.store, precision(), retry_diverged=retry_failed), False
-    with runs.kept(study.name, write=not dry_run) as home:
-        forecast = lay_out(plan, runs.store, home, cpus, asked, dry_run=dry_run)
-        check_checkpoints(plan, runs.store)
-        check_store(plan, runs.place, write=not dry_run)
-        if not dry_run:
-            with Lease(runs.folder(study.name)):
-                incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
-    if runs.remote and not dry_run:
+    plan = make_plan(study, runs.store, precision(), retry_diverged=retry_failed)
+    forecast = lay_out(plan, runs.store, runs.copied(study.name), cpus, asked, dry_run=dry_run)
+    check_checkpoints(plan, runs.store)
+    check_store(plan, runs.place, write=not dry_run)
+    if dry_run:
+        return
+    with runs.held(study.name) as home:
+        incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
+    if runs.remote:
         click.echo(f"Kept in: {runs.place}/studies/{study.name}")
     if incomplete:
         sys.exit(1)
@@ -143,7 +142,7 @@ def _mark(plan: Plan, store: Store, halted: str) -> None:
 
 def from_results(study: Study, runs: Runs, sync: bool) -> None:
     """Rebuilds the report of a study, and with `sync` the tracker's copy, from the trial directories."""
-    with runs.kept(study.name) as home:
+    with runs.changed(study.name) as home:
         if not (home / "plan.json").is_file():
             raise ValueError(
                 f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"

@@ -24,7 +24,10 @@ class Keys(NamedTuple):
 
 
 def keys(config: TrialConfig) -> Keys:
-    """The keys of a trial: model, task, schedule, modulation, batch and precision; not its seed, rate, images or epochs."""
+    """The keys of a trial: model, task, schedule, modulation, batch and precision; not its seed, rate, images or epochs.
+
+    Of a moving average and of deep supervision counts only that there are any: their strength costs nothing.
+    """
     return _keys(replace(config, seed=0))
 
 
@@ -35,12 +38,18 @@ def _keys(config: TrialConfig) -> Keys:
         task=normal.task,
         model=normal.model,
         recursion=RecursionConfig(train=normal.recursion.train, modulation=normal.recursion.modulation),
-        optim=OptimConfig(batch=normal.optim.batch),
+        optim=_costing(normal.optim),
         precision=normal.precision,
     )
     return _digests(
         network, normal.recursion, (normal.data.validation, normal.data.validation_ratios, normal.data.test)
     )
+
+
+def _costing(optim: OptimConfig) -> OptimConfig:
+    """What makes a step slower or larger."""
+    supervised = 1.0 if optim.deep_supervision else 0.0
+    return OptimConfig(batch=optim.batch, ema=0.5 if optim.ema else 0.0, deep_supervision=supervised)
 
 
 @lru_cache(maxsize=4096)

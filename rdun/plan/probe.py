@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from rdun.config import BlockSensingTask, InpaintingTask, OptimConfig, TrialConfig, to_dict
+from rdun.config import BlockSensingTask, InpaintingTask, TrialConfig, to_dict
 from rdun.plan.machine import Machine
 from rdun.plan.measurements import Measurement, keys
 
@@ -67,5 +67,5 @@ def shortened(config: TrialConfig) -> TrialConfig:
         task = replace(task, matrices=1)
     elif isinstance(task, InpaintingTask):
         task = replace(task, masks=1)
-    optim = OptimConfig(lr=config.optim.lr, batch=config.optim.batch, epochs=3)
+    optim = replace(config.optim, epochs=3, decay="constant", warmup=0)
     return replace(config, task=task, optim=optim, data=replace(config.data, epoch_samples=STEPS * optim.batch))

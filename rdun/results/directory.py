@@ -102,6 +102,13 @@ class Folder:
             self.remove(name) if content is None else self.write(name, content)
             return True
 
+    def sweep(self) -> None:
+        """Removes what writes that were cut off have left on a disk; for who holds the folder (`Lease`)."""
+        if self.is_local:
+            with contextlib.suppress(OSError):  # what cannot be removed harms nobody
+                for partial in Path(self.path).rglob("*.part"):
+                    partial.unlink()
+
     def write_text(self, name: str, text: str) -> None:
         self.write(name, text.encode())
 

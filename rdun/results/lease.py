@@ -56,6 +56,7 @@ class Lease:
                 f"{self.folder.path} is being written by process {holder.get('pid')} on {holder.get('host')}; "
                 f"wait for it, or stop it (its lock expires {STALE_AFTER:.0f} s after its last sign of life)"
             )
+        self.folder.sweep()
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
         return self
@@ -65,7 +66,7 @@ class Lease:
     ) -> None:
         self._done.set()
         self._thread.join()
-        with contextlib.suppress(OSError):  # else it expires
+        with contextlib.suppress(Exception):  # else it expires
             self._replace(None)
 
     def check(self) -> None:
@@ -80,7 +81,7 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._done.wait(self.beat):
-            with contextlib.suppress(OSError):  # a full disk, a lost connection: the next beat tries again
+            with contextlib.suppress(Exception):  # a full disk, a store out of reach: the next beat tries again
                 if not self._replace(self._record()):
                     return  # taken over after a long silence: the lock is not ours to renew
 
@@ -95,6 +96,7 @@ class Lease:
             "run": self.run,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "pid_namespace": _pid_namespace(),
             "heartbeat": time.time(),
         }
         return json.dumps(record).encode()
@@ -122,10 +124,19 @@ def _holder(content: bytes | None) -> dict[str, object]:
 
 
 def _alive(holder: dict[str, object]) -> bool:
-    if holder.get("host") == socket.gethostname() and not _runs(holder.get("pid")):
+    here = (holder.get("host"), holder.get("pid_namespace")) == (socket.gethostname(), _pid_namespace())
+    if here and not _runs(holder.get("pid")):
         return False
     beat = holder.get("heartbeat")
     return isinstance(beat, float) and time.time() - beat < STALE_AFTER
+
+
+def _pid_namespace() -> int | None:
+    """Where process numbers count: containers may share the host's name, but not its processes. None: the system has one."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return None
 
 
 def _runs(pid: object) -> bool:

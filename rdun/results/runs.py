@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from rdun.results.directory import Folder, Store
+from rdun.results.lease import LOCK, Lease
 
 
 class Runs:
     """Where trials and studies are kept.
 
     Trials work on an object store itself. A study's folder, which many tools read and write as files, is on this machine while
-    the study runs: copied from the store before, and back after, whatever happens.
+    it is worked on: copied from the store before, and back after, but for its lock.
 
     Args:
         place: a path or an address that fsspec knows (s3://BUCKET/FOLDER).
@@ -45,29 +46,70 @@ class Runs:
             raise ValueError(f"--runs {self.place!r} is no folder on a disk, which this needs; name one")
         return Path(self.place)
 
-    @contextlib.contextmanager
-    def kept(self, study: str, *, write: bool = True) -> Iterator[Path]:
-        """The study's folder on this machine, the same as on the store before and, with `write`, after.
+    def copied(self, study: str) -> Path:
+        """The study's folder on this machine, the same as on the store now.
 
         Raises:
             ValueError: the store cannot be read.
         """
         home = self.home(study)
         if not self.remote:
-            yield home
-            return
+            return home
         there = self.folder(study)
         try:
-            if there.exists():
-                there.fs.get(f"{there.path}/", f"{home}/", recursive=True)
+            found = [str(path) for path in there.fs.find(there.path)]
+            names = [path[len(there.path) + 1 :] for path in found if not path.endswith(f"/{LOCK}")]
+            there.fs.get([f"{there.path}/{name}" for name in names], [f"{home}/{name}" for name in names])
         except OSError as error:
             raise ValueError(f"--runs {self.place!r} cannot be read ({error}); name another place") from None
+        return home
+
+    @contextlib.contextmanager
+    def held(self, study: str) -> Iterator[Path]:
+        """The study's folder for the one who runs it: held until all of it is back, whatever happens.
+
+        Raises:
+            Busy: another process runs the study.
+            Lost: another one has taken it over; nothing was put back.
+            ValueError: the store cannot be read.
+        """
+        with Lease(self.folder(study)) as lease:
+            home = self.copied(study)
+            try:
+                yield home
+            finally:
+                if self.remote:
+                    lease.check()
+                    self._put_back(study, _stamps(home))
+
+    @contextlib.contextmanager
+    def changed(self, study: str) -> Iterator[Path]:
+        """The study's folder for one who writes beside its run, a report for instance: what is written goes back, nothing else.
+
+        Raises:
+            ValueError: the store cannot be read.
+        """
+        home = self.copied(study)
+        if not self.remote:
+            yield home
+            return
+        before = _stamps(home)
         try:
             yield home
         finally:
-            if write and home.is_dir():
-                there.fs.put(f"{home}/", f"{there.path}/", recursive=True)
+            self._put_back(study, [name for name, _ in _stamps(home).items() - before.items()])
+
+    def _put_back(self, study: str, names: Collection[str]) -> None:
+        there, home = self.folder(study), self.home(study)
+        there.fs.put([f"{home}/{name}" for name in names], [f"{there.path}/{name}" for name in names])
 
     def _copies(self) -> Path:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         return cache / "rdun" / "studies" / hashlib.sha256(self.place.encode()).hexdigest()[:12]
+
+
+def _stamps(home: Path) -> dict[str, tuple[int, int, int]]:
+    """The files of a folder but for its lock and for writes that were cut off, with what changes when they are written."""
+    files = (path for path in home.rglob("*") if path.is_file() and path.name != LOCK and path.suffix != ".part")
+    found = {str(path.relative_to(home)): path.stat() for path in files}
+    return {name: (stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in found.items()}

@@ -23,6 +23,7 @@ class SearchTrial:
         objectives: in the order of the search's objectives; empty unless complete, or a duplicate of a complete one.
         quantities: what the setting costs, known before training: parameters, macs, stage_evaluations.
         reason: why it failed or is infeasible, or where it was stopped.
+        retry_of: number of the failed suggestion that it tries again; None: it is a suggestion of its own.
     """
 
     number: int
@@ -32,6 +33,7 @@ class SearchTrial:
     objectives: list[float]
     quantities: dict[str, float]
     reason: str = ""
+    retry_of: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +84,19 @@ class SearchRecord:
         kept = [trial for trial in self.trials if trial.number in points and not dominated(points[trial.number])]
         return sorted(kept, key=lambda trial: (-points[trial.number][0], trial.number))
 
+    def tried(self) -> list[SearchTrial]:
+        """The suggestions that count as trials: without infeasible ones, and without failures that were tried again."""
+        again = {trial.retry_of for trial in self.trials}
+        return [trial for trial in self.trials if trial.state != "infeasible" and trial.number not in again]
+
     def untried(self) -> int:
-        """Trials asked for and not suggested yet; infeasible suggestions and retried failures do not count."""
-        last = {trial.fingerprint: trial.number for trial in self.trials}
-        retried = {t.number for t in self.trials if t.state == "failed" and last[t.fingerprint] > t.number}
-        tried = [t for t in self.trials if t.state != "infeasible" and t.number not in retried]
-        return max(0, self.wanted - len(tried))
+        """Trials asked for and not suggested yet."""
+        return max(0, self.wanted - len(self.tried()))
+
+    def left(self, wanted: int, *, retry_failed: bool) -> int:
+        """Trials without an end, suggested or not, of so many; with `retry_failed` the failed ones are run again."""
+        tried, to_run = self.tried(), ("running", "failed") if retry_failed else ("running",)
+        return max(0, wanted - len(tried)) + sum(trial.state in to_run for trial in tried)
 
     def save(self, folder: Folder) -> None:
         folder.write_json("search.json", asdict(self))

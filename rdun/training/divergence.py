@@ -10,6 +10,10 @@ class Diverged(ArithmeticError):
     """Training cannot go on: a loss or a parameter is not finite. Retrying would repeat it."""
 
 
+class ValidationDiverged(Diverged):
+    """Training is finite, but the network with its test counts gives values that are not."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class NonFinite:
     """The first value of a training that is not finite.

@@ -14,7 +14,7 @@ from rdun.models import Unfolding
 from rdun.operators import Task
 from rdun.results import EpochRecord
 from rdun.training.batches import Batches
-from rdun.training.divergence import Diverged
+from rdun.training.divergence import Diverged, ValidationDiverged
 from rdun.training.graphs import graphed_step
 from rdun.training.state import TrainState
 from rdun.training.steps import draw_steps, steps_per_epoch, train_step
@@ -34,7 +34,8 @@ def fit(
         validate: the network's mean validation PSNR (dB) and SSIM.
 
     Raises:
-        Diverged: a loss that is not finite, or a parameter at the end of an epoch.
+        Diverged: a loss that is not finite, or a parameter at the end of an epoch; `ValidationDiverged`: the validation PSNR is
+            not a number.
     """
     batches = Batches(blocks, task.patch, device)
     graphed = graphed_step(config, state, task, device)
@@ -57,6 +58,11 @@ def fit(
         if not math.isfinite(mean_loss) or not _finite(state.network):
             raise Diverged(f"epoch {epoch}: the mean training loss is {mean_loss}")
         psnr, ssim = validate(state.evaluated)
+        if math.isnan(psnr):
+            raise ValidationDiverged(
+                f"epoch {epoch}: training is finite, but the network with its test counts {config.test_counts} gives values that "
+                "are not; lower optim.lr or set recursion.test"
+            )
         record = EpochRecord(
             epoch=epoch,
             step=epoch * per_epoch,
@@ -65,7 +71,7 @@ def fit(
             timestamp=time.time_ns() // 1_000_000,
             lr=state.optimizer.param_groups[0]["lr"],
             train_loss=mean_loss,
-            train_psnr=-10 * math.log10(mean_error),
+            train_psnr=-10 * math.log10(mean_error) if mean_error else math.inf,
             validation_psnr=psnr,
             validation_ssim=ssim,
             stage_evaluations=evaluations / per_epoch,

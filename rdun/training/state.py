@@ -19,6 +19,8 @@ from rdun.results import EpochRecord, Folder
 from rdun.streams import stream
 
 CHECKPOINT = "checkpoint.pt"
+MACHINE_FAILED = ("CUDA error", "can't allocate memory")
+"""In messages of errors that have no type of their own, and say nothing of the file that was read."""
 
 
 @dataclass
@@ -101,6 +103,7 @@ class TrainState:
 
         Raises:
             ValueError: the file is damaged or belongs to another network.
+            OSError, MemoryError, RuntimeError: as in `read_checkpoint`.
         """
         content = read_checkpoint(folder, device)
         try:
@@ -115,6 +118,8 @@ class TrainState:
             self.best_weights = content["best_weights"]
             self.best_epoch, self.best_psnr = content["best_epoch"], content["best_psnr"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if _machine_failed(error):
+                raise
             raise _unreadable(folder, error) from error
 
 
@@ -132,14 +137,25 @@ def read_checkpoint(folder: Folder, device: torch.device) -> dict[str, Any]:
 
     Raises:
         ValueError: the file is damaged, or not a checkpoint.
+        OSError, MemoryError, RuntimeError: the disk or the device failed, or has no memory left; the file may be good.
     """
+    saved = folder.read(CHECKPOINT)
     try:
-        content = torch.load(io.BytesIO(folder.read(CHECKPOINT)), weights_only=True, map_location=device)
+        content = torch.load(io.BytesIO(saved), weights_only=True, map_location=device)
     except Exception as error:  # torch raises many types for a damaged file
+        if _machine_failed(error):
+            raise
         raise _unreadable(folder, error) from error
     if not isinstance(content, dict):
         raise _unreadable(folder, TypeError(f"it holds a {type(content).__name__}"))
     return content
+
+
+def _machine_failed(error: Exception) -> bool:
+    """Whether the disk, the device or its memory failed, not the file."""
+    if isinstance(error, OSError | MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in MACHINE_FAILED)
 
 
 def _unreadable(folder: Folder, error: Exception) -> ValueError:

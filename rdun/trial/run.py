@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -14,15 +15,16 @@ from threadpoolctl import threadpool_limits
 from rdun import monitor
 from rdun.allocator import keep_freed_memory
 from rdun.config import TrialConfig, to_dict
-from rdun.data import image_set, training_blocks, trial_fingerprint, weights_file
+from rdun.data import image_set, training_blocks, trial_fingerprint
 from rdun.evaluation import load_pictures, mean_quality
-from rdun.models import Unfolding, build_model
+from rdun.models import Unfolding
 from rdun.operators import make_task
 from rdun.results import Attempt, EpochRecord, Lease, Lost, Outcome, RunInfo, Status, TrialDirectory, is_full
 from rdun.training import CHECKPOINT, Diverged, TrainState, first_non_finite, fit
+from rdun.training.divergence import ValidationDiverged
 from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, is_out_of_memory
 from rdun.trial.scoring import Scorer
-from rdun.weights import load_any
+from rdun.trial.weights import first_network
 
 OnEpoch = Callable[[EpochRecord], None]
 
@@ -159,7 +161,11 @@ class _Attempt:
         return self.info
 
     def _failed(self, error: Exception, memory: monitor.PeakMemory) -> Exception:
-        """Says in run.json how an error ended the attempt, as far as the disk has room; the error to be raised."""
+        """Says in run.json how an error ended the attempt, where that can be written; the error to be raised.
+
+        Raises:
+            Lost: another process has taken the trial over.
+        """
         status: Status = "failed"
         outcome: Outcome = "error"
         reason = _one_line(error)
@@ -173,10 +179,14 @@ class _Attempt:
         elif is_full(error):
             status, outcome = "stopped", "stopped"
         self.info = replace(self.info, facts=self.info.facts | memory.facts())
-        with contextlib.suppress(OSError):
+        try:
             self._end(status, outcome, reason)
             if status == "failed":
                 self.folder.write_text("error.txt", traceback.format_exc())
+        except Lost:
+            raise
+        except Exception as unwritten:  # a full disk, a store out of reach: told with the error that is raised
+            error.add_note(f"run.json does not say so: {_one_line(unwritten)}")
         return GivenUp(reason) if self.circumstances.exhausted(self.info.attempts) else error
 
     def _trained(self, on_epoch: OnEpoch | None) -> tuple[Scorer, TrainState]:
@@ -213,7 +223,7 @@ class _Attempt:
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""
-        network = _network(self.config).place(self.device)
+        network = first_network(self.config).place(self.device)
         network.recompute = self.circumstances.recompute
         state = TrainState.start(self.config, network, self.device)
         if self.folder.exists(CHECKPOINT):
@@ -231,6 +241,8 @@ class _Attempt:
                 self.folder.write_epochs(state.records)
                 if on_epoch:
                     on_epoch(record)
+        except ValidationDiverged:  # there is no step to be found
+            raise
         except Diverged as error:
             raise self._located(error, scorer) from error
 
@@ -243,29 +255,14 @@ class _Attempt:
         return Diverged(str(found))
 
     def _mark(self, status: Status, reason: str = "") -> None:
-        self.info = replace(self.info, status=status, reason=reason)
+        facts = {name: fact for name, fact in self.info.facts.items() if _fits_json(fact)}
+        self.info = replace(self.info, status=status, reason=reason, facts=facts)
         self.folder.write_run(self.info)
 
     def _end(self, status: Status, outcome: Outcome, reason: str = "") -> None:
         *earlier, last = self.info.attempts
         self.info = replace(self.info, attempts=(*earlier, replace(last, ended=monitor.now(), outcome=outcome)))
         self._mark(status, reason)
-
-
-def _network(config: TrialConfig) -> Unfolding:
-    """The network that training starts from: the seed's, or the one of a file."""
-    network = build_model(config)
-    if config.weights is None:
-        return network
-    found, _ = load_any(weights_file(config.weights), max(config.high_counts))
-    try:
-        network.load_state_dict(found.state_dict())
-    except RuntimeError as error:
-        raise ValueError(
-            f"weights={config.weights!r} do not fit the network of model and recursion ({' '.join(str(error).split())[:200]}); "
-            "set model and recursion.modulation as in the file"
-        ) from None
-    return network
 
 
 def _facts(scorer: Scorer, state: TrainState) -> dict[str, Any]:
@@ -279,6 +276,15 @@ def _facts(scorer: Scorer, state: TrainState) -> dict[str, Any]:
         "subset_hash": scorer.blocks.hash,
         "protocols": {key: dict(record) for records in protocols.values() for key, record in records.items()},
     }
+
+
+def _fits_json(fact: object) -> bool:
+    """Whether all numbers of a fact are finite: JSON has no others."""
+    try:
+        json.dumps(fact, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _one_line(error: BaseException) -> str:

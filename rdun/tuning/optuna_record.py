@@ -16,12 +16,14 @@ STOPPED = "stopped"
 """Attribute of a trial that was stopped early: the epoch, and the rule by name. It is set before anything else is told."""
 READ = "read"
 """Attribute of a trial: the parameters that its setting depends on."""
+RETRY = "retry_of"
+"""Attribute of a trial: the number of the failed one that it tries again."""
 
 
 def rows(study: optuna.Study, store: Store) -> list[SearchTrial]:
     """The suggestions that were examined, in order; the second of equal settings with equal ends is a duplicate."""
     trials = study.get_trials(deepcopy=False)
-    again = {t.user_attrs["retry_of"]: t.number for t in trials if "retry_of" in t.user_attrs}
+    again = {t.user_attrs[RETRY]: t.number for t in trials if RETRY in t.user_attrs}
     seen: dict[tuple[str, SearchState], int] = {}
     return [_row(trial, again, seen, store) for trial in trials if examined(trial)]
 
@@ -53,6 +55,7 @@ def _row(
         objectives=list(trial.values) if trial.state == TrialState.COMPLETE else [],
         quantities=trial.user_attrs.get("quantities", {}),
         reason=_reason(trial, again, store),
+        retry_of=trial.user_attrs.get(RETRY),
     )
 
 

@@ -9,19 +9,21 @@ from pathlib import Path
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from rdun.config import digest, to_dict
+from rdun.config import Precision, digest, to_dict
 from rdun.search import Choice, Int, Parameter, Search
 from rdun.streams import seed_for
 
 START = 10
 """Random trials before a model is fitted, and the population of NSGA-II."""
+PRECISION = "precision"
+"""Attribute of a study: what "auto" stands for in its settings."""
 
 
 def open_study(search: Search, database: Path) -> optuna.Study:
     """The search's study, new or as it was left."""
     database.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        storage=f"sqlite:///{database}",
+        storage=_storage(database),
         study_name=search.name,
         directions=[objective.direction for objective in search.objectives],
         load_if_exists=True,
@@ -48,6 +50,31 @@ def open_study(search: Search, database: Path) -> optuna.Study:
         warnings.simplefilter("ignore")  # "experimental": names for optuna-dashboard
         study.set_metric_names([objective.quantity for objective in search.objectives])
     return study
+
+
+def begun_with(search: Search, database: Path) -> Precision | None:
+    """What "auto" stands for in a search that was begun; None if it was not, or if none of its settings is "auto"."""
+    configs = [*map(search.config, search.corners()), *search.baselines.values()]
+    if not database.is_file() or all(config.precision != "auto" for config in configs):
+        return None
+    try:
+        study = optuna.load_study(storage=_storage(database), study_name=search.name)
+    except KeyError:  # cut off before there was a study
+        return None
+    known: Precision | None = study.user_attrs.get(PRECISION)
+    return known
+
+
+def precision_of(study: optuna.Study, precision: Precision) -> Precision:
+    """What "auto" stands for: as the search was begun, on whatever machine it goes on; of a new one, `precision`."""
+    known: Precision | None = study.user_attrs.get(PRECISION)
+    if known is None:
+        study.set_user_attr(PRECISION, precision)
+    return known or precision
+
+
+def _storage(database: Path) -> str:
+    return f"sqlite:///{database}"
 
 
 def report(study: optuna.Study, number: int, values: Iterable[float]) -> None:

@@ -13,10 +13,13 @@ import numpy as np
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule, TrialScheduler
 
-from rdun.results import Busy, EpochRecord, Lease, Store, reached
+from rdun.results import Busy, EpochRecord, Lease, RunInfo, Store, reached
 from rdun.stopping import Asha, HyperBand, Stopping
 from rdun.streams import seed_for
 from rdun.tuning.failures import Restarts
+
+INTERRUPTED = "interrupted"
+"""What the directory of a trial says that was ended from outside, as long as nobody says why."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def _name(trial: Any) -> str:
 def reporter(rule: str, recorded: Iterable[EpochRecord]) -> Callable[[EpochRecord], None]:
     """Tells Tune of a trial's epochs, in the worker; where a rule judges it, those of earlier runs first.
 
+    Tune ends a trial in the same way whoever wants it: the directory says "interrupted" until the driver, who knows, says more.
+
     Args:
         rule: name of the rule that may stop the trial, or "".
     """
@@ -114,7 +119,7 @@ def reporter(rule: str, recorded: Iterable[EpochRecord]) -> Callable[[EpochRecor
         try:
             tune.report(asdict(record))
         except SystemExit:  # Tune's word for: no more of this trial
-            raise Stopped(reason(record.epoch, rule)) from None
+            raise Stopped(INTERRUPTED) from None
 
     for record in recorded if rule else ():
         tune.report(asdict(record))
@@ -127,16 +132,17 @@ def reason(epoch: int, rule: str) -> str:
 
 
 def mark_stopped(stopped: Mapping[str, int], rule: str, store: Store) -> None:
-    """Says of trials that a search stopped early that this is why they ended, where their own process could not."""
+    """Says of trials that a search stopped early that this is why they ended."""
     for fingerprint, epoch in stopped.items():
         folder = store.trial(fingerprint)
         with contextlib.suppress(Busy):
-            if _unexplained(folder.run()):
+            if unexplained(folder.run()):
                 with Lease(folder):
                     run = folder.run()
-                    if run is not None and _unexplained(run):
+                    if run is not None and unexplained(run):
                         folder.write_run(replace(run, status="stopped", reason=reason(epoch, rule)))
 
 
-def _unexplained(run: Any) -> bool:
-    return run is not None and (run.status == "running" or (run.status, run.reason) == ("stopped", "interrupted"))
+def unexplained(run: RunInfo | None) -> bool:
+    """Whether a trial that nobody runs any more has no end, and does not say why."""
+    return run is not None and (run.status == "running" or (run.status, run.reason) == ("stopped", INTERRUPTED))

@@ -17,8 +17,8 @@ from rdun.plan import QUANTITIES, check_data
 from rdun.results import SearchRecord, Store, reached
 from rdun.search import QUALITIES, Search
 from rdun.stopping import name_of
-from rdun.tuning.optuna_record import READ, STOPPED, examined, rows, whole
-from rdun.tuning.optuna_study import distribution, mark, open_study, report, sampler
+from rdun.tuning.optuna_record import READ, RETRY, STOPPED, examined, rows, whole
+from rdun.tuning.optuna_study import distribution, mark, open_study, precision_of, report, sampler
 
 MODEL_TRIES, TRIES = 3, 1000
 """Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
@@ -44,7 +44,7 @@ class Suggestions:
 
     Args:
         database: the file of the study; made if it is not there. One driver at a time may use it.
-        precision: what "auto" stands for on the machines that will train.
+        precision: what "auto" stands for in a new search; one that was begun goes on with its own.
         trials: suggestions to try in all, infeasible and retried ones not counted.
         retry_failed: suggest failed settings once more.
 
@@ -63,9 +63,10 @@ class Suggestions:
         retry_failed: bool = False,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.search, self.store, self.precision, self.trials = search, store, precision, trials
+        self.search, self.store, self.trials = search, store, trials
         self.space = {name: distribution(parameter) for name, parameter in search.space.items()}
         self.study = open_study(search, database)
+        self.precision = precision_of(self.study, precision)
         self.given: dict[str, list[int]] = {}
         self.baselines = {name: self._identified(config) for name, config in search.baselines.items()}
         self.gave_up = ""
@@ -128,14 +129,11 @@ class Suggestions:
         return max(0, self.trials - self._counted()) + running
 
     def unfinished(self) -> list[str]:
-        """Identities of the trials that were given out and have no end in their directory."""
-        prints = [trial.user_attrs.get("fingerprint") for trial in self.study.get_trials(deepcopy=False)]
-        prints += [fingerprint for fingerprint, _ in self.baselines.values()]
-        return [
-            fingerprint
-            for fingerprint in dict.fromkeys(prints)
-            if fingerprint and self._status(fingerprint) == "running"
-        ]
+        """Identities of the trials that were given out and have no end: in their directory, or by this search's rule."""
+        prints = {t.user_attrs["fingerprint"]: None for t in self.study.get_trials(deepcopy=False) if whole(t)}
+        prints |= {fingerprint: None for fingerprint, _ in self.baselines.values()}
+        stopped = self.stopped()
+        return [f for f in prints if f not in stopped and self._status(f) in ("running", "stopped")]
 
     def record(self) -> SearchRecord:
         """The search as it stands."""
@@ -231,7 +229,7 @@ class Suggestions:
             self.given[fingerprint].append(number)
         elif status == "complete":
             self._complete(number, fingerprint)
-        elif status == "failed" and "retry_of" not in attributes:
+        elif status == "failed" and RETRY not in attributes:
             self.study.tell(number, state=TrialState.FAIL)
         elif epoch := self.stopped().get(fingerprint):
             self._stop(number, fingerprint, epoch)
@@ -270,12 +268,12 @@ class Suggestions:
         retried = self._retried()
         for trial in trials:
             if trial.state == TrialState.FAIL and whole(trial) and trial.number not in retried:
-                self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+                self.study.enqueue_trial(trial.params, user_attrs={RETRY: trial.number})
 
     def _retried(self) -> set[int]:
         """Numbers of the failed trials that were suggested once more."""
         trials = self.study.get_trials(deepcopy=False)
-        return {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs}
+        return {trial.user_attrs[RETRY] for trial in trials if RETRY in trial.user_attrs}
 
     def _counted(self) -> int:
         found = {trial.number for trial in self.study.get_trials(deepcopy=False) if whole(trial)}

@@ -26,6 +26,7 @@ from rdun.tuning.cluster import Capacity, is_alone, trial_resources
 from rdun.tuning.failures import Restarts, share_of
 from rdun.tuning.meter import Meter
 from rdun.tuning.nodes import check_nodes, scratch
+from rdun.tuning.stopping import unexplained
 from rdun.tuning.waiting import Waiting
 from rdun.tuning.watch import Halted, Watch
 
@@ -321,7 +322,8 @@ def mark_unfinished(
 ) -> None:
     """Says of trials whose process died that they stopped, or failed; call it when the cluster is down.
 
-    Trials that another live process runs are left alone.
+    Where the run was interrupted, those that it ended, or never came to, say why. Trials that another live process runs are left
+    alone.
 
     Args:
         reason: why the run was interrupted.
@@ -333,7 +335,7 @@ def mark_unfinished(
             continue
         with contextlib.suppress(Busy), Lease(folder):
             run = folder.run()
-            if run is not None and run.status == "running":
+            if run is not None and (unexplained(run) if interrupted else run.status == "running"):
                 ended = Circumstances(before="stopped" if interrupted else "died").settled(run)
                 why = reason if interrupted else "the process of this trial died repeatedly (killed, or out of memory)"
                 folder.write_run(replace(ended, status=status, reason=why))

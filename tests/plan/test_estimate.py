@@ -47,6 +47,8 @@ def test_other_depths_scale_by_stage_applications(store: Store, past: Past, tiny
         {"precision": "bf16"},
         {"recursion.modulation": {"kind": "rfmu"}},
         {"task.block": 10},
+        {"optim.ema": 0.9},
+        {"optim.deep_supervision": 0.5},
     ],
 )
 def test_another_network_batch_or_precision_is_unknown(

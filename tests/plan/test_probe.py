@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import rdun.plan
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Estimator, Measurement, add_probes, keys, probe, read_probes, unmeasured
+from rdun.plan import Estimator, Machine, Measurement, add_probes, keys, probe, read_probes, unmeasured
 from rdun.plan.probe import STEPS, shortened
-from rdun.results import Folder
+from rdun.results import Folder, Store
+from studies.planning import measured
 from tests.plan.conftest import MACHINE
 
 
@@ -41,7 +44,10 @@ def test_a_probe_that_fails_says_why(tiny: TrialConfig) -> None:
 
 
 def test_one_probe_for_each_training(tiny: TrialConfig) -> None:
-    """Seeds, rates and epochs share one; depth and batch do not; what is measured needs none."""
+    """Seeds, rates and epochs share one; depth, batch, average and supervision do not; what is measured needs none."""
+    averaged = [with_values(tiny, {"optim.ema": decay}) for decay in (0.99, 0.9)]
+    supervised = [with_values(tiny, {"optim.deep_supervision": weight}) for weight in (0.5, 0.1)]
+    assert unmeasured([tiny, *averaged, *supervised], []) == [tiny, averaged[-1], supervised[-1]]
     same = [
         with_values(tiny, {"seed": 3}),
         with_values(tiny, {"optim.lr": 0.1}),
@@ -57,8 +63,10 @@ def test_one_probe_for_each_training(tiny: TrialConfig) -> None:
     assert unmeasured([tiny, *same, *others], [known]) == others
 
 
-def test_a_probe_makes_few_matrices(tiny: TrialConfig) -> None:
-    short = shortened(with_values(tiny, {"task.matrices": 50}))
+def test_a_probe_makes_few_matrices_and_steps_as_the_training_does(tiny: TrialConfig) -> None:
+    recipe = {"optim.ema": 0.99, "optim.deep_supervision": 0.5, "optim.warmup": 3, "optim.decay": "cosine"}
+    short = shortened(with_values(tiny, {"task.matrices": 50} | recipe))
+    assert (short.optim.ema, short.optim.deep_supervision, short.optim.epochs, short.optim.warmup) == (0.99, 0.5, 3, 0)
     assert short.data.epoch_samples == STEPS * tiny.optim.batch
     assert getattr(short.task, "matrices", None) == 1
 
@@ -70,6 +78,26 @@ def test_measurements_with_and_without_recomputation_do_not_mix(tiny: TrialConfi
     )  # fmt: skip
     assert Estimator([known], MACHINE).estimate(tiny).memory_mib is None
     assert Estimator([known], replace(MACHINE, recompute=True)).estimate(tiny).memory_mib == 1
+
+
+def test_a_probe_without_recomputation_is_none_of_a_study_with_it(
+    tiny: TrialConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way of training is measured once, and then remembered."""
+    place, made = replace(MACHINE, recompute=True), list[bool]()
+
+    def measure(config: TrialConfig, machine: Machine, say: Callable[[str], None]) -> Measurement:
+        made.append(machine.recompute)
+        return Measurement(
+            source="probe", **keys(config)._asdict(), device=machine.device, threads=1, step=1, evaluations=2, epoch=1,
+            scoring=None, memory_mib=1, gpu_memory_mib=0, recompute=machine.recompute,
+        )  # fmt: skip
+
+    monkeypatch.setattr(rdun.plan, "probe", measure)
+    for machine in (MACHINE, place, place, MACHINE):
+        known = measured([tiny], store, machine, probe=True)
+        assert Estimator(known, machine).estimate(tiny).seconds
+    assert made == [False, True]
 
 
 def test_a_damaged_file_of_probes(tmp_path: Path) -> None:

@@ -1,16 +1,19 @@
-"""An S3 server (moto's) on loopback that can be told to misbehave, and that counts what it is asked."""
+"""Folders of every kind; an S3 server (moto's) on loopback that can be told to misbehave, and counts what it is asked."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
+
+from rdun.results import TrialDirectory
 
 SLOW_DOWN = (
     b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -71,3 +74,11 @@ def bucket(s3_server: Bucket) -> Bucket:
     s3_server.requests.clear()
     s3_server.faults.clear()
     return s3_server
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> TrialDirectory:
+    """A local directory, the store in memory and S3 behave the same."""
+    if request.param == "s3":
+        return TrialDirectory(f"{request.getfixturevalue('bucket').url}/{tmp_path.name}/trial")
+    return TrialDirectory(tmp_path / "trial" if request.param == "local" else f"memory://{tmp_path.name}/trial")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +11,16 @@ import pytest
 from rdun.results import (
     ArmRecord,
     Attempt,
-    Busy,
     CellRecord,
     ClaimRecord,
     EpochRecord,
     Folder,
     Lease,
-    Lost,
     PlanRecord,
     RunInfo,
     Score,
     Store,
     TrialDirectory,
-    revoke,
 )
 
 if TYPE_CHECKING:
@@ -57,14 +52,6 @@ EPOCH = EpochRecord(
     validation_ssim=1.0,
     stage_evaluations=12.5,
 )
-
-
-@pytest.fixture(params=["local", "memory", "s3"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> TrialDirectory:
-    """A local directory, the store in memory and S3 behave the same."""
-    if request.param == "s3":
-        return TrialDirectory(f"{request.getfixturevalue('bucket').url}/{tmp_path.name}/trial")
-    return TrialDirectory(tmp_path / "trial" if request.param == "local" else f"memory://{tmp_path.name}/trial")
 
 
 def test_rows_come_back_bit_for_bit(folder: TrialDirectory) -> None:
@@ -171,125 +158,6 @@ def test_plan_record_round_trip(tmp_path: Path) -> None:
     )
     plan.save(Folder(tmp_path))
     assert PlanRecord.load(Folder(tmp_path)) == plan
-
-
-def test_a_lease_keeps_others_out_and_is_released(folder: TrialDirectory) -> None:
-    with Lease(folder), pytest.raises(Busy, match="is being written by process"), Lease(folder):
-        pass
-    with Lease(folder):
-        pass
-    assert not folder.read_if_there("lock.json")
-    assert not folder.is_local or not folder.exists("lock.json")
-
-
-@pytest.mark.parametrize("stale", [False, True])
-@pytest.mark.parametrize("place", ["local", "s3"])
-def test_only_one_of_many_starters_gets_the_lease(tmp_path: Path, bucket: Bucket, place: str, stale: bool) -> None:
-    folder = Folder(tmp_path if place == "local" else f"{bucket.url}/{tmp_path.name}")
-    got, gate = [], threading.Barrier(8)
-    if stale:
-        folder.write_json("lock.json", {"owner": "x", "host": "another-machine", "pid": 1, "heartbeat": 0.0})
-
-    def start() -> None:
-        lease = Lease(folder)
-        gate.wait()
-        try:
-            lease.__enter__()
-        except Busy:
-            return
-        got.append(lease)
-
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(got) == 1
-    got[0].__exit__(None, None, None)
-
-
-def test_a_lease_that_was_taken_over_is_not_renewed(folder: TrialDirectory) -> None:
-    import time
-
-    with Lease(folder, beat=0.05):
-        folder.write_json("lock.json", {"owner": "another", "host": "x", "pid": 1, "heartbeat": time.time()})
-        time.sleep(0.3)
-        assert folder.read_json("lock.json")["owner"] == "another"
-    assert folder.read_json("lock.json")["owner"] == "another"
-
-
-def test_who_has_lost_the_lease_changes_nothing(folder: TrialDirectory) -> None:
-    with Lease(folder) as lease:
-        ours = TrialDirectory(folder.fs.unstrip_protocol(folder.path), lease.check)
-        ours.write("f", b"ours")
-        ours.write("g", b"ours")
-        ours.remove("g")
-        folder.write_json("lock.json", {"owner": "another", "host": "elsewhere", "pid": 7, "heartbeat": 0.0})
-        with pytest.raises(
-            Lost, match=r"was taken over by process 7 on elsewhere, because this one was lost to its driver"
-        ):
-            ours.write("f", b"late")
-        with pytest.raises(Lost):
-            ours.remove("f")
-        folder.remove("lock.json")
-        with pytest.raises(Lost, match="by a process that has ended since"):
-            ours.write("new", b"late")
-    assert folder.read("f") == b"ours"
-    assert folder.names() == ["f"]
-
-
-def test_the_lease_of_a_lost_owner_is_freed_for_its_own_run_only_and_fences_it(folder: TrialDirectory) -> None:
-    with Lease(folder, run="ours") as lease:
-        late = TrialDirectory(folder.fs.unstrip_protocol(folder.path), lease.check)
-        revoke(folder, "another")
-        with pytest.raises(Busy), Lease(folder):
-            pass
-        revoke(folder, "ours")
-        with Lease(folder, run="ours") as successor:
-            with pytest.raises(Lost, match="lost to its driver"):
-                late.write("f", b"late")
-            successor.check()
-    revoke(folder, "ours")  # free already
-    assert not folder.exists("f")
-
-
-def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
-    code = "import os, sys; from rdun.results import Folder, Lease\nLease(Folder(sys.argv[1])).__enter__(); os._exit(9)"
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
-    folder = Folder(tmp_path)
-    assert folder.exists("lock.json")
-    with Lease(folder):
-        pass
-
-
-def test_the_lease_of_a_process_that_ended_unnoticed_by_its_parent_is_taken_over_at_once(tmp_path: Path) -> None:
-    code = "import os, sys; from rdun.results import Folder, Lease\nLease(Folder(sys.argv[1])).__enter__(); os._exit(9)"
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
-    with Lease(Folder(tmp_path)):
-        os.kill(process.pid, 0)
-    assert process.wait() == 9
-
-
-def test_a_silent_owner_elsewhere_expires_and_a_live_one_does_not(folder: TrialDirectory) -> None:
-    import time
-
-    holder = {"owner": "x", "host": "another-machine", "pid": 1, "heartbeat": time.time()}
-    folder.write_json("lock.json", holder)
-    with pytest.raises(Busy, match="another-machine"), Lease(folder):
-        pass
-    folder.write_json("lock.json", holder | {"heartbeat": time.time() - 61})
-    with Lease(folder):
-        pass
-
-
-def test_the_heartbeat_is_renewed(folder: TrialDirectory) -> None:
-    import time
-
-    with Lease(folder, beat=0.05):
-        first = folder.read_json("lock.json")["heartbeat"]
-        time.sleep(0.3)
-        assert folder.read_json("lock.json")["heartbeat"] > first
 
 
 def test_swaps_need_what_was_read(folder: TrialDirectory) -> None:

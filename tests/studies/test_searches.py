@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from rdun.results import Folder, SearchRecord, SearchState, SearchTrial
+from rdun.plan import Measurement, add_probes, keys
+from rdun.results import Folder, SearchRecord, SearchState, SearchTrial, Store
 from rdun.search import Search
 from studies.loading import changed_search, load, names
-from studies.run_search import extended
+from studies.run_search import extended, run_search
+from studies.session import machine
+from tests.studies import tiny_search
 from tests.studies.test_command_line import run, run_here, scores, started
 
 TINY = str(Path(__file__).with_name("tiny_search.py"))
@@ -76,6 +79,9 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     longer = record(tmp_path)
     assert longer.trials[: len(after.trials)] == after.trials
     assert sum(t.state != "infeasible" for t in longer.trials) == 5
+    plain = run_here(*words, images=images, tmp_path=tmp_path)
+    assert plain.exit_code == 0, plain.stdout + plain.stderr
+    assert (record(tmp_path).wanted, record(tmp_path).trials) == (5, longer.trials)
 
     tracked = suggestions_tracked(tmp_path)
     assert tracked == sorted([*(str(t.number) for t in longer.trials), "baseline unrolled"])
@@ -134,6 +140,65 @@ def test_more_trials_are_added_to_a_finished_search_only(tmp_path: Path) -> None
     for unfinished in (trials[:2], [*trials[:2], replace(trials[2], state="running")]):
         SearchRecord(trials=unfinished, **values).save(home)
         assert extended(search, tmp_path, 20).trials == 2
+    SearchRecord(trials=trials, **(values | {"wanted": 1})).save(home)
+    assert extended(search, tmp_path, 20).trials == 22
+
+
+@pytest.fixture
+def left_behind(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+    """A tiny search of four trials, whose networks all take an hour, and of which eight were asked for and tried: one is running,
+    one failed, and two are complete.
+    """
+    monkeypatch.setenv("IMAGES", str(images))
+    search = tiny_search.search()
+    place = machine(search.resources, 1)
+    for config in map(search.config, search.corners()):
+        costs: dict[str, Any] = {"step": 300.0, "evaluations": 1.0, "epoch": 0.0, "scoring": 0.0, "memory_mib": 1.0}
+        known = Measurement(
+            source="probe", **keys(config)._asdict(), device=place.device, threads=1, gpu_memory_mib=0.0, **costs
+        )
+        add_probes(Folder(tmp_path), [known])
+    states: list[SearchState] = ["complete", "stopped early", "duplicate", "failed", "infeasible", "running"]
+    states += ["stopped early", "stopped early", "complete"]
+    trials = [
+        SearchTrial(number=n, values={}, fingerprint=f"f{n}", state=state, objectives=[], quantities={})
+        for n, state in enumerate(states)
+    ]
+    values: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale", "sampler"), "")
+    found = SearchRecord(
+        name=search.name, space={}, objectives=[], constraints=[], seed=0, wanted=8, trials=trials, **values
+    )
+    found.save(Folder(tmp_path / "studies" / search.name))
+    return search
+
+
+@pytest.mark.parametrize(("retry_failed", "left"), [(False, 1), (True, 2)])
+def test_a_plan_is_of_the_trials_without_an_end_of_all_that_were_asked_for(
+    left_behind: Search, retry_failed: bool, left: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_search(left_behind, tmp_path, 1, dry_run=True, retry_failed=retry_failed, keep="all")
+    shown = capsys.readouterr().out
+    assert "Trials:  8, as an earlier run was asked for, not 4" in shown
+    assert "8 trials by random" in shown
+    assert f"for {left} trials" in shown
+    run_search(replace(left_behind, trials=10), tmp_path, 1, dry_run=True, retry_failed=retry_failed, keep="all")
+    assert f"for {left + 2} trials" in capsys.readouterr().out
+
+
+def test_a_search_that_was_begun_in_another_precision_says_so(
+    left_behind: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rdun.tuning import Suggestions
+
+    search = replace(left_behind, base=replace(left_behind.base, precision="auto"))
+    database = tmp_path / "studies" / search.name / "search.db"
+    Suggestions(search, database, Store(tmp_path / "trials"), "fp32", 1)
+    for here, warned in (("bf16", True), ("fp32", False)):
+        monkeypatch.setattr("studies.run_search.precision", lambda here=here: here)
+        run_search(search, tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+        shown = capsys.readouterr()
+        assert ("precision=auto goes on as fp32" in shown.err) == warned
+        assert "Estimate: " in shown.out  # of the networks in fp32, which alone were measured
 
 
 def test_another_rule_has_a_name_of_its_own() -> None:

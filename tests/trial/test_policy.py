@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 import torch
 
 import rdun.trial.run
-from rdun.config import TrialConfig
-from rdun.results import Outcome, RunInfo, TrialDirectory
+from rdun.config import CoastConfig, Fixed, InpaintingTask, TrialConfig, with_values
+from rdun.results import Lost, Outcome, RunInfo, TrialDirectory
 from rdun.training import Diverged, TrainState
-from rdun.trial import Circumstances, GivenUp, OutOfMemory, doublings, run_trial
+from rdun.trial import Circumstances, GivenUp, OutOfMemory, Stopped, doublings, run_trial
 
 SHARED = Circumstances(run="r", retries=1, alone=False)
 ALONE = Circumstances(run="r", retries=1, alone=True)
@@ -138,8 +139,6 @@ def test_killed_for_memory_although_alone_is_given_up(
 
 
 def test_divergence_is_a_fact_of_the_trial(tiny: TrialConfig, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     config = replace(tiny, optim=replace(tiny.optim, lr=1e30))
     with pytest.raises(Diverged):
         run_trial(config, str(tmp_path), circumstances=ALONE)
@@ -147,3 +146,105 @@ def test_divergence_is_a_fact_of_the_trial(tiny: TrialConfig, tmp_path: Path) ->
     assert (found["kind"], found["epoch"], found["step"], found["recursions"]) == ("estimate", 1, 2, 2)
     assert found["parameter"].startswith(f"stages.{found['layer'] - 1}.")
     assert outcomes(tmp_path) == ["diverged"]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "error"),
+        (NO_MEMORY[1], "out of memory"),
+        (NO_MEMORY[2], "out of memory"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_now_is_tried_again(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, outcome: Outcome
+) -> None:
+    def stop(_: object) -> None:
+        raise Stopped("test")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    run_trial(tiny, str(tmp_path), stop)
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises((OSError, OutOfMemory)):
+        run_trial(tiny, str(tmp_path), circumstances=SHARED)
+    assert "delete" not in left(tmp_path).reason
+    assert doublings(left(tmp_path)) == (outcome == "out of memory")
+    monkeypatch.undo()
+    run_trial(tiny, str(tmp_path), circumstances=SHARED)
+    assert outcomes(tmp_path) == ["stopped", outcome, "complete"]
+    assert left(tmp_path).attempts[-1].resumed_at_epoch == 1
+
+
+def test_validation_that_is_not_a_number_is_divergence(tiny: TrialConfig, tmp_path: Path) -> None:
+    """The loss is finite: once in training, 300 times each in the test."""
+    config = with_values(tiny, {"recursion.test": Fixed(counts=(300,)), "optim.lr": 0.3})
+    remedy = r"epoch \d: training is finite, .* test counts \(300, 300\) .* lower optim\.lr or set recursion\.test"
+    with pytest.raises(Diverged, match=remedy):
+        run_trial(config, str(tmp_path), circumstances=ALONE)
+    run = left(tmp_path)
+    assert (run.status, outcomes(tmp_path)) == ("failed", ["diverged"])
+    assert run.reason.endswith("lower optim.lr or set recursion.test")
+
+
+def test_a_validation_without_any_error_is_no_failure(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON has no infinite numbers: such a fact is left out."""
+    monkeypatch.setattr(rdun.trial.run, "mean_quality", lambda *_: (float("inf"), 1.0))
+    run = run_trial(tiny, str(tmp_path), circumstances=ALONE)
+    assert run == left(tmp_path) and run.status == "complete"
+    assert run.facts["best_epoch"] == 1 and "best_validation_psnr" not in run.facts
+    assert {record.validation_psnr for record in TrialDirectory(tmp_path).epochs()} == {float("inf")}
+
+
+def test_training_without_any_error_is_no_failure(tiny: TrialConfig, tmp_path: Path) -> None:
+    """Every pixel is observed, and the network begins as the identity."""
+    task, model = InpaintingTask(ratios=(1.0,), masks=1, block=12), CoastConfig(layers=1, channels=2, start="identity")
+    run_trial(replace(tiny, task=task, model=model), str(tmp_path), circumstances=ALONE)
+    assert outcomes(tmp_path) == ["complete"]
+    assert TrialDirectory(tmp_path).epochs()[0].train_psnr == float("inf")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError("anything")])
+def test_an_end_that_cannot_be_written_hides_no_error(
+    tiny: TrialConfig,
+    tmp_path: Path,
+    failing: Callable[[BaseException], None],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def unwritten(*_: object) -> None:
+        raise error
+
+    failing(RuntimeError("broken"))
+    monkeypatch.setattr(rdun.trial.run._Attempt, "_end", unwritten)
+    with pytest.raises(RuntimeError, match="broken") as raised:
+        run_trial(tiny, str(tmp_path), circumstances=ALONE)
+    assert str(error) in raised.value.__notes__[0]
+
+
+def test_who_has_lost_the_trial_learns_it_when_it_fails(
+    tiny: TrialConfig, tmp_path: Path, failing: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise Lost("taken over")
+
+    failing(RuntimeError("broken"))
+    monkeypatch.setattr(rdun.trial.run._Attempt, "_end", lost)
+    with pytest.raises(Lost, match="taken over"):
+        run_trial(tiny, str(tmp_path), circumstances=ALONE)
+
+
+def test_load_samples_that_cannot_be_written_end_no_trial(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unreachable(Exception):
+        """As an object store's client raises it: no OSError."""
+
+    def unreachable(*_: object) -> None:
+        raise Unreachable
+
+    monkeypatch.setattr(TrialDirectory, "write_system", unreachable)
+    assert run_trial(tiny, str(tmp_path), circumstances=ALONE).status == "complete"

@@ -15,12 +15,13 @@ from ray import tune
 
 import rdun.tuning.trials
 from rdun.config import TrialConfig, from_dict, with_values
-from rdun.results import EpochRecord, Lease, Status, Store
+from rdun.results import EpochRecord, Lease, RunInfo, Status, Store
 from rdun.search import Choice, Int, Objective, Real, Search
 from rdun.stopping import Asha, HyperBand, Median, Stopping
-from rdun.trial import run_trial
-from rdun.tuning import Suggestions, cluster, mark_stopped, run_search
-from rdun.tuning.stopping import Stopper
+from rdun.study import Resources
+from rdun.trial import Stopped, run_trial
+from rdun.tuning import Halted, Suggestions, cluster, mark_stopped, mark_unfinished, run_search
+from rdun.tuning.stopping import Stopper, reporter
 from rdun.tuning.suggestions import Suggestion
 from tests.tuning.conftest import Open, leave
 
@@ -144,6 +145,56 @@ def test_a_trial_that_is_behind_is_stopped_and_says_so(
     assert whole.status == "complete"
     assert whole.attempts[-1].resumed_at_epoch == reached
     assert suggestions.record().trials == record.trials
+
+
+def test_a_trial_that_the_budget_ended_says_so_and_names_no_rule(rates: Search, store: Store, opened: Open) -> None:
+    """Under a rule that would never have stopped it; of a trial that an earlier run left it says the same."""
+    patient = replace(
+        rates,
+        base=with_values(rates.base, {"optim.epochs": 2000}),
+        stopping=Asha(grace=1999, reduction=2),
+        baselines={},
+        resources=Resources(budget=2e-4),
+    )
+    suggestions = opened(patient)
+    with cluster(cpus=1) as capacity, pytest.raises(Halted, match="is used up") as halt:
+        run_search(suggestions, store, capacity, _look_away, _look_away)
+    suggestions.settle()
+    (trial,) = suggestions.record().trials
+    assert trial.state == "running"
+    assert suggestions.unfinished() == [trial.fingerprint]
+    ended = store.trial(trial.fingerprint).run()
+    assert ended is not None
+    assert (ended.status, ended.reason) in (("stopped", "interrupted"), ("running", ""))
+    mark_stopped(suggestions.stopped(), "asha", store)
+    mark_unfinished(suggestions.unfinished(), store, interrupted=True, reason=str(halt.value))
+    ended = store.trial(trial.fingerprint).run()
+    assert ended is not None
+    assert (ended.status, ended.reason) == ("stopped", str(halt.value))
+
+
+def test_who_ends_a_trial_says_why(rates: Search, store: Store, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(tune, "report", end)
+    suggestions = opened(replace(rates, baselines={}))
+    behind, cut_off, dead = (given(suggestions).fingerprint for _ in range(3))
+    curve(store, behind, [20.0])
+    with pytest.raises(Stopped, match="interrupted") as word:
+        reporter("asha", ())(store.trial(behind).epochs()[0])
+    for fingerprint in (behind, cut_off):
+        store.trial(fingerprint).write_run(RunInfo(fingerprint=fingerprint, status="stopped", reason=word.value.reason))
+    store.trial(dead).write_run(RunInfo(fingerprint=dead, status="running"))
+    suggestions.ended(behind, stopped_at=1)
+    mark_stopped(suggestions.stopped(), "asha", store)
+    assert suggestions.unfinished() == [cut_off, dead]
+    mark_unfinished(suggestions.unfinished(), store, interrupted=False)
+    runs = [store.trial(fingerprint).run() for fingerprint in (behind, cut_off, dead)]
+    assert [run.status for run in runs if run] == ["stopped", "stopped", "failed"]
+    mark_unfinished([behind, cut_off, dead], store, interrupted=True, reason="the budget is used up")
+    runs = [store.trial(fingerprint).run() for fingerprint in (behind, cut_off)]
+    assert [run.reason for run in runs if run] == ["stopped early at epoch 1 by asha", "the budget is used up"]
 
 
 def curve(store: Store, fingerprint: str, values: list[float], status: Status = "running") -> None:

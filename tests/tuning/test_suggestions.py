@@ -11,6 +11,8 @@ import pytest
 from rdun.config import TrialConfig, with_values
 from rdun.results import Folder, SearchRecord, Store
 from rdun.search import SAMPLERS, Choice, Constraint, Int, Objective, Search, Values
+from rdun.tuning import Suggestions
+from rdun.tuning.optuna_study import begun_with
 from tests.tuning.conftest import Open, leave, worked_off
 
 
@@ -137,6 +139,50 @@ def test_failed_trials_are_tried_again_on_demand_only(search: Search, store: Sto
     assert [t.fingerprint for t in after.values() if t.state == "complete"].count(found.fingerprint) == 1
     assert opened(search, retry_failed=True).next() is None
     assert retrying.finished()
+
+
+def test_a_failed_setting_that_comes_up_again_was_not_tried_again(search: Search, store: Store, opened: Open) -> None:
+    """Record and suggestions count alike, so that a search can be extended."""
+    one = replace(search, space={"model.layers": Int(2, 2), "high": Int(1, 1)}, constraints=(), trials=3)
+    suggestions = opened(one)
+    found = suggestions.next()
+    assert found is not None
+    leave(store, found.fingerprint, status="failed", reason="the loss is not finite")
+    suggestions.ended(found.fingerprint)
+    assert suggestions.next() is None
+    record = suggestions.record()
+    assert [trial.state for trial in record.trials] == ["failed"] * 3
+    assert {trial.reason for trial in record.trials} == {"the loss is not finite"}
+    assert suggestions.finished() and not record.untried()
+    longer = opened(one, trials=4, retry_failed=True)
+    assert longer.record().untried() == 1
+    worked_off(longer, store)
+    after = longer.record()
+    assert [trial.retry_of for trial in after.trials] == [None, None, None, 0, 1, 2, None]
+    assert longer.finished() and not after.untried()
+    assert len(after.tried()) == 4
+
+
+def precisions(suggestions: Suggestions) -> list[str]:
+    return [t.user_attrs["config"]["precision"] for t in suggestions.study.trials if "config" in t.user_attrs]
+
+
+def test_a_search_goes_on_with_the_precision_that_it_began_with(search: Search, store: Store, tmp_path: Path) -> None:
+    """Also on a machine whose own is another: settings in two arithmetics cannot be ranked together."""
+    auto, database = with_values(search.base, {"precision": "auto"}), tmp_path / "search.db"
+    asked = replace(search, base=auto, baselines={"deep": with_values(auto, {"model.layers": 6})})
+    assert begun_with(asked, database) is None
+    begun = Suggestions(asked, database, store, "fp32", 2)
+    worked_off(begun, store)
+    longer = Suggestions(asked, database, store, "bf16", 4)
+    worked_off(longer, store)
+    assert precisions(longer) == ["fp32"] * 4
+    assert longer.record().baselines == begun.record().baselines
+    assert begun_with(asked, database) == "fp32"
+    assert begun_with(replace(search, baselines={}), database) is None
+    other = Suggestions(asked, tmp_path / "other.db", store, "bf16", 1)
+    worked_off(other, store)
+    assert precisions(other) == ["bf16"]
 
 
 def test_a_cut_off_trial_is_run_first_with_its_own_values(search: Search, store: Store, opened: Open) -> None:
