@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.figures import InteractionsInfo, ReconstructionsInfo, TracesInfo
+from analysis.figures import ImagesInfo, InteractionsInfo, ReconstructionsInfo, TracesInfo
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
 
@@ -25,10 +25,6 @@ def forest_caption(frames: StudyFrames) -> str:
 TRADEOFF = (
     "Test PSNR, mean over seeds (large markers) and single seeds (dashes). Broken line: Pareto front, the networks "
     "that no other one beats in both cost and mean."
-)
-IMAGES = (
-    "Difference of PSNR to the base arm for each test image: mean over seeds, and a bar from the smallest to the "
-    "largest seed. Images are sorted by their mean difference over all arms."
 )
 SWEEP = (
     "The same weights tested with other numbers of stage applications. Mean over seeds; the band runs from the "
@@ -69,6 +65,20 @@ def interactions_caption(info: InteractionsInfo) -> str:
         "Test PSNR for every combination of two factors, mean over all other factors and over the seeds that all arms have "
         f"({', '.join(map(str, info.seeds))}); bars run from the smallest to the largest seed. Parallel lines: what one "
         "factor does not depend on the other."
+    )
+
+
+def images_caption(info: ImagesInfo) -> str:
+    """Of the differences image by image: few are named, of many each arm has a curve."""
+    if info.few:
+        return (
+            "Difference of PSNR to the base arm for each test image: mean over seeds, and a bar from the smallest to the "
+            "largest seed. Images are sorted by their mean difference over all arms."
+        )
+    return (
+        f"Difference of PSNR to the base arm on the {len(info.images)} test images, mean over seeds. Each curve is sorted by "
+        "itself, so that one place is not one image: it shows the part of the images on which an arm gains, and how much. "
+        "Marker: the median image."
     )
 
 

@@ -94,7 +94,13 @@ def _score_figures(
     if (info := images_info(frames, comparisons, dataset)).images:
         title = f"Differences image by image on {dataset}"
         items.append(
-            FigureItem(f"images-{dataset}", "differences", title, captions.IMAGES, partial(draw_images, info, table))
+            FigureItem(
+                f"images-{dataset}",
+                "differences",
+                title,
+                captions.images_caption(info),
+                partial(draw_images, info, table),
+            )
         )
     if (interactions := interactions_info(images, dataset)).panels:
         title, caption = f"Two factors at once on {dataset}", captions.interactions_caption(interactions)

@@ -121,14 +121,24 @@ def missing_seeds(frames: StudyFrames, arm: str, at: str, there: list[int]) -> l
     ]
 
 
+def of_whole_cells(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the cells (arm, seed) of which all trials are complete.
+
+    Where an arm has a network per ratio, a mean over the ratios that are left would be a mean of something else.
+    """
+    complete = frames.trials["status"] == "complete"
+    whole = complete.groupby([frames.trials["arm"], frames.trials["seed"]]).all()
+    if whole.all() or rows.empty:
+        return rows
+    return rows[pd.MultiIndex.from_arrays([rows["arm"].astype(object), rows["seed"]]).isin(whole.index[whole])]
+
+
 def timing_cells(frames: StudyFrames) -> pd.DataFrame:
     """One row per arm and seed, one column per timing name; seconds add up over the trials of a cell, rates are averaged.
 
     A cell is there only if all its trials are complete.
     """
-    complete = frames.trials["status"] == "complete"
-    whole = complete.groupby([frames.trials["arm"], frames.trials["seed"]]).all()
-    rows = frames.timings
+    rows = of_whole_cells(frames, frames.timings)
     if rows.empty:
         return pd.DataFrame(columns=["arm", "seed"])
     by = ["arm", "seed", "fingerprint", "name"]
@@ -138,7 +148,7 @@ def timing_cells(frames: StudyFrames) -> pd.DataFrame:
     totals = per_trial[per_trial["name"] == "train_seconds"].groupby(["arm", "seed"])["value"].sum()
     if "train_seconds" in wide:
         wide["train_seconds"] = totals.reindex(wide.index)
-    return wide[whole.reindex(wide.index).to_numpy(dtype=bool)].reset_index()
+    return wide.reset_index()
 
 
 def fact(frames: StudyFrames, arm: str, name: str) -> float:
@@ -152,7 +162,7 @@ def overfitting_cells(frames: StudyFrames) -> pd.DataFrame:
     """Per arm and seed: block PSNR of each split, gains over the initial estimate, "gap" at the best and "gap last"
     at the last checkpoint.
 
-    Values are means over ratios, matrices and data sets.
+    Values are means over ratios, matrices and data sets; a cell is there only if all its trials are complete.
     """
     best, last = _splits(frames, "best"), _splits(frames, "last")
     table = best.copy()
@@ -166,7 +176,8 @@ def overfitting_cells(frames: StudyFrames) -> pd.DataFrame:
 def _splits(frames: StudyFrames, checkpoint: str) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for split in SPLITS:
-        network = _psnr(network_scores(frames, checkpoint=checkpoint, split=split, unit="block"))
+        scored = network_scores(frames, checkpoint=checkpoint, split=split, unit="block")
+        network = _psnr(of_whole_cells(frames, scored))
         initial = _psnr(initial_scores(frames, split=split, unit="block"))
         if len(network):
             columns[split] = network
@@ -182,10 +193,10 @@ def _psnr(rows: pd.DataFrame) -> pd.Series:
 
 def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
     """Mean test quality per arm, seed, dataset, metric and number of stage applications (images, ratios and matrices
-    averaged)."""
+    averaged); a cell is there only if all its trials are complete."""
     rows = frames.scores
     network = ((rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)).to_numpy()
-    rows = rows[network & _where(rows, "test", "image")]
+    rows = of_whole_cells(frames, rows[network & _where(rows, "test", "image")])
     means = rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean().reset_index()
     return means.astype(dict.fromkeys(("arm", "dataset", "metric"), object))
 

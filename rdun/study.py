@@ -149,13 +149,7 @@ class Study:
         _check_names(self.arms)
         _check_comparisons(self.arms)
         _check_distinct(self.arms)
-        names = {arm.name for arm in self.arms}
-        for claim in self.claims:
-            for name in (claim.arm, claim.versus):
-                if name not in names:
-                    raise ValueError(
-                        f"claim {claim.text!r} names arm {name!r}; the arms are {', '.join(sorted(names))}"
-                    )
+        _check_claims(self.arms, self.claims)
 
     def cells(self) -> Iterator[tuple[Arm, int, tuple[TrialConfig, ...]]]:
         """Every (arm, seed) cell with its trials; seeds outermost, so that a cut-off study has whole seeds."""
@@ -185,21 +179,33 @@ def _check_comparisons(arms: Sequence[Arm]) -> None:
         _check_fair(arm, by_name[arm.compare_to])
 
 
+def _check_claims(arms: Sequence[Arm], claims: Sequence[Claim]) -> None:
+    by_name = {arm.name: arm for arm in arms}
+    for claim in claims:
+        for name in (claim.arm, claim.versus):
+            if name not in by_name:
+                raise ValueError(f"claim {claim.text!r} names arm {name!r}; the arms are {', '.join(sorted(by_name))}")
+        try:
+            _check_fair(by_name[claim.arm], by_name[claim.versus])
+        except ValueError as error:
+            raise ValueError(f"claim {claim.text!r}: {error}") from None
+
+
 def _check_fair(arm: Arm, base: Arm) -> None:
     """Arms that are compared are tested on the same images, with the same measurements, by the same protocol."""
     ours, theirs = _conditions(arm), _conditions(base)
     if set(ours) != set(theirs):
         raise ValueError(
-            f"arm {arm.name!r} has task.ratios {sorted(ours)}, its base {base.name!r} {sorted(theirs)}; "
-            "give compared arms the same ratios"
+            f"arm {arm.name!r} has task.ratios {sorted(ours)}, arm {base.name!r} {sorted(theirs)}; "
+            "give arms that are compared the same ratios"
         )
     for ratio, found in ours.items():
         wanted = theirs[ratio]
         for name in dict.fromkeys([*wanted, *found]):
             if found.get(name) != wanted.get(name):
                 raise ValueError(
-                    f"arm {arm.name!r} is tested with {name}={found.get(name)!r}, its base {base.name!r} with "
-                    f"{wanted.get(name)!r}; give compared arms the same value, or compare_to=None"
+                    f"arm {arm.name!r} is tested with {name}={found.get(name)!r}, arm {base.name!r} with "
+                    f"{wanted.get(name)!r}; give arms that are compared the same value, or do not compare them"
                 )
 
 

@@ -137,7 +137,7 @@ def _tested_only(changes: Sequence[str]) -> bool:
 
 
 def trials_of(text: str | None) -> tuple[int | None, int]:
-    """`--trials 48`: 48 in all, and no more; `--trials +20`: as many as there are, and 20 more.
+    """`--trials 48`: 48 in all, whatever was asked for before; `--trials +20`: as many as there are, and 20 more.
 
     Raises:
         ValueError: neither.

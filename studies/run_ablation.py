@@ -118,8 +118,9 @@ def main(
     from studies.planning import Asked
     from studies.run_compare import compare_studies
     from studies.run_remote import run_remote
-    from studies.run_search import extended, from_record, run_search
+    from studies.run_search import from_record, run_search
     from studies.run_study import from_results, run_study
+    from studies.session import asked_for
 
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     if list_studies:
@@ -146,8 +147,8 @@ def main(
         search = replace(search, resources=limited(search.resources, budget, price))
         if report_only or sync:
             return from_record(search, folder, sync)
-        if more:
-            search = extended(search, folder, more)
+        if count is None:
+            search = asked_for(search, folder, more)
         return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, keep=keep, probe=probe)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error

@@ -36,18 +36,6 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-def extended(search: Search, folder: Path, more: int) -> Search:
-    """The search with so many more trials than it has; one that is not finished goes on with those that were asked for."""
-    from rdun.results import Folder, SearchRecord
-
-    home = folder / "studies" / search.name
-    if not (home / "search.json").is_file():
-        raise ValueError(f"--trials +{more}: search {search.name!r} has no trials in {home}; run it first, without '+'")
-    record = SearchRecord.load(Folder(home))
-    finished = not record.untried() and all(trial.state != "running" for trial in record.trials)
-    return replace(search, trials=max(record.wanted, len(record.tried())) + more if finished else record.wanted)
-
-
 def run_search(
     search: Search,
     folder: Path,
@@ -58,7 +46,7 @@ def run_search(
     keep: Keep,
     probe: bool = False,
 ) -> None:
-    """Continues a search up to its trials, or all ever asked for; exits with 1 if one has no end or none is complete."""
+    """Continues a search up to its number of trials; exits with 1 if one has no end or none is complete."""
     from rdun.data.download import provide
     from rdun.results import Folder, Lease, SearchRecord, Store
     from rdun.tracking import Mirror, tracking_uri
@@ -67,9 +55,6 @@ def run_search(
     provide(data_sets(_configs(search)))
     store, home = Store(folder / "trials"), folder / "studies" / search.name
     record = SearchRecord.load(Folder(home)) if (home / "search.json").is_file() else None
-    if record and record.wanted > search.trials:
-        click.echo(f"Trials:  {record.wanted}, as an earlier run was asked for, not {search.trials}")
-        search = replace(search, trials=record.wanted)
     if dry_run:
         _print_space(search, record)
     left = record.left(search.trials, retry_failed=retry_failed) if record else search.trials

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rdun.config import Precision, TrialConfig
     from rdun.plan import Machine
     from rdun.results import Keep, Store
+    from rdun.search import Search
     from rdun.study import Resources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,9 +62,25 @@ def precision() -> Precision:
     return resolve_precision(TrialConfig(), device).precision
 
 
-def resolved(config: TrialConfig) -> TrialConfig:
-    """The config with its precision as it is here."""
-    return replace(config, precision=precision()) if config.precision == "auto" else config
+def asked_for(search: Search, folder: Path, more: int = 0) -> Search:
+    """The search with all trials that earlier runs were asked for, and so many more once those have an end."""
+    from rdun.results import Folder, SearchRecord
+
+    home = folder / "studies" / search.name
+    if not (home / "search.json").is_file():
+        if more:
+            raise ValueError(
+                f"--trials +{more}: search {search.name!r} has no trials in {home}; run it first, without '+'"
+            )
+        return search
+    record = SearchRecord.load(Folder(home))
+    wanted = max(record.wanted, search.trials)
+    if more:
+        finished = not record.untried() and all(trial.state != "running" for trial in record.trials)
+        wanted = max(record.wanted, len(record.tried())) + more if finished else record.wanted
+    elif wanted > search.trials:
+        click.echo(f"Trials:  {wanted}, as an earlier run was asked for, not {search.trials}")
+    return replace(search, trials=wanted)
 
 
 def machine(resources: Resources, cpus: int | None) -> Machine:

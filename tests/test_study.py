@@ -34,7 +34,7 @@ def test_equal_arms_are_refused_in_normal_form() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model.deblock": False}, "model.deblock=False, its base 'base' with True"),
+        ({"model.deblock": False}, "model.deblock=False, arm 'base' with True"),
         ({"task.rows": "ista-net"}, "task.rows='ista-net'"),
         ({"task.test_matrices": "seen"}, "task.test_matrices='seen'"),
         ({"task.test_matrix_seeds": (0, 1)}, r"task.test_matrix_seeds=\(0, 1\)"),
@@ -114,3 +114,11 @@ def test_a_price_is_an_amount_with_a_currency() -> None:
     for bad in ("EUR", "-1 EUR", "1,5 EUR", "1 2", "nan"):
         with pytest.raises(ValueError, match=r"price=.* write for example '2.5 EUR'"):
             Price.parse(bad)
+
+
+def test_a_claim_compares_what_is_tested_alike() -> None:
+    arms = tuple(Arm(name=f"{r}", configs=(with_values(BASE, {"task.ratios": (r,)}),)) for r in (0.1, 0.25))
+    with pytest.raises(
+        ValueError, match=r"claim 'better': arm '0\.25' has task\.ratios \[0\.25\], arm '0\.1' \[0\.1\]"
+    ):
+        make(arms, claims=(Claim(text="better", arm="0.25", versus="0.1"),))

@@ -41,6 +41,11 @@ class ImagesInfo(NamedTuple):
     images: tuple[str, ...]
     panels: tuple[ImagesPanel, ...]
 
+    @property
+    def few(self) -> bool:
+        """Whether images are shown one by one."""
+        return len(self.images) <= FEW
+
 
 def images_info(frames: StudyFrames, comparisons: Sequence[Comparison], dataset: str) -> ImagesInfo:
     """PSNR differences of every image, averaged over ratios; images in the order of their mean difference over all arms."""
@@ -64,7 +69,7 @@ def _line(treatment: str, table: pd.DataFrame) -> ImagesLine:
 
 def draw_images(info: ImagesInfo, table: dict[str, Look]) -> Figure:
     """Few images: one row each, a marker per arm, a bar from the smallest to the largest seed. Many: sorted curves."""
-    few = len(info.images) <= FEW
+    few = info.few
     with style():
         rows = max((len(p.lines) for p in info.panels), default=1)
         height = 0.9 + len(info.images) * max(0.22, 0.095 * rows) if few else 2.6

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import WIDTH, Look, gap_text, head, legend, style
 from analysis.frames import StudyFrames
+from analysis.measures import of_whole_cells
 
 Floats = NDArray[np.float64]
 COLUMNS = 4
@@ -49,15 +50,16 @@ class LearningInfo(NamedTuple):
 
 
 def learning_info(frames: StudyFrames) -> LearningInfo:
-    """Curves per family and treatment over its complete trials; where there are none yet, over the epochs that all
-    started ones have reached.
+    """Curves per family and treatment over its complete cells (seeds with all their trials); where there are none yet, over
+    the epochs that all started trials have reached.
 
     Trials of several ratios are averaged.
     """
     epochs = frames.epochs
-    finished = {str(a) for a in epochs.loc[epochs["status"] == "complete", "arm"].unique()}
-    shown = (epochs["status"] == "complete") | ~epochs["arm"].isin(finished)
-    means = pd.DataFrame(epochs[shown].groupby(["arm", "epoch", "seed"], observed=True)[READ].mean().unstack("seed"))
+    whole = of_whole_cells(frames, epochs)
+    finished = {str(a) for a in whole["arm"].unique()}
+    shown = pd.concat([whole, epochs[~epochs["arm"].isin(finished)]])
+    means = pd.DataFrame(shown.groupby(["arm", "epoch", "seed"], observed=True)[READ].mean().unstack("seed"))
     by_arm = {str(arm): own for arm, own in means.groupby(level="arm", observed=True)}
     panels = []
     for family in frames.families():

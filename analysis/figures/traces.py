@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import PAPER, SEQUENCE, WIDTH, gap_text, style
 from analysis.frames import StudyFrames
+from analysis.measures import of_whole_cells
 
 COLUMNS = 5
 """Most arms side by side in one figure."""
@@ -61,7 +62,7 @@ def traces_infos(frames: StudyFrames, dataset: str) -> list[TracesInfo]:
     """Traces averaged over images, ratios, matrices and seeds; families with many arms are cut into figures of about equally
     many."""
     name = frames.data_set(dataset)
-    rows = frames.traces[frames.traces["dataset"] == name]
+    rows = of_whole_cells(frames, frames.traces[frames.traces["dataset"] == name])
     if rows.empty:
         return []
     by = ["arm", "recursions", "application"]

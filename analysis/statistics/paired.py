@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE, cell_means, initial_scores, missing_seeds, network_scores, per_image
+from analysis.numbers import percent
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.intervals import Floats, bootstrap_interval, cautious_p, crossed_interval, t_estimate
 
@@ -29,7 +30,7 @@ class Comparison:
         mean, low, high, df, p: Student's t over the seeds; nan where unknown.
         boot_low, boot_high: bootstrap over seeds and images.
         all_low, all_high: crossed t over seeds and images; p_all: the larger of p and its p-value.
-        p_holm: p_all corrected for all comparisons of the study on this dataset and metric.
+        p_holm: p_all corrected for all comparisons on this dataset and metric among the arms that are tested by one protocol.
         images: number of test images.
         images_better: part of the images whose mean difference over the seeds is positive.
         effect: Cohen's d_z, the paired standardised difference: mean_i(d_i) / sd_i(d_i), d_i the mean difference over
@@ -123,11 +124,14 @@ class Images:
         )
         return {str(a): own.droplevel("arm").dropna(axis=1, how="all") for a, own in wide.groupby(level="arm")}
 
-    def incomparable(self, arm: str, versus: str, dataset: str) -> str:
-        """Why two arms cannot be paired: other protocols, or other test matrices; empty if they can."""
+    def incomparable(self, arm: str, versus: str, dataset: str, at: str) -> str:
+        """Why two arms cannot be paired: other protocols, test matrices, or ratios of an average; empty if they can."""
         groups = [self.frames.group_of(a) for a in (arm, versus)]
         if groups[0] != groups[1]:
             return f"tested by different protocols ({groups[0].name} and {groups[1].name})"
+        tested = [", ".join(percent(r) for r in sorted(self.frames.arms[a].ratios)) for a in (arm, versus)]
+        if at == AVERAGE and tested[0] != tested[1]:
+            return f"tested at different sampling ratios ({tested[0]} and {tested[1]})"
         ours, theirs = ({m for m in self._matrices.get(a, set()) if m[0] == dataset} for a in (arm, versus))
         if not ours or not theirs or ours == theirs:
             return ""
@@ -156,7 +160,7 @@ def paired_differences(images: Images, arm: str, versus: str, dataset: str, at: 
 def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERAGE, metric: str = "psnr") -> Comparison:
     """One comparison, its Holm correction still open."""
     base = Comparison(arm=arm, versus=versus, dataset=dataset, at=at, metric=metric)
-    if reason := images.incomparable(arm, versus, dataset):
+    if reason := images.incomparable(arm, versus, dataset, at):
         return replace(base, reason=reason)
     table = paired_differences(images, arm, versus, dataset, at, metric)
     seeds = [int(s) for s in table.index]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, ratio_labels
-from analysis.numbers import DIGITS, plural
+from analysis.numbers import DIGITS, percent, plural
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
 from analysis.tables.table import Column, Interval, Number, Pair, Table, Text
@@ -95,7 +95,8 @@ def _initial_rows(
     for arm in members:
         row = _network_row(frames, arm, initial, heads, None)
         row |= {"network": "initial estimate", "layout": "", "parameters": NAN, "evaluations": 0.0, "baseline": True}
-        key = tuple(round(row[f"{m} {at}"], 4) for at in heads for m in DIGITS)
+        there = [at for at in heads if at == AVERAGE or at in _own_heads(frames, arm)]
+        key = tuple(round(row[f"{m} {at}"], 4) for at in there for m in DIGITS)
         if all(v == v for v in key):
             rows.setdefault(key, row)
     found = list(rows.values())
@@ -110,7 +111,16 @@ def _gaps(frames: StudyFrames, arm: str, line: int, cells: Cells, heads: list[st
         if lacking := missing_seeds(frames, arm, at, there := list(cells.get((arm, at, "psnr"), ()))):
             reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)
             gaps[line, f"psnr {at}"] = f"{len(there)} of {plural(len(frames.plan.seeds), 'seed')}: {reasons}"
+    own = _own_heads(frames, arm)
+    if AVERAGE in heads and own != [at for at in heads if at != AVERAGE]:
+        noted = gaps.get((line, f"psnr {AVERAGE}"))
+        gaps[line, f"psnr {AVERAGE}"] = "; ".join(filter(None, (noted, f"over {', '.join(own)} only")))
     return gaps
+
+
+def _own_heads(frames: StudyFrames, arm: str) -> list[str]:
+    """The ratios that an arm is tested at."""
+    return [percent(r) for r in frames.arms[arm].ratios]
 
 
 def _columns(heads: list[str], frames: StudyFrames) -> tuple[Column, ...]:

@@ -115,8 +115,12 @@ def recursions_table(frames: StudyFrames, dataset: str) -> Table:
     swept = swept_arms(cells)
     counts = sorted({int(c) for c in cells.loc[cells["arm"].isin(swept), "recursions"]})
     rows: list[dict[str, Any]] = []
-    for arm in (a for a in frames.arms if a in swept):
-        values = cells[cells["arm"] == arm].groupby("recursions")["value"].mean()
+    gaps: dict[tuple[int, str], str] = {}
+    for line, arm in enumerate(a for a in frames.arms if a in swept):
+        own = cells[cells["arm"] == arm]
+        values = own.groupby("recursions")["value"].mean()
+        if lacking := missing_seeds(frames, arm, AVERAGE, [int(s) for s in own["seed"].unique()]):
+            gaps[line, "trained"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
         facts = frames.arms[arm]
         row = {"family": facts.family, "arm": arm, "network": facts.treatment, "trained": float(facts.evaluations_test)}
         rows.append(row | {str(c): float(values.get(c, float("nan"))) for c in counts})
@@ -134,4 +138,5 @@ def recursions_table(frames: StudyFrames, dataset: str) -> Table:
             *(Number(key=str(c), header=str(c), unit="dB") for c in counts),
         ),
         group="family" if any(frames.families()) else "",
+        gaps=gaps,
     )

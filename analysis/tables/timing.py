@@ -16,7 +16,6 @@ COLUMNS = {
     "train_seconds": ("Training", "s", 1),
     "step_milliseconds": ("One step", "ms", 1),
     "images_per_second": ("Reconstruction", "images/s", 1),
-    "stage_evaluations_per_second": ("Stage applications", "1/s", 0),
 }
 
 

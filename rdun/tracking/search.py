@@ -104,7 +104,7 @@ class SearchCopier(Copier):
         missing = [
             fingerprint for fingerprint in self.record.baselines.values() if fingerprint not in self.trials.status
         ]
-        if not running and not missing and len(states) - states.count("infeasible") >= self.record.wanted:
+        if not running and not missing and not self.record.untried():
             return "FINISHED"
         return "KILLED" if last and "RUNNING" not in self.trials.status.values() else "RUNNING"
 

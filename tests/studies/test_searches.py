@@ -14,8 +14,8 @@ from rdun.plan import Measurement, add_probes, keys
 from rdun.results import Folder, SearchRecord, SearchState, SearchTrial, Store
 from rdun.search import Search
 from studies.loading import changed_search, load, names
-from studies.run_search import extended, run_search
-from studies.session import machine
+from studies.run_search import run_search
+from studies.session import asked_for, machine
 from tests.studies import tiny_search
 from tests.studies.test_command_line import run, run_here, scores, started
 
@@ -126,7 +126,7 @@ def test_more_trials_are_added_to_a_finished_search_only(tmp_path: Path) -> None
     search = load("search_budget")
     assert isinstance(search, Search)
     with pytest.raises(ValueError, match=r"--trials \+20: search .* has no trials in"):
-        extended(search, tmp_path, 20)
+        asked_for(search, tmp_path, 20)
     values: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale", "sampler"), "")
     values |= {"name": search.name, "space": {}, "objectives": [], "constraints": [], "seed": 0, "wanted": 2}
     states: list[SearchState] = ["complete", "infeasible", "stopped early"]
@@ -136,12 +136,12 @@ def test_more_trials_are_added_to_a_finished_search_only(tmp_path: Path) -> None
     ]
     home = Folder(tmp_path / "studies" / search.name)
     SearchRecord(trials=trials, **values).save(home)
-    assert extended(search, tmp_path, 20).trials == 22
+    assert asked_for(search, tmp_path, 20).trials == 22
     for unfinished in (trials[:2], [*trials[:2], replace(trials[2], state="running")]):
         SearchRecord(trials=unfinished, **values).save(home)
-        assert extended(search, tmp_path, 20).trials == 2
+        assert asked_for(search, tmp_path, 20).trials == 2
     SearchRecord(trials=trials, **(values | {"wanted": 1})).save(home)
-    assert extended(search, tmp_path, 20).trials == 22
+    assert asked_for(search, tmp_path, 20).trials == 22
 
 
 @pytest.fixture
@@ -176,13 +176,21 @@ def left_behind(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_plan_is_of_the_trials_without_an_end_of_all_that_were_asked_for(
     left_behind: Search, retry_failed: bool, left: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_search(left_behind, tmp_path, 1, dry_run=True, retry_failed=retry_failed, keep="all")
+    search = asked_for(left_behind, tmp_path)
+    run_search(search, tmp_path, 1, dry_run=True, retry_failed=retry_failed, keep="all")
     shown = capsys.readouterr().out
     assert "Trials:  8, as an earlier run was asked for, not 4" in shown
     assert "8 trials by random" in shown
     assert f"for {left} trials" in shown
     run_search(replace(left_behind, trials=10), tmp_path, 1, dry_run=True, retry_failed=retry_failed, keep="all")
     assert f"for {left + 2} trials" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("left_behind")
+def test_a_number_of_trials_that_is_asked_for_is_what_is_wanted(images: Path, tmp_path: Path) -> None:
+    for words, wanted in (((), 8), (("--trials", "5"), 5), (("--trials", "9"), 9)):
+        done = run_here(TINY, *words, "--dry-run", "--runs", str(tmp_path), images=images, tmp_path=tmp_path)
+        assert done.exit_code == 0 and f"{wanted} trials by random" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_search_that_was_begun_in_another_precision_says_so(
