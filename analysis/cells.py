@@ -12,8 +12,10 @@ from analysis.reference import published
 from analysis.verdicts import judge
 
 NOT_RUN = "not run"
-WEIGHTS = {("COAST", "recursive", "1"): ("r_coast_5x4.pkl", 4)}
-"""Networks of Table 1 whose weights were published: the file, and the recursions per layer."""
+WEIGHTS = {("COAST", "recursive", "1"): "r_coast_5x4.pkl", ("COAST", "recursive", "0.03"): "r_coast_5x4_3_percent.pkl"}
+"""Networks of Table 1 whose weights were published: the file, by the name that it has here."""
+PER_LAYER = 4
+"""Recursions per layer of these networks."""
 SWEPT = {"r_coast_5x4.pkl": "R-COAST 5x4", "coast_5x4_no_rfmu.pkl": "the same without RFMU"}
 
 
@@ -60,21 +62,31 @@ class Swept(NamedTuple):
     psnr: Mapping[int, str]
 
 
-def table1(scores: pd.DataFrame) -> list[Network]:
+def table1(scores: pd.DataFrame, limited: pd.DataFrame) -> list[Network]:
     """All cells of the paper's Table 1, tested with the published weights where there are any.
 
     Args:
-        scores: of the published weights (`benchmarks/agreement.py`), with one random matrix per ratio.
+        scores: means over images of the weights trained with all data (`benchmarks/agreement.py`).
+        limited: of those trained with 3 %, image by image (`python -m rdun.weights evaluate`). Both with one random matrix per
+            ratio.
     """
+    file = WEIGHTS["COAST", "recursive", "1"]
+    all_data = scores[(scores.dataset == "bsd68") & (scores.file == file) & (scores.recursions == PER_LAYER)]
+    tested = {"1": all_data, "0.03": _means(limited)}
     found = []
     for key, rows in published("table1").groupby(["fraction", "model", "configuration"], sort=False):
         fraction, model, configuration = (str(part) for part in key)
-        first = rows.iloc[0]
-        file, recursions = WEIGHTS.get((model, configuration, fraction), ("", 0))
-        ours = scores[(scores.file == file) & (scores.dataset == "bsd68") & (scores.recursions == recursions)]
+        first, file = rows.iloc[0], WEIGHTS.get((model, configuration, fraction), "")
+        ours = tested[fraction] if file else all_data.head(0)
         name = f"{model} {first.layers}x{first.recursions}"
         found.append(Network(f"{100 * float(fraction):g} %", name, file, _cells(rows, ours)))
     return found
+
+
+def _means(scores: pd.DataFrame) -> pd.DataFrame:
+    """PSNR and SSIM by ratio: means over the images of BSD68."""
+    whole = scores[(scores.dataset == "bsd68") & (scores.unit == "image")]
+    return whole.pivot_table(index="ratio", columns="metric", values="value").reset_index()
 
 
 def _cells(rows: pd.DataFrame, ours: pd.DataFrame) -> list[Cell]:
@@ -83,7 +95,7 @@ def _cells(rows: pd.DataFrame, ours: pd.DataFrame) -> list[Cell]:
         row = {str(name): str(value) for name, value in values.items()}
         mine = ours[ours.ratio.astype(str) == row["ratio"]]
         if row["ratio"] == "average" and len(ours) == len(rows) - 1:
-            mine = ours.groupby("dataset")[["psnr", "ssim"]].mean()
+            mine = ours[["psnr", "ssim"]].mean().to_frame().T
         found.append(_cell(row, mine))
     return found
 

@@ -46,11 +46,12 @@ class Begun(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """A study or search on the page."""
+    """A study or search on the page; `used`: fingerprints of its trials, which others may have used too."""
 
     record: PlanRecord | SearchRecord
     view: View
     figures: Sequence[tuple[str, str]]
+    used: frozenset[str]
     spent: Spent
 
 
@@ -68,11 +69,13 @@ def write_reproduction(results: Path, target: Path) -> None:
 
     Args:
         results: has the runs in reproduction/, of which every study and search is taken, in the order of their names; the scores
-            of the published weights in agreement-h100.csv (`benchmarks/agreement.py`); networks of the published sizes, timed,
-            in inference-cpu.csv (`benchmarks/inference.py`); and the trial directory r-coast-full.
+            of the published weights in agreement-h100.csv (`benchmarks/agreement.py`), of those trained with 3 % of the data in
+            r-coast-3-percent.csv (`python -m rdun.weights evaluate`); networks of the published sizes, timed, in
+            inference-cpu.csv (`benchmarks/inference.py`); and the trial directory r-coast-full.
     """
     runs, pictures = results / "reproduction", target.parent / "figures"
     store, scores = Store(runs / "trials"), pd.read_csv(results / "agreement-h100.csv")
+    limited = pd.read_csv(results / "r-coast-3-percent.csv")
     pictures.mkdir(exist_ok=True)
     homes = sorted((runs / "studies").iterdir())
     chapters = [_study(home, store, pictures) for home in homes if (home / "plan.json").is_file()]
@@ -85,14 +88,13 @@ def write_reproduction(results: Path, target: Path) -> None:
         chapters=chapters,
         searches=searches,
         claimed=[claim for chapter in chapters for claim in claimed(chapter)],
-        networks=table1(scores),
+        networks=table1(scores, limited),
         timed=table2(pd.read_csv(results / "inference-cpu.csv")),
         sweeps=sweeps(scores),
         begun=_begun(Store(results).trial("r-coast-full")),
         tolerance=TOLERANCE,
         sections=SECTIONS,
-        hours=sum(chapter.spent.hours for chapter in [*chapters, *searches]),
-        trials=sum(chapter.spent.trials for chapter in [*chapters, *searches]),
+        spent=_spent(frozenset[str]().union(*(chapter.used for chapter in [*chapters, *searches])), store),
     )
     target.write_text(text)
 
@@ -120,15 +122,15 @@ def _begun(trial: TrialDirectory) -> Begun:
 def _study(home: Path, store: Store, pictures: Path) -> Chapter:
     plan = PlanRecord.load(Folder(home))
     view = build(load_study(plan, store))
-    used = {name for cell in plan.cells for name in cell.fingerprints}
-    return Chapter(plan, view, _kept(plan.name, view, pictures), _spent(used, store))
+    used = frozenset(name for cell in plan.cells for name in cell.fingerprints)
+    return Chapter(plan, view, _kept(plan.name, view, pictures), used, _spent(used, store))
 
 
 def _search(home: Path, store: Store, pictures: Path) -> Chapter:
     record = SearchRecord.load(Folder(home))
     view = build_search(load_search(record, store))
-    used = {trial.fingerprint for trial in record.trials if trial.fingerprint} | set(record.baselines.values())
-    return Chapter(record, view, _kept(record.name, view, pictures), _spent(used, store))
+    used = frozenset(t.fingerprint for t in record.trials if t.fingerprint) | frozenset(record.baselines.values())
+    return Chapter(record, view, _kept(record.name, view, pictures), used, _spent(used, store))
 
 
 def _kept(name: str, view: View, pictures: Path) -> list[tuple[str, str]]:
@@ -141,7 +143,7 @@ def _kept(name: str, view: View, pictures: Path) -> list[tuple[str, str]]:
     return kept
 
 
-def _spent(fingerprints: set[str], store: Store) -> Spent:
+def _spent(fingerprints: frozenset[str], store: Store) -> Spent:
     trials = [store.trial(name) for name in sorted(fingerprints)]
     runs = [(run, trial) for trial in trials if (run := trial.run())]
     return Spent(len(runs), sum(hours(run, trial.epochs(), trial.system())["core"] for run, trial in runs))
