@@ -117,6 +117,6 @@ def test_the_page(tmp_path: Path) -> None:
     assert len(list(page.parent.glob("figures/*.png"))) == text.count("](figures/") > 0
     assert text.count("core-hours</summary>") == 2
     assert "50 of 400 epochs on one NVIDIA H100 80GB HBM3 in 0.29 hours" in text
-    assert text.count("<br>not run |") == 42 and text.count(": reproduced |") == 6
+    assert text.count("<br>not run |") == 36 and text.count(": reproduced |") == 12
     assert "of 1 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
     assert "the baseline unrolled" in text.split("## Searches")[1]
