@@ -3,7 +3,7 @@
     RDUN_DATA=... python benchmarks/training_step.py step.csv [--rounds 10] [--systems R-COAST]
 
 Batch 64 of T91 blocks, the systems of the paper. All ways of one system take turns on the same blocks, operators and recursion
-counts, so that the load of the machine strikes them alike; a ratio is the median over rounds. Ways:
+counts, so that the load of the machine strikes them alike; values are medians over rounds. Ways:
 
 - reference: float32 as the published training loops are written (`benchmarks/plain.py`), batches from two loader processes;
 - rdun: `train_step` as a trial runs it, in fp32, bf16 and on a GPU TF32;
@@ -24,7 +24,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -234,7 +233,7 @@ def main(result: Path, rounds: int, systems: str, where: str | None, threads: in
             reference = reference or seconds
             rate = statistics.median(o / s for o, s in zip(operations, seconds, strict=True))
             ratio = statistics.median(r / s for r, s in zip(reference, seconds, strict=True))
-            ms = 1000 * float(np.mean(seconds))
+            ms = 1000 * statistics.median(seconds)
             values = (
                 system,
                 way,
