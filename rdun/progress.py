@@ -23,7 +23,7 @@ ROWS = 12
 class _Row:
     arm: str
     seed: int
-    epochs: int
+    epochs: int  # 0: weights that are only tested
     work: float  # stage evaluations of the whole trial, in units of one arm's multiply-accumulates
     epoch: int = 0
     at_start: int = 0
@@ -49,8 +49,7 @@ class Progress:
         for trial in plan.missing():
             arm = arms[trial.arms[0]]
             work = arm.steps * arm.stage_evaluations_train * arm.macs / max(1, arm.stage_evaluations_test)
-            epochs = max(1, trial.config.optim.epochs)  # weights that are only tested have none
-            self.rows[trial.fingerprint] = _Row(arm.name, trial.config.seed, epochs, work)
+            self.rows[trial.fingerprint] = _Row(arm.name, trial.config.seed, trial.config.optim.epochs, work)
         self.best: tuple[float, str] | None = None
         self.hours, self.unit, self.price = 0.0, unit, plan.study.resources.price
         self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
@@ -130,8 +129,9 @@ class Progress:
         return text + (f", about {_clock(left)} left" if left else "")
 
     def _left(self) -> float | None:
-        done = sum(r.work * (r.epoch - r.at_start) / r.epochs for r in self.rows.values())
-        rest = sum(r.work * (1 - r.epoch / r.epochs) for r in self.rows.values() if r.state in ("waiting", "running"))
+        trained = [row for row in self.rows.values() if row.epochs]
+        done = sum(r.work * (r.epoch - r.at_start) / r.epochs for r in trained)
+        rest = sum(r.work * (1 - r.epoch / r.epochs) for r in trained if r.state in ("waiting", "running"))
         return (time.monotonic() - self.begin) * rest / done if done > 0 and rest > 0 else None
 
     def _view(self) -> Group:
@@ -141,8 +141,9 @@ class Progress:
         running = [row for row in self.rows.values() if row.state == "running"]
         for row in running[:ROWS]:
             psnr = f"{row.psnr:.2f} dB" if row.psnr is not None else "-"
+            epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "-"
             bar = ProgressBar(total=row.epochs, completed=row.epoch, width=20)
-            table.add_row(Text(row.arm), str(row.seed), f"{row.epoch}/{row.epochs}", bar, psnr)
+            table.add_row(Text(row.arm), str(row.seed), epoch, bar if row.epoch < row.epochs else "testing", psnr)
         if len(running) > ROWS:
             table.add_row(f"and {len(running) - ROWS} more", "", "", "", "")
         finished = self.reused + sum(row.state in ("complete", "failed", "stopped") for row in self.rows.values())

@@ -71,6 +71,16 @@ def test_lines_without_a_terminal_say_how_each_trial_ended(plan: Plan, tmp_path:
     assert lines[1].endswith("failed: Diverged: at recursion 2")
 
 
+def test_a_trial_that_has_been_trained_is_tested(plan: Plan, tmp_path: Path) -> None:
+    out = io.StringIO()
+    progress = Progress(plan, Store(tmp_path), Console(file=out, width=100, force_terminal=True, color_system=None))
+    progress.started(plan.trials[0].fingerprint)
+    for epoch, testing in ((1, False), (2, True)):
+        progress.epoch(plan.trials[0].fingerprint, replace(RECORD, epoch=epoch))
+        progress.console.print(progress._view())
+        assert ("testing" in out.getvalue()) == testing
+
+
 def test_weights_that_are_only_tested_have_no_epochs(plan: Plan, tmp_path: Path) -> None:
     trials = tuple(replace(t, config=replace(t.config, weights="w", optim=OptimConfig(epochs=0))) for t in plan.trials)
     progress = Progress(replace(plan, trials=trials), Store(tmp_path), Console(file=io.StringIO(), width=80))

@@ -107,21 +107,27 @@ def test_the_bootstrap_of_two_seeds_is_too_narrow_and_the_report_says_so() -> No
 
 def test_the_report_says_what_was_measured() -> None:
     rows = pd.read_csv(Path(__file__).parents[2] / "results" / "coverage.csv")
-    assert rows["studies"].min() >= 500 and set(rows["seeds"]) == {2, 3, 5, 10}
+    assert rows["studies"].min() >= 500 and set(rows["seeds"]) == {2, 3, 5, 10} and set(rows["images"]) == {4, 11, 68}
     covered = rows[(rows["measure"] == "coverage") & (rows["estimand"] == "comparison")]
+    false = rows[(rows["measure"] == "any false verdict") & (rows["interval"] == "the report's")]
 
-    def by_seeds(interval: str, about: str, how: str) -> list[str]:
-        found = covered[(covered["interval"] == interval) & (covered["about"] == about)]
+    def by_seeds(of: pd.DataFrame, interval: str, about: str, how: str) -> list[str]:
+        found = of[(of["interval"] == interval) & (of["about"] == about)]
         return [f"{100 * share:.0f}" for share in found.groupby("seeds")["share"].agg(how)]
 
-    assert by_seeds("t over seeds", "these images", "mean") == ["95"] * 4
+    assert by_seeds(covered, "t over seeds", "these images", "mean") == ["95"] * 4
+    many, few = covered[covered["images"] > 4], covered[covered["images"] == 4]
     for interval in ("bootstrap", "crossed t"):
         for how in ("mean", "min"):
-            assert listed(by_seeds(interval, "all images", how)) in MEASURED, (interval, how)
-    false = rows[(rows["measure"] == "any false verdict") & (rows["interval"] == "the report's")]
-    means = 100 * false.groupby(["about", "seeds"])["share"].mean()
+            assert listed(by_seeds(many, interval, "all images", how)) in MEASURED, (interval, how)
+    assert (
+        f"With 4 images the crossed t held it in {listed(by_seeds(few, 'crossed t', 'all images', 'mean'))}" in MEASURED
+    )
+    means = 100 * false[false["images"] > 4].groupby(["about", "seeds"])["share"].mean()
     words = f"{means.min():.0f} to {means.max():.0f}\u00a0% of the studies (at worst {100 * false['share'].max():.0f}\u00a0%)"
     assert words in MEASURED
+    fewest = false[(false["images"] == 4) & (false["seeds"] <= 3)]
+    assert 100 * fewest.groupby("about")["share"].mean().max() < 0.5 and "0\u00a0% had a false verdict" in MEASURED
 
 
 def test_t_over_seeds_says_nothing_about_other_images() -> None:
