@@ -18,7 +18,7 @@ MEASURED = (
     "all images in 84, 89, 92 and 94\u00a0% (at worst, where seeds differ more than images, in 61, 77, 87 and 90\u00a0%), the "
     "crossed t in 93, 94, 95 and 95\u00a0% (at worst 87, 91, 94 and 93\u00a0%). In studies of twelve comparisons, any without a "
     "true difference was called decided in 2 to 5\u00a0% of the studies (at worst 6\u00a0%). With 4 images the crossed t held it "
-    "in 99, 98, 97 and 96\u00a0%, and with 2 and 3 seeds 0\u00a0% had a false verdict: there, more is left undecided than need be."
+    "in 99, 98, 97 and 96\u00a0%, and with 2 and 3 seeds 0\u00a0% had a false verdict: more is left undecided than need be."
 )
 """From results/coverage.csv (benchmarks/coverage.py); a test compares them."""
 KINDS = {
