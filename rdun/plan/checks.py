@@ -35,7 +35,7 @@ def check_checkpoints(plan: Plan, store: Store) -> None:
     """Reads every checkpoint that the plan will continue from.
 
     Raises:
-        ValueError: one is damaged; the message names it and what to do.
+        ValueError: one is damaged, or its disk fails; the message names it and what to do.
     """
     folders = [store.trial(trial.fingerprint) for trial in plan.missing()]
     waiting = [folder for folder in folders if folder.exists("checkpoint.pt")]
@@ -46,7 +46,12 @@ def check_checkpoints(plan: Plan, store: Store) -> None:
     from rdun.training import read_checkpoint
 
     for folder in waiting:
-        read_checkpoint(folder, torch.device("cpu"))
+        try:
+            read_checkpoint(folder, torch.device("cpu"))
+        except OSError as error:
+            raise ValueError(
+                f"{folder.path}/checkpoint.pt cannot be read now ({error}); see to the disk, then give the same command again"
+            ) from None
 
 
 def check_store(plan: Plan, folder: str, *, write: bool = True) -> None:

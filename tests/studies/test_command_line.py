@@ -297,6 +297,25 @@ def test_a_damaged_checkpoint_stops_the_study_before_any_compute(
     assert [path.name for path in broken.parent.iterdir()] == [broken.name]
 
 
+def test_a_disk_that_fails_is_not_called_a_damaged_checkpoint(
+    finished: tuple[Path, str], images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = sorted((finished[0] / "runs" / "trials").iterdir())
+    cut_off = tmp_path / "runs" / "trials" / trials[0].name
+    cut_off.mkdir(parents=True)
+    (cut_off / "run.json").write_text((trials[0] / "run.json").read_text().replace('"complete"', '"stopped"'))
+    (cut_off / "checkpoint.pt").write_bytes(b"good")
+
+    def fails(folder: Folder) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("rdun.training.read_checkpoint", lambda folder, device: fails(folder))
+    done = run_here(str(TINY), "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
+    assert done.exit_code == 2, done.stdout + done.stderr
+    assert "checkpoint.pt cannot be read now" in done.stderr and "delete" not in done.stderr
+    assert (cut_off / "checkpoint.pt").read_bytes() == b"good"
+
+
 def test_no_space(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
