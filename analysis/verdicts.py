@@ -17,7 +17,7 @@ from analysis.statistics.paired import Images
 Verdict = Literal["reproduced", "deviates", "not run"]
 TOLERANCE = {"psnr": 0.10, "ssim": 0.003}
 """Largest difference, at the printed digits, that counts as reproduced; dB and 1."""
-NOT_AS_PUBLISHED = "pocket scale: not trained as published"
+NOT_AS_PUBLISHED = "not trained as published (another scale, or changed)"
 
 
 class Measured(NamedTuple):

@@ -34,15 +34,27 @@ class Arm:
         return tuple(replace(config, seed=seed) for config in self.configs)
 
 
+METRICS = ("psnr", "ssim")
+"""What reconstructions are scored by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """An expectation: the mean of metric(arm) - metric(versus) over seeds and test images is at least `at_least`."""
+    """An expectation: the mean of metric(arm) - metric(versus) over seeds and test images is at least `at_least`.
+
+    Attributes:
+        metric: "psnr" (dB) or "ssim".
+    """
 
     text: str
     arm: str
     versus: str
     metric: str = "psnr"
     at_least: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"claim {self.text!r} has metric={self.metric!r}; choose one of {', '.join(METRICS)}")
 
 
 GPU_SHARE = 0.25

@@ -118,7 +118,7 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
     if changes:
         named, note = _named(study.name, changes), _note(changes)
         study = replace(
-            study, name=named, scale=study.scale + note, as_published=study.as_published and _tested_only(changes)
+            study, name=named, scale=study.scale + note, as_published=study.as_published and _as_published(changes)
         )
     if seeds is not None:
         try:
@@ -131,9 +131,9 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
     return study
 
 
-def _tested_only(changes: Sequence[str]) -> bool:
-    """Whether the changes leave everything as it was but the test images, so that published values may still stand beside."""
-    return all(change.partition("=")[0].strip() == "data.test" for change in changes)
+def _as_published(changes: Sequence[str]) -> bool:
+    """Whether published values may still stand beside: other test images, and the precision, which is the device's otherwise."""
+    return all(change.partition("=")[0].strip() in ("data.test", "precision") for change in changes)
 
 
 def trials_of(text: str | None) -> tuple[int | None, int]:

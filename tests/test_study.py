@@ -122,3 +122,8 @@ def test_a_claim_compares_what_is_tested_alike() -> None:
         ValueError, match=r"claim 'better': arm '0\.25' has task\.ratios \[0\.25\], arm '0\.1' \[0\.1\]"
     ):
         make(arms, claims=(Claim(text="better", arm="0.25", versus="0.1"),))
+
+
+def test_a_claim_names_a_metric_that_there_is() -> None:
+    with pytest.raises(ValueError, match=r"claim 'better' has metric='pnsr'; choose one of psnr, ssim"):
+        Claim(text="better", arm="recursive", versus="base", metric="pnsr")

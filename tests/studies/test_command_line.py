@@ -375,7 +375,8 @@ def test_a_changed_study_is_not_the_published_one() -> None:
     assert table1.as_published
     assert change(table1, ["data.test=set11"], "0,1").as_published
     assert not change(table1, ["data.test=set11", "data.fraction=0.01"], None).as_published
-    assert not change(table1, ["precision=bf16"], None).as_published
+    assert change(table1, ["precision=bf16"], None).as_published
+    assert not change(table1, ["precision=bf16", "optim.epochs=1"], None).as_published
 
 
 def test_a_changed_study_has_its_own_name_and_says_so() -> None:
