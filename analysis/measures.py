@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.frames import StudyFrames
+from analysis.frames import Arm, StudyFrames
 from analysis.numbers import percent
 
 AVERAGE = "average"
@@ -93,9 +93,16 @@ def mean_and_spread(values: Iterable[float]) -> tuple[float, float]:
     return (float(known.mean()) if len(known) else NAN), (float(known.std(ddof=1)) if len(known) > 1 else NAN)
 
 
-def ratio_labels(frames: StudyFrames) -> list[str]:
-    """The study's ratios in rising order, as column heads."""
-    return [percent(r) for r in sorted({r for a in frames.arms.values() for r in a.ratios})]
+def ratio_labels(arms: Iterable[Arm]) -> list[str]:
+    """The ratios of all arms in rising order, as column heads."""
+    return [percent(r) for r in sorted({r for a in arms for r in a.ratios})]
+
+
+def not_tested(arm: Arm, at: str, ratios: Iterable[str]) -> str:
+    """Why an arm has no value at a ratio, or no average over `ratios`, by its plan: "not tested at 10 %"; empty if it has."""
+    own = [percent(r) for r in arm.ratios]
+    lacking = [r for r in (ratios if at == AVERAGE else [at]) if r not in own]
+    return f"not tested at {', '.join(lacking)}" if lacking else ""
 
 
 def gap_reason(frames: StudyFrames, arm: str, seed: int, at: str = AVERAGE) -> str:
@@ -152,9 +159,10 @@ def timing_cells(frames: StudyFrames) -> pd.DataFrame:
 
 
 def fact(frames: StudyFrames, arm: str, name: str) -> float:
-    """A number from run.json's facts, the mean over the arm's complete trials; nan if none recorded it."""
-    trials = frames.trials[(frames.trials["arm"] == arm) & (frames.trials["status"] == "complete")]
-    values = [facts[name] for facts in trials["facts"] if isinstance(facts.get(name), (int, float))]
+    """A number from run.json's facts, the mean over the arm's complete cells; nan if none recorded it."""
+    trials = of_whole_cells(frames, frames.trials)
+    found = trials.loc[trials["arm"] == arm, "facts"]
+    values = [facts[name] for facts in found if isinstance(facts.get(name), (int, float))]
     return float(np.mean(values)) if values else float("nan")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import Arm
-from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, ratio_labels
+from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, not_tested, ratio_labels
 from analysis.numbers import DIGITS, percent
 from analysis.statistics.paired import Images
 from analysis.tables.table import Compared, Number, Table, Text
@@ -17,19 +17,19 @@ from analysis.verdicts import TOLERANCE, QualityCell, quality_cells
 def paper_table(images: Images, dataset: str) -> Table:
     """Rows: data fraction (groups), then model, configuration, layout; columns: PSNR / SSIM per ratio and average."""
     frames = images.frames
-    heads = ratio_labels(frames)
-    heads = heads if len(heads) == 1 else [*heads, AVERAGE]
+    ratios = ratio_labels(frames.arms.values())
+    heads = ratios if len(ratios) == 1 else [*ratios, AVERAGE]
     cells = by_cell(images.cells, dataset)
     published = {(c.arm, c.at): c for c in quality_cells(images) if c.dataset == frames.data_set(dataset)}
     arms = sorted(frames.arms.values(), key=lambda a: -a.fraction)
     rows, gaps = [], {}
     for line, arm in enumerate(arms):
-        rows.append(_row(arm, cells, heads, published))
+        rows.append(_row(arm, cells, ratios, heads, published))
         for at in heads:
             cell = published.get((arm.name, at))
             seeds = [s for metric in DIGITS for s in cells.get((arm.name, at, metric), ())]
             lacking = "; ".join(f"seed {s} {why}" for s, why in missing_seeds(frames, arm.name, at, seeds))
-            if reason := lacking or (cell.reason if cell else ""):
+            if reason := not_tested(arm, at, ratios) or lacking or (cell.reason if cell else ""):
                 gaps[line, f"psnr {at}"] = reason
     return Table(
         name=f"paper-{dataset}",
@@ -56,6 +56,7 @@ def paper_table(images: Images, dataset: str) -> Table:
 def _row(
     arm: Arm,
     cells: dict[tuple[str, str, str], Values],
+    ratios: list[str],
     heads: list[str],
     published: dict[tuple[str, str], QualityCell],
 ) -> dict[str, Any]:
@@ -71,7 +72,8 @@ def _row(
         cell = published.get((arm.name, at))
         compared = cell is not None and cell.measured is not None
         for metric in DIGITS:
-            measured, _ = mean_and_spread(cells.get((arm.name, at, metric), {}).values())
+            values = cells.get((arm.name, at, metric), {}) if compared or not not_tested(arm, at, ratios) else {}
+            measured, _ = mean_and_spread(values.values())
             known = cell.published[metric] if cell else NAN
             row |= {f"{metric} {at}": measured, f"{metric} {at} published": known}
             row[f"{metric} {at} difference"] = measured - known if compared else NAN

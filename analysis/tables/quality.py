@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, ratio_labels
-from analysis.numbers import DIGITS, percent, plural
+from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, not_tested, ratio_labels
+from analysis.numbers import DIGITS, plural
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
 from analysis.tables.table import Column, Interval, Number, Pair, Table, Text
@@ -54,7 +54,7 @@ def quality_table(images: Images, comparisons: Sequence[Comparison], dataset: st
 
 def _heads(frames: StudyFrames) -> list[str]:
     """Column heads: the ratios and their average, or the single ratio of the study alone."""
-    ratios = ratio_labels(frames)
+    ratios = ratio_labels(frames.arms.values())
     return ratios if len(ratios) == 1 else [*ratios, AVERAGE]
 
 
@@ -77,7 +77,8 @@ def _network_row(
     }
     for at in heads:
         for metric in DIGITS:
-            row[f"{metric} {at}"], row[f"{metric} {at} sd"] = mean_and_spread(cells.get((arm, at, metric), {}).values())
+            values = {} if _not_tested(frames, arm, at, heads) else cells.get((arm, at, metric), {})
+            row[f"{metric} {at}"], row[f"{metric} {at} sd"] = mean_and_spread(values.values())
     row["seeds"] = len(cells.get((arm, heads[-1], "psnr"), ()))
     known = difference if difference is not None and difference.seeds else None
     row |= {k: getattr(known, k) if known else NAN for k in ("mean", "low", "high", "boot_low", "boot_high", "p_holm")}
@@ -91,13 +92,13 @@ def _initial_rows(
     heads: list[str],
 ) -> list[dict[str, Any]]:
     """One line per distinct initial estimate of a family: one, unless its arms start from different ones."""
-    rows: dict[tuple[float, ...], dict[str, Any]] = {}
+    rows: dict[tuple[tuple[str, float], ...], dict[str, Any]] = {}
     for arm in members:
         row = _network_row(frames, arm, initial, heads, None)
         row |= {"network": "initial estimate", "layout": "", "parameters": NAN, "evaluations": 0.0, "baseline": True}
-        there = [at for at in heads if at == AVERAGE or at in _own_heads(frames, arm)]
-        key = tuple(round(row[f"{m} {at}"], 4) for at in there for m in DIGITS)
-        if all(v == v for v in key):
+        there = [f"{m} {at}" for at in heads if not _not_tested(frames, arm, at, heads) for m in DIGITS]
+        key = tuple((name, round(row[name], 4)) for name in there)
+        if all(value == value for _, value in key):
             rows.setdefault(key, row)
     found = list(rows.values())
     if len(found) > 1:
@@ -108,19 +109,17 @@ def _initial_rows(
 def _gaps(frames: StudyFrames, arm: str, line: int, cells: Cells, heads: list[str]) -> Gaps:
     gaps: Gaps = {}
     for at in heads:
-        if lacking := missing_seeds(frames, arm, at, there := list(cells.get((arm, at, "psnr"), ()))):
+        if why := _not_tested(frames, arm, at, heads):
+            gaps[line, f"psnr {at}"] = why
+        elif lacking := missing_seeds(frames, arm, at, there := list(cells.get((arm, at, "psnr"), ()))):
             reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)
             gaps[line, f"psnr {at}"] = f"{len(there)} of {plural(len(frames.plan.seeds), 'seed')}: {reasons}"
-    own = _own_heads(frames, arm)
-    if AVERAGE in heads and own != [at for at in heads if at != AVERAGE]:
-        noted = gaps.get((line, f"psnr {AVERAGE}"))
-        gaps[line, f"psnr {AVERAGE}"] = "; ".join(filter(None, (noted, f"over {', '.join(own)} only")))
     return gaps
 
 
-def _own_heads(frames: StudyFrames, arm: str) -> list[str]:
-    """The ratios that an arm is tested at."""
-    return [percent(r) for r in frames.arms[arm].ratios]
+def _not_tested(frames: StudyFrames, arm: str, at: str, heads: list[str]) -> str:
+    """Why a cell stays empty by the plan: averages stand in one column only where they are over the same ratios."""
+    return not_tested(frames.arms[arm], at, [head for head in heads if head != AVERAGE])
 
 
 def _columns(heads: list[str], frames: StudyFrames) -> tuple[Column, ...]:

@@ -15,6 +15,8 @@ from analysis.measures import (
     by_cell,
     mean_and_spread,
     missing_seeds,
+    not_tested,
+    ratio_labels,
     recursion_cells,
     swept_arms,
 )
@@ -36,9 +38,12 @@ def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: st
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for line, arm in enumerate(arms):
-        own = {metric: cells.get((arm.name, AVERAGE, metric), {}) for metric in DIGITS}
+        why = not_tested(arm, AVERAGE, ratio_labels(frames.members(arm.family)))
+        own = {metric: {} if why else cells.get((arm.name, AVERAGE, metric), {}) for metric in DIGITS}
         rows.append(_design_row(arm, own, found.get(arm.name)))
-        if lacking := missing_seeds(frames, arm.name, AVERAGE, [s for values in own.values() for s in values]):
+        if why:
+            gaps[line, "psnr"] = why
+        elif lacking := missing_seeds(frames, arm.name, AVERAGE, [s for values in own.values() for s in values]):
             gaps[line, "psnr"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
     return Table(
         name=f"designs-{dataset}",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import gap_reason, timing_cells
+from analysis.measures import gap_reason, of_whole_cells, timing_cells
 from analysis.tables.table import Column, Number, Table, Text
 
 NAN = float("nan")
@@ -24,9 +24,7 @@ def timing_table(frames: StudyFrames) -> Table:
     cells = timing_cells(frames)
     names = [n for n in COLUMNS if n in cells]
     by_arm = {str(a): g.set_index("seed") for a, g in cells.groupby("arm", sort=False)} if len(cells) else {}
-    drawn = (
-        frames.epochs[frames.epochs["status"] == "complete"].groupby("arm", observed=True)["stage_evaluations"].mean()
-    )
+    drawn = of_whole_cells(frames, frames.epochs).groupby("arm", observed=True)["stage_evaluations"].mean()
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for line, arm in enumerate(frames.arms):
