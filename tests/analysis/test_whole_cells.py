@@ -12,14 +12,16 @@ from analysis.captions import images_caption
 from analysis.figures.images import FEW, images_info
 from analysis.figures.learning import learning_info
 from analysis.figures.sweep import sweep_info
+from analysis.figures.traces import traces_infos
 from analysis.frames import StudyFrames, load_study
 from analysis.joined import Part, join
+from analysis.measures import fact
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
-from analysis.tables import overfitting_table, recursions_table
-from analysis.tables.quality import quality_table
+from analysis.tables import designs_table, overfitting_table, paper_table, quality_table, recursions_table, timing_table
 from rdun.results import Folder, PlanRecord, Store
 from tests.analysis.synthetic import Truth, write_study
+from tests.analysis.synthetic_traces import add_traces, psnr
 
 SET = "photographs-test"
 ARM = "COAST, recursive, 100 %"
@@ -47,7 +49,7 @@ def fail_one_ratio(plan: PlanRecord, store: Store, seed: int) -> None:
 def read(frames: StudyFrames) -> dict[str, float]:
     """What the tables and figures say of ARM: each a mean over its ratios."""
     table = recursions_table(frames, SET)
-    overfitting = overfitting_table(frames)
+    overfitting, times = overfitting_table(frames), timing_table(frames).frame
     (curve,) = [c for p in learning_info(frames).panels for c in p.curves if c.treatment == "recursive"]
     (line,) = [line for p in sweep_info(frames, SET).panels for line in p.lines if line.treatment == "recursive"]
     return {
@@ -55,6 +57,7 @@ def read(frames: StudyFrames) -> dict[str, float]:
         "overfitting": float(overfitting.frame.loc[overfitting.frame["arm"] == ARM, "train"].iloc[0]),
         "learning": float(curve.mean[-1]),
         "sweep": line.low[-1],
+        "stages": float(times.loc[times["arm"] == ARM, "drawn"].iloc[0]),
         "notes": len([*table.gaps.values(), *overfitting.gaps.values()]),
     }
 
@@ -70,34 +73,80 @@ def test_a_seed_that_lacks_a_ratio_is_left_out_and_named(tmp_path: Path) -> None
     assert read(load_study(plan, store)) == pytest.approx(expected | {"notes": 2})
 
 
+def test_traces_and_facts_are_of_whole_cells(tmp_path: Path) -> None:
+    """Traces of seed s lie 0.1 s dB higher; without the last of three seeds their mean is 0.05 dB up."""
+    study = write_study(tmp_path, SPLIT)
+    add_traces(study)
+    plan, store = PlanRecord.load(Folder(study[0])), study[1]
+    fail_one_ratio(plan, store, 2)
+    frames = load_study(plan, store)
+    (panel,) = [p for info in traces_infos(frames, SET) for p in info.panels if p.treatment == "recursive"]
+    (line,) = [line for line in panel.lines if line.total == 4]
+    assert line.values["psnr"][4] == pytest.approx(psnr(4, 4, 0.05))
+    left = (frames.trials["arm"] == ARM) & (frames.trials["seed"] == 2) & (frames.trials["status"] == "complete")
+    (facts,) = frames.trials.loc[left, "facts"]
+    facts["blocks"] = 0
+    assert fact(frames, ARM, "blocks") == 4000
+
+
+def joined(folder: Path, *ratios: tuple[float, ...]) -> Images:
+    """The same study at two sets of ratios, named a and b, as one report compares them."""
+    parts = []
+    for name, own in zip("ab", ratios, strict=True):
+        home, store = write_study(folder / name, replace(SPLIT, name=name, ratios=own, split_ratios=False, sweep=()))
+        parts.append(Part(PlanRecord.load(Folder(home)), store))
+    return Images(load_study(*join(parts)))
+
+
 @pytest.mark.parametrize("ratios", [((0.25,), (0.1,)), ((0.1, 0.25), (0.1, 0.5))])
 def test_arms_tested_at_other_ratios_are_not_compared(
     tmp_path: Path, ratios: tuple[tuple[float, ...], tuple[float, ...]]
 ) -> None:
-    parts = []
-    for name, own in zip("ab", ratios, strict=True):
-        truth = replace(SPLIT, name=name, ratios=own, split_ratios=False, sweep=())
-        home, store = write_study(tmp_path / name, truth)
-        parts.append(Part(PlanRecord.load(Folder(home)), store))
-    images = Images(load_study(*join(parts)))
+    images = joined(tmp_path, *ratios)
     kept = {c.verdict == "no data": c.reason for c in compare_arms(images)}
     assert set(kept) == {True, False}, "arms of one study can be compared, those of two cannot"
     assert "tested at different sampling ratios" in kept[True]
 
 
-def test_the_initial_estimate_of_a_family_with_fewer_ratios_is_shown(tmp_path: Path) -> None:
-    home, store = write_study(tmp_path, replace(SPLIT, sizes={"10 %": 0.1, "100 %": 1.0}))
+def test_a_column_of_averages_holds_averages_over_the_same_ratios(tmp_path: Path) -> None:
+    """Of the joined tables: study a has both ratios, study b, whose average would be another, only the higher one."""
+    images = joined(tmp_path, (0.1, 0.5), (0.5,))
+    averages = (quality_table(images, [], SET), "psnr average"), (paper_table(images, SET), "psnr average")
+    for table, key in (*averages, (designs_table(images, [], SET), "psnr")):
+        lines = [i for i, arm in enumerate(table.frame["arm"]) if arm.startswith("b: ")]
+        assert len(lines) == 4 and table.frame[key][lines].isna().all(), table.name
+        assert {table.gaps[i, key] for i in lines} == set(table.reasons()) == {"not tested at 10\u00a0%"}, table.name
+        assert table.frame.loc[table.frame["arm"].str.startswith("a: "), key].notna().all(), table.name
+
+
+def one_family_with_one_ratio(folder: Path) -> tuple[Path, Store]:
+    """A study of two families: at 10 % of the data there are networks for two ratios, at 100 % for the first alone."""
+    home, store = write_study(folder, replace(SPLIT, sizes={"10 %": 0.1, "100 %": 1.0}))
     plan = json.loads((home / "plan.json").read_text())
     for arm in (arm for arm in plan["arms"] if "100 %" in arm["name"]):
         arm["configs"] = arm["configs"][:1]
     for cell in (cell for cell in plan["cells"] if "100 %" in cell["arm"]):
         cell["fingerprints"] = cell["fingerprints"][:1]
     (home / "plan.json").write_text(json.dumps(plan))
+    return home, store
+
+
+def test_designs_of_families_at_other_ratios_keep_their_averages(tmp_path: Path) -> None:
+    home, store = one_family_with_one_ratio(tmp_path)
+    table = designs_table(Images(load_study(PlanRecord.load(Folder(home)), store)), [], SET)
+    assert len(table.frame) == 8 and table.frame["psnr"].notna().all() and not table.gaps
+
+
+def test_the_initial_estimate_of_a_family_with_fewer_ratios_is_shown(tmp_path: Path) -> None:
+    home, store = one_family_with_one_ratio(tmp_path)
     table = quality_table(Images(load_study(PlanRecord.load(Folder(home)), store)), [], SET)
     found = table.frame[table.frame["baseline"]]
     assert found["family"].str.contains("100").tolist() == [False, True]
-    noted = {line for (line, _), note in table.gaps.items() if "over 10\u00a0% only" in note}
-    assert noted == {i for i, row in table.frame.iterrows() if "100" in row["family"] and not row["baseline"]}
+    assert found["psnr 10\u00a0%"].notna().all() and found["psnr average"].isna().tolist() == [False, True]
+    lines = [i for i, row in table.frame.iterrows() if "100" in row["family"] and not row["baseline"]]
+    assert table.gaps == {
+        (i, f"psnr {at}"): "not tested at 50\u00a0%" for i in lines for at in ("50\u00a0%", "average")
+    }
 
 
 def test_many_images_have_a_caption_of_their_own(tmp_path: Path) -> None:
