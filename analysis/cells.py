@@ -70,8 +70,8 @@ def table1(scores: pd.DataFrame, limited: pd.DataFrame) -> list[Network]:
         limited: of those trained with 3 %, image by image (`python -m rdun.weights evaluate`). Both with one random matrix per
             ratio.
     """
-    file = WEIGHTS["COAST", "recursive", "1"]
-    all_data = scores[(scores.dataset == "bsd68") & (scores.file == file) & (scores.recursions == PER_LAYER)]
+    of_all_data = (scores.file == WEIGHTS["COAST", "recursive", "1"]) & (scores.recursions == PER_LAYER)
+    all_data = scores[(scores.dataset == "bsd68") & of_all_data]
     tested = {"1": all_data, "0.03": _means(limited)}
     found = []
     for key, rows in published("table1").groupby(["fraction", "model", "configuration"], sort=False):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 
 from rdun.results import Score, TrialDirectory
+from rdun.results.keeping import LAST
 
 PERIOD = 20.0
 """Seconds between two writes: what a test that is cut off repeats at most, besides one image. Short tests write none."""
-LAST = "last.safetensors"
 
 
 class ScoredImages:
@@ -25,19 +27,23 @@ class ScoredImages:
         if folder.read_if_there(LAST) != weights:
             folder.write_scored(())
             folder.write(LAST, weights)
-        self._rows = folder.scored()
+        self._rows = defaultdict[tuple[str, str, str, int], list[Score]](list)
+        self._keep(folder.scored())
 
     def of(self, checkpoint: str, dataset: str, image: str, recursions: int) -> list[Score]:
         """The rows of an image, empty if it is still to be done."""
-        wanted = checkpoint, dataset, image, recursions
-        return [row for row in self._rows if (row.checkpoint, row.dataset, row.image, row.recursions) == wanted]
+        return self._rows.get((checkpoint, dataset, image, recursions), [])
 
     def add(self, rows: Sequence[Score]) -> None:
         """Keeps all rows of one image."""
-        self._rows += rows
+        self._keep(rows)
         if time.monotonic() > self._written + PERIOD:
-            self._folder.write_scored(self._rows)
+            self._folder.write_scored(chain.from_iterable(self._rows.values()))
             self._written = time.monotonic()
+
+    def _keep(self, rows: Sequence[Score]) -> None:
+        for row in rows:
+            self._rows[row.checkpoint, row.dataset, row.image, row.recursions].append(row)
 
     def done(self) -> None:
         """Leaves nothing to go on from."""

@@ -282,14 +282,20 @@ def test_an_unreadable_image(images: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+def left_with(checkpoint: bytes, finished: Path, runs: Path) -> Path:
+    """The directory of a trial that was stopped, with this checkpoint; its record is that of a finished one."""
+    done = min((finished / "trials").iterdir())
+    folder = runs / "trials" / done.name
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text((done / "run.json").read_text().replace('"complete"', '"stopped"'))
+    (folder / "checkpoint.pt").write_bytes(checkpoint)
+    return folder
+
+
 def test_a_damaged_checkpoint_stops_the_study_before_any_compute(
     finished: tuple[Path, str], images: Path, tmp_path: Path
 ) -> None:
-    trials = sorted((finished[0] / "runs" / "trials").iterdir())
-    broken = tmp_path / "runs" / "trials" / trials[0].name
-    broken.mkdir(parents=True)
-    (broken / "run.json").write_text((trials[0] / "run.json").read_text().replace('"complete"', '"stopped"'))
-    (broken / "checkpoint.pt").write_bytes(b"damaged")
+    broken = left_with(b"damaged", finished[0] / "runs", tmp_path / "runs")
     done = run_here(str(TINY), "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
     assert done.exit_code == 2, done.stdout + done.stderr
     assert "checkpoint.pt cannot be read" in done.stderr
@@ -300,11 +306,7 @@ def test_a_damaged_checkpoint_stops_the_study_before_any_compute(
 def test_a_disk_that_fails_is_not_called_a_damaged_checkpoint(
     finished: tuple[Path, str], images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trials = sorted((finished[0] / "runs" / "trials").iterdir())
-    cut_off = tmp_path / "runs" / "trials" / trials[0].name
-    cut_off.mkdir(parents=True)
-    (cut_off / "run.json").write_text((trials[0] / "run.json").read_text().replace('"complete"', '"stopped"'))
-    (cut_off / "checkpoint.pt").write_bytes(b"good")
+    cut_off = left_with(b"good", finished[0] / "runs", tmp_path / "runs")
 
     def fails(folder: Folder) -> None:
         raise OSError(5, "Input/output error")
