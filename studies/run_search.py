@@ -215,8 +215,7 @@ def _sharing(
     from rdun.plan_view import clock, sharing
 
     place, limit = machine(search.resources, cpus), search.resources
-    corners = map(search.config, search.corners())
-    configs = [replace(config, precision=auto) if config.precision == "auto" else config for config in corners]
+    configs = [search.config(values).resolved(auto) for values in search.corners()]
     estimator = Estimator(measured(configs, store, place, probe=probe), place)
 
     peaks = [estimator.estimate(config).gpu_memory_mib or 0.0 for config in configs]

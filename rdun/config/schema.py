@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from rdun.config.checks import check
@@ -257,6 +257,10 @@ class TrialConfig:
                 f"leave it out: the test counts {own} also apply {sum(own)} stages, and scores are told apart by that"
             )
             check(told_apart, "recursion.sweep", count, remedy)
+
+    def resolved(self, precision: Precision) -> TrialConfig:
+        """With this precision, where it says "auto"."""
+        return replace(self, precision=precision) if self.precision == "auto" else self
 
     @property
     def high_counts(self) -> tuple[int, ...]:

@@ -73,7 +73,7 @@ def make_plan(study: Study, store: Store, precision: Precision, *, retry_diverge
     for arm, seed, trials in study.cells():
         prints = []
         for config in trials:
-            resolved = replace(config, precision=precision) if config.precision == "auto" else config
+            resolved = config.resolved(precision)
             check_data(resolved.data, resolved.task.block)
             key = trial_fingerprint(resolved)
             configs[key] = resolved

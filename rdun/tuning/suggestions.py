@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +217,7 @@ class Suggestions:
 
     def _identified(self, config: TrialConfig) -> tuple[str, TrialConfig]:
         """The setting with its precision resolved, after a check of its data."""
-        resolved = replace(config, precision=self.precision) if config.precision == "auto" else config
+        resolved = config.resolved(self.precision)
         check_data(resolved.data, resolved.task.block)
         return trial_fingerprint(resolved), resolved
 
