@@ -47,8 +47,10 @@ def main(name: str, runs: str | None, rules: str, at_once: int, orders: int, out
         recording = load_recording(Folder(folder / "studies" / name), Store(folder / "trials"))
         if save:
             save_recording(recording, str(Path(save).resolve()))
-            click.echo(f"Record: {len(recording.curves)} complete trials in {save}")
+            click.echo(f"Record: {len(recording.curves) + len(recording.tested)} complete trials in {save}")
             return
+        if not recording.curves:
+            raise ValueError(f"{name!r} trains nothing that could be replayed; --save FOLDER keeps its record")
         home = Path(out).resolve() if out else folder / "replays" / name
         _replay(recording, _rules(recording, rules), at_once, orders, home)
     except (ValueError, OSError) as error:

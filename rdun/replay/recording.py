@@ -31,12 +31,14 @@ class Recording:
     """What was asked for, the complete trials in the order they were asked for, and why others are left out.
 
     Attributes:
+        tested: complete trials without a training, of weights that are only tested: part of a record, not of a replay.
         quantity: what counts, more is better: the search's objective where it is a validation quality, else validation PSNR.
     """
 
     record: SearchRecord | PlanRecord
     store: Store
     curves: tuple[Curve, ...]
+    tested: tuple[str, ...] = ()
     gaps: dict[str, str] = field(default_factory=dict)
     quantity: str = "validation_psnr"
 
@@ -62,27 +64,32 @@ def load_recording(home: Folder, store: Store) -> Recording:
         prints = [fingerprint for cell in record.cells for fingerprint in cell.fingerprints]
     else:
         raise ValueError(f"{home.path} has neither search.json nor plan.json; name a study or search that was run")
-    curves, gaps = [], {}
+    curves, tested, gaps = list[Curve](), list[str](), dict[str, str]()
     for fingerprint in dict.fromkeys(prints):
         found = _curve(store, fingerprint)
-        if isinstance(found, Curve):
+        if isinstance(found, str):
+            gaps[fingerprint] = found
+        elif found:
             curves.append(found)
         else:
-            gaps[fingerprint] = found
-    if not curves:
-        raise ValueError(f"{home.path} has no complete trial to replay; finish it first")
-    return Recording(record, store, tuple(curves), gaps, quantity)
+            tested.append(fingerprint)
+    if not curves and not tested:
+        raise ValueError(f"{home.path} has no complete trial; finish it first")
+    return Recording(record, store, tuple(curves), tuple(tested), gaps, quantity)
 
 
-def _curve(store: Store, fingerprint: str) -> Curve | str:
-    """A trial's curve, or why it cannot be replayed."""
+def _curve(store: Store, fingerprint: str) -> Curve | str | None:
+    """A trial's curve, or why it cannot be used; None: it is complete, and has no training."""
     folder = store.trial(fingerprint)
     try:
         run, epochs = folder.run(), tuple(folder.epochs())
-    except (ValueError, KeyError, TypeError) as error:
+        trains = run is None or folder.read_json("config.json")["optim"]["epochs"] > 0
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its files cannot be read: {error}"
     if run is None or run.status != "complete":
         return "not recorded" if run is None else f"{run.status}: {run.reason}".removesuffix(": ")
+    if not trains:
+        return None
     if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)) or not epochs:
         return f"its epochs are {[epoch.epoch for epoch in epochs]}, not 1, 2, ..."
     curve = Curve(fingerprint, epochs, max(1, run.attempts[-1].threads) if run.attempts else 1)

@@ -22,7 +22,8 @@ def save_recording(recording: Recording, folder: str) -> None:
     nameless = replace(record, provenance=record.provenance | {"machine": "", "command": command})
     nameless.save(Folder(f"{folder}/studies/{record.name}"))
     store = Store(f"{folder}/trials")
-    for fingerprint in [*(curve.fingerprint for curve in recording.curves), *_baselines(record)]:
+    trained = [curve.fingerprint for curve in recording.curves]
+    for fingerprint in [*trained, *recording.tested, *_baselines(record)]:
         source, target = recording.store.trial(fingerprint), store.trial(fingerprint)
         if run := source.run():
             _copy(source, target, FILES)

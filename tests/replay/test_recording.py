@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from rdun.replay import Event, Recording, load_recording, orders, outcome, save_recording, write_replayed
 from rdun.results import Folder, SearchRecord, Status, Store, TrialDirectory
+from studies.replay import main
 from tests.replay.conftest import RECORD, STUDY
 
 
@@ -52,7 +54,7 @@ def test_gaps_are_left_out_and_named(recording: Recording, tmp_path: Path) -> No
     ]
     with pytest.raises(ValueError, match="name a study or search that was run"):
         load_recording(Folder(tmp_path / "studies" / "other"), store)
-    with pytest.raises(ValueError, match="has no complete trial to replay"):
+    with pytest.raises(ValueError, match="has no complete trial; finish it first"):
         load_recording(Folder(tmp_path / "studies" / STUDY), Store(tmp_path / "nowhere"))
 
 
@@ -65,6 +67,25 @@ def test_a_copy_is_the_same_record(recording: Recording, tmp_path: Path) -> None
     assert again.record == replace(here, provenance=here.provenance | nameless)
     assert again.curves == recording.curves
     assert b'"host": ""' in again.store.trial(again.curves[0].fingerprint).read("run.json")
+
+
+def test_weights_that_are_only_tested_are_part_of_a_record_and_of_no_replay(
+    recording: Recording, tmp_path: Path
+) -> None:
+    save_recording(recording, str(tmp_path / "a"))
+    tested = Store(tmp_path / "a" / "trials").trial(recording.curves[0].fingerprint)
+    config = tested.read_json("config.json")
+    tested.write_json("config.json", config | {"weights": "x.safetensors", "optim": config["optim"] | {"epochs": 0}})
+    tested.remove("epochs.csv")
+    found = load_recording(Folder(tmp_path / "a" / "studies" / STUDY), Store(tmp_path / "a" / "trials"))
+    assert (found.tested, found.curves) == ((recording.curves[0].fingerprint,), recording.curves[1:])
+    save_recording(found, str(tmp_path / "b"))
+    assert load_recording(Folder(tmp_path / "b" / "studies" / STUDY), Store(tmp_path / "b" / "trials")).tested
+    nothing = replace(found, curves=())
+    save_recording(nothing, str(tmp_path / "c"))
+    done = CliRunner().invoke(main, [STUDY, "--runs", str(tmp_path / "c")])
+    assert done.exit_code == 2
+    assert "trains nothing that could be replayed" in done.output
 
 
 def test_orders_are_the_record_s_and_then_by_seed() -> None:
