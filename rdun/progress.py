@@ -29,6 +29,7 @@ class _Row:
     at_start: int = 0
     psnr: float | None = None
     state: str = "waiting"
+    trained: bool = False  # by another trial
 
 
 class Progress:
@@ -49,7 +50,9 @@ class Progress:
         for trial in plan.missing():
             arm = arms[trial.arms[0]]
             work = arm.steps * arm.stage_evaluations_train * arm.macs / max(1, arm.stage_evaluations_test)
-            self.rows[trial.fingerprint] = _Row(arm.name, trial.config.seed, trial.config.optim.epochs, work)
+            row = _Row(arm.name, trial.config.seed, trial.config.optim.epochs, work)
+            row.trained = trial.state == "trained"
+            self.rows[trial.fingerprint] = row
         self.best: tuple[float, str] | None = None
         self.hours, self.unit, self.price = 0.0, unit, plan.study.resources.price
         self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
@@ -69,7 +72,8 @@ class Progress:
     def started(self, fingerprint: str) -> None:
         """A trial begins, or goes on."""
         row = self.rows[fingerprint]
-        row.state, row.at_start = "running", len(self.store.trial(fingerprint).epochs())
+        row.state = "running"
+        row.at_start = row.epochs if row.trained else len(self.store.trial(fingerprint).epochs())
         row.epoch = row.at_start
 
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:

@@ -2,7 +2,7 @@
 
 from rdun.config.codec import from_dict, parse_value, to_dict, with_values
 from rdun.config.conditions import conditions
-from rdun.config.identity import NUMERICS, PROTOCOL, canonical, digest, fingerprint
+from rdun.config.identity import NUMERICS, PROTOCOL, canonical, digest, fingerprint, without_tests
 from rdun.config.models import CoastConfig, DpdnnConfig, IstaNetConfig, IstaNetPlusConfig, ModelConfig
 from rdun.config.schema import (
     DataConfig,
@@ -61,4 +61,5 @@ __all__ = [
     "parse_value",
     "to_dict",
     "with_values",
+    "without_tests",
 ]

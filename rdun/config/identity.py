@@ -47,6 +47,8 @@ def _normal(config: TrialConfig) -> TrialConfig:
     curriculum = config.recursion.curriculum if grows else 0.0
     recursion = replace(config.recursion, train=train, test=Fixed(counts=own), sweep=sweep, curriculum=curriculum)
     optim = config.optim if config.optim.epochs else OptimConfig(epochs=0)
+    if layers == 1 and last == (1,):  # the last estimate is the only one
+        optim = replace(optim, deep_supervision=0.0)
     chosen = config.data.validation_ratios
     data = replace(
         config.data, validation_ratios=() if set(chosen) == set(config.task.ratios) else tuple(sorted(chosen))
@@ -62,6 +64,15 @@ def _read_fields(task: TaskConfig) -> TaskConfig:
     if isinstance(task, BlockSensingTask) and task.test_matrices == "seen":
         task = replace(task, test_matrix_seeds=(0,))
     return task
+
+
+def without_tests(config: TrialConfig) -> TrialConfig:
+    """The training alone: equal for trials whose tests after the last epoch differ, in their images or their counts.
+
+    The recursion counts and matrices of the test stay: validation uses them, and so chooses the best epoch by them.
+    """
+    data = replace(config.data, test=(config.data.validation,))
+    return replace(config, data=data, recursion=replace(config.recursion, sweep=()))
 
 
 def fingerprint(config: TrialConfig, data_hashes: Mapping[str, str], folders: Collection[str] = ()) -> str:

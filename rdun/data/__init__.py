@@ -10,7 +10,7 @@ from rdun.data.blocks import (
     training_blocks,
 )
 from rdun.data.entry import DATA_VARIABLE, Entry, data_folder
-from rdun.data.identity import trial_fingerprint
+from rdun.data.identity import training_fingerprint, trial_fingerprint
 from rdun.data.images import read_luminance, unit_range
 from rdun.data.registry import ImageSet, image_hash, image_set, registry
 from rdun.data.weights_file import weights_file
@@ -31,6 +31,7 @@ __all__ = [
     "read_luminance",
     "registry",
     "training_blocks",
+    "training_fingerprint",
     "trial_fingerprint",
     "unit_range",
     "weights_file",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdun.config import TrialConfig, fingerprint
+from rdun.config import TrialConfig, fingerprint, without_tests
 from rdun.data.registry import image_hash, registry
 from rdun.data.weights_file import weights_hash
 
@@ -18,3 +18,12 @@ def trial_fingerprint(config: TrialConfig) -> str:
     if config.weights is not None:
         hashes[config.weights] = weights_hash(config.weights)
     return fingerprint(config, hashes, names - registry().keys())
+
+
+def training_fingerprint(config: TrialConfig) -> str:
+    """The identity of a trial's training: equal for trials that only test it on other images, or with other counts.
+
+    Raises:
+        ValueError: as `trial_fingerprint`.
+    """
+    return trial_fingerprint(without_tests(config))

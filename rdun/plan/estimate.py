@@ -67,14 +67,14 @@ class Estimator:
         epoch = _median(m.epoch for m in tested if m.epoch is not None)
         scoring = _median(m.scoring for m in tested if m.scoring is not None)
         total = config.optim.epochs
-        if total and not trained:
-            return Estimate()
-        if not total:  # weights that are only tested
+        if epochs_done >= total:  # weights that are only tested
             source = tested[0].source if scoring is not None else ""
             return Estimate(seconds=scoring, validation=True, scoring=scoring is not None, source=source)
+        if not trained:
+            return Estimate()
         expected = mean_evaluations(config.recursion, config.model.layers)
         step = statistics.median((m.step or 0.0) * expected / m.evaluations for m in trained)
-        left = max(0, total - epochs_done)
+        left = total - epochs_done
         exact = trained if how == "network" else []
         return Estimate(
             seconds=steps(config) * left / total * step + left * (epoch or 0.0) + (scoring or 0.0),

@@ -9,7 +9,7 @@ from rdun.plan.estimate import Estimate, Estimator, makespan
 from rdun.plan.machine import Machine
 from rdun.plan.measurements import Measurement
 from rdun.plan.packing import Part, part_of
-from rdun.plan.study_plan import Plan
+from rdun.plan.study_plan import Plan, Trial
 from rdun.results import Store
 from rdun.study import Resources
 
@@ -55,12 +55,7 @@ class Forecast:
 def make_forecast(plan: Plan, store: Store, machine: Machine, measurements: Iterable[Measurement]) -> Forecast:
     """Estimates what is left of a plan on a machine."""
     estimator = Estimator(measurements, machine)
-    estimates = {
-        trial.fingerprint: estimator.estimate(
-            trial.config, len(store.trial(trial.fingerprint).epochs()) if trial.state == "resumable" else 0
-        )
-        for trial in plan.missing()
-    }
+    estimates = {t.fingerprint: estimator.estimate(t.config, _epochs_done(t, store)) for t in plan.missing()}
     parts = {
         fingerprint: part_of(plan.study.resources, machine, estimate, len(estimates))
         for fingerprint, estimate in estimates.items()
@@ -75,6 +70,12 @@ def make_forecast(plan: Plan, store: Store, machine: Machine, measurements: Iter
         seconds=wall,
         at_once=at_once,
     )
+
+
+def _epochs_done(trial: Trial, store: Store) -> int:
+    if trial.state == "trained":
+        return trial.config.optim.epochs
+    return len(store.trial(trial.fingerprint).epochs()) if trial.state == "resumable" else 0
 
 
 def check_budget(forecast: Forecast, resources: Resources) -> None:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from rdun.config import TrialConfig, from_dict
 from rdun.plan.machine import Machine
 from rdun.plan.measurements import Measurement, keys
-from rdun.results import EpochRecord, Folder, RunInfo, Store, TrialDirectory
+from rdun.results import TRAINED_IN, EpochRecord, Folder, RunInfo, Store, TrialDirectory
 
 NEWEST = 300
 """Trials that are read at most, the newest ones, so that a plan never waits for a large store."""
@@ -47,13 +47,14 @@ def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
     between = [(b.timestamp - a.timestamp) / 1000 - (b.seconds - a.seconds) for a, b in pairwise(records)]
     epoch = max(0.0, statistics.median(between)) if between else None
     samples, gpu = folder.system(), machine.kind == "cuda"
+    trained = bool(records) and TRAINED_IN not in run.facts  # else it says nothing of a training
     return Measurement(
         source="past runs",
         **keys(config)._asdict(),
         device=machine.device,
         threads=machine.threads,
         recompute=machine.recompute,
-        step=records[-1].seconds / records[-1].step if records else None,
+        step=records[-1].seconds / records[-1].step if trained else None,
         evaluations=statistics.fmean(record.stage_evaluations for record in records) if records else 0.0,
         epoch=epoch,
         scoring=_scoring(run, records, epoch),
@@ -68,5 +69,7 @@ def _scoring(run: RunInfo, records: Sequence[EpochRecord], epoch: float | None) 
     if run.status != "complete" or len(run.attempts) > 1 or first.ended is None:
         return None
     whole = (datetime.fromisoformat(first.ended) - datetime.fromisoformat(first.started)).total_seconds()
+    if TRAINED_IN in run.facts:
+        return whole
     trained = records[-1].seconds if records else 0.0
     return max(0.0, whole - trained - len(records) * (epoch or 0.0))

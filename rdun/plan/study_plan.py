@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from rdun.config import Precision, TrialConfig, to_dict
-from rdun.data import trial_fingerprint
+from rdun.data import training_fingerprint, trial_fingerprint
 from rdun.plan.checks import check_data
 from rdun.plan.costs import cost, layout, samples, steps
-from rdun.results import ArmRecord, CellRecord, ClaimRecord, PlanRecord, Store, TrialDirectory
+from rdun.results import ArmRecord, CellRecord, ClaimRecord, PlanRecord, Store, Trainings, TrialDirectory
 from rdun.study import Arm, Study
 
-STATES = ("complete", "resumable", "failed", "diverged", "new")
+STATES = ("complete", "trained", "resumable", "failed", "diverged", "new")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +20,8 @@ class Trial:
     """One training run of the plan.
 
     Attributes:
-        state: "complete" (reused), "resumable" (it was cut off, and goes on), "failed" (tried again), "diverged" (tried again
-            only if it is asked for: it would diverge again), or "new".
+        state: "complete" (reused), "trained" (another trial did the training; it is tested), "resumable" (it was cut off, and
+            goes on), "failed" (tried again), "diverged" (tried again only if it is asked for: it would diverge again), or "new".
     """
 
     fingerprint: str
@@ -50,7 +50,8 @@ class Plan:
 
     def refreshed(self, store: Store) -> Plan:
         """The same plan with the trials' states as they are now."""
-        return replace(self, trials=tuple(replace(t, state=state_of(store.trial(t.fingerprint))) for t in self.trials))
+        states = States(store)
+        return replace(self, trials=tuple(replace(t, state=states.of(t.fingerprint, t.config)) for t in self.trials))
 
     def counts(self) -> dict[str, int]:
         """Trials by state."""
@@ -97,8 +98,9 @@ def make_plan(study: Study, store: Store, precision: Precision, *, retry_diverge
         as_published=study.as_published,
     )
     _check_distinct(cells)
+    states = States(store)
     found = tuple(
-        Trial(fingerprint=key, config=config, state=state_of(store.trial(key)), arms=tuple(dict.fromkeys(arms[key])))
+        Trial(fingerprint=key, config=config, state=states.of(key, config), arms=tuple(dict.fromkeys(arms[key])))
         for key, config in configs.items()
     )
     return Plan(study=study, record=record, trials=found, retry_diverged=retry_diverged)
@@ -116,8 +118,25 @@ def _check_distinct(cells: list[CellRecord]) -> None:
             )
 
 
+class States:
+    """Where the trials of a store stand, with what it knows of finished trainings when this is made."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._trainings = store, Trainings(store)
+        self._trained = self._trainings.names()
+
+    def of(self, fingerprint: str, config: TrialConfig) -> str:
+        """One of STATES."""
+        state = state_of(self._store.trial(fingerprint))
+        if state == "new" and self._trained and config.optim.epochs:
+            training = training_fingerprint(config)
+            if training in self._trained and self._trainings.find(training):
+                return "trained"
+        return state
+
+
 def state_of(folder: TrialDirectory) -> str:
-    """Where a trial stands, as one of STATES."""
+    """Where a trial stands by its own directory, as one of STATES but "trained"."""
     run = folder.run()
     if run is None:
         return "new"

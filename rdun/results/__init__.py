@@ -9,9 +9,11 @@ from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRec
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
 from rdun.results.runs import Runs
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
+from rdun.results.trainings import TRAINED_IN, Trainings
 
 __all__ = [
     "STALE_AFTER",
+    "TRAINED_IN",
     "ArmRecord",
     "Attempt",
     "Busy",
@@ -35,6 +37,7 @@ __all__ = [
     "SystemSample",
     "Timing",
     "Trace",
+    "Trainings",
     "TrialDirectory",
     "from_csv",
     "hours",

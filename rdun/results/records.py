@@ -160,7 +160,8 @@ class RunInfo:
     Attributes:
         status: only "complete" counts as done.
         reason: why it stopped or failed; empty otherwise.
-        facts: peak memory; of a trial that diverged in training "non_finite", its place; of a complete one also parameters,
+        facts: peak memory; of a trial that diverged in training "non_finite", its place; of one that took its training over
+            "trained_in", the trial that did it; of a complete one also parameters,
             multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
     """
 

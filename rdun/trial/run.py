@@ -15,15 +15,28 @@ from threadpoolctl import threadpool_limits
 from rdun import monitor
 from rdun.allocator import keep_freed_memory
 from rdun.config import TrialConfig, to_dict
-from rdun.data import image_set, training_blocks, trial_fingerprint
+from rdun.data import image_set, training_blocks, training_fingerprint, trial_fingerprint
 from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding
 from rdun.operators import make_task
-from rdun.results import Attempt, EpochRecord, Lease, Lost, Outcome, RunInfo, Status, TrialDirectory, is_full
+from rdun.results import (
+    TRAINED_IN,
+    Attempt,
+    EpochRecord,
+    Lease,
+    Lost,
+    Outcome,
+    RunInfo,
+    Status,
+    Trainings,
+    TrialDirectory,
+    is_full,
+)
 from rdun.training import CHECKPOINT, Diverged, TrainState, first_non_finite, fit
 from rdun.training.divergence import ValidationDiverged
 from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, is_out_of_memory
 from rdun.trial.scoring import Scorer
+from rdun.trial.trained import take_over
 from rdun.trial.weights import first_network
 
 OnEpoch = Callable[[EpochRecord], None]
@@ -51,7 +64,8 @@ def run_trial(
     """Runs a trial, or the rest of it, in its directory; a complete one is returned at once.
 
     The directory holds a checkpoint after every epoch. A run that was cut off, at any moment, continues from it; on the CPU, with
-    the same versions and threads, the result equals the uninterrupted run bit for bit.
+    the same versions and threads, the result equals the uninterrupted run bit for bit. Where a complete trial beside it has done
+    the same training and was only tested otherwise, that training is taken over (see `rdun.results.Trainings`).
 
     Args:
         config: with its precision resolved.
@@ -142,9 +156,11 @@ class _Attempt:
             with monitor.SystemMonitor(self.folder, self.device):
                 scorer, state = self._trained(on_epoch)
                 scorer.finish(state, f"{self.info.attempts[-1].device}, {self.threads} threads")
-            self.info = replace(self.info, facts=_facts(scorer, state) | memory.facts())
+            whence = {name: fact for name, fact in self.info.facts.items() if name == TRAINED_IN}
+            self.info = replace(self.info, facts=whence | _facts(scorer, state) | memory.facts())
             self._end("complete", "complete")
             self.folder.remove(CHECKPOINT)
+            self._tell_of_training()
         except Stopped as stop:
             self._end("stopped", "stopped", stop.reason)
         except (KeyboardInterrupt, SystemExit):
@@ -214,12 +230,29 @@ class _Attempt:
     def _resumed(self) -> TrainState:
         """The state to go on from, and what the directory says of it."""
         state = self._state()
+        if not state.epoch and (other := self._trained_before()):
+            take_over(self.folder, state, other)
+            self.info = replace(self.info, facts=self.info.facts | {TRAINED_IN: other.path.rpartition("/")[2]})
         if state.epoch:
             self.folder.write_epochs(state.records)
             latest = replace(self.info.attempts[-1], resumed_at_epoch=state.epoch)
             self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
             self._mark("running")
         return state
+
+    def _trained_before(self) -> TrialDirectory | None:
+        """A trial of the same store that has done this training."""
+        found = self._trainings()
+        return found.find(training_fingerprint(self.config)) if found else None
+
+    def _tell_of_training(self) -> None:
+        """Lets other trials of the store find this one's training."""
+        if found := self._trainings():
+            with contextlib.suppress(OSError):  # the trial is complete all the same
+                found.add(training_fingerprint(self.config), self.info.fingerprint)
+
+    def _trainings(self) -> Trainings | None:
+        return Trainings.beside(self.folder, self.info.fingerprint) if self.config.optim.epochs else None
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""

@@ -35,6 +35,7 @@ BLOCKS_SCORED = 256
 """Blocks of each split that the overfitting scores use."""
 PICTURES_KEPT = 4
 """Test images of each set of which the reconstruction is kept as a file, and traced."""
+SPEED = "images_per_second"
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,10 @@ class Scorer:
         pictures = [p for group in self.tests.values() for p in group]
         rate = images_per_second(self.reconstructor(network), self.task, pictures, self.device)
         detail = f"{len(pictures)} test images; {where}"
-        speed = Timing(name="images_per_second", value=rate, unit="1/s", detail=detail)
-        if not records:
-            return [speed]
+        speed = Timing(name=SPEED, value=rate, unit="1/s", detail=detail)
+        taken_over = of_training(self.folder.timings())
+        if not records or taken_over:
+            return [*taken_over, speed]
         seconds, steps = records[-1].seconds, records[-1].step
         evaluations = float(np.mean([r.stage_evaluations for r in records]))
         return [
@@ -149,6 +151,11 @@ class Scorer:
             Timing(name="stage_evaluations_per_step", value=evaluations, unit="1", detail="mean, as drawn"),
             speed,
         ]
+
+
+def of_training(timings: Sequence[Timing]) -> list[Timing]:
+    """Without those of the test."""
+    return [timing for timing in timings if timing.name != SPEED]
 
 
 def _relabelled(scores: Sequence[Score], checkpoint: str) -> list[Score]:

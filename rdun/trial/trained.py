@@ -1,0 +1,38 @@
+"""A training that another trial has done already: a trial that only tests it otherwise takes it over."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from rdun.results import TrialDirectory
+from rdun.results.keeping import BEST, LAST
+from rdun.training import TrainState
+from rdun.trial.scoring import of_training
+from rdun.weights import decode_model
+
+
+def take_over(folder: TrialDirectory, state: TrainState, other: TrialDirectory) -> None:
+    """Makes the state at the start of a training that at its end, from a complete trial, and writes that trial's timings.
+
+    Weights and records are the other trial's, so that all scores are those that the trial itself would reach; what an optimizer
+    needs to go on is not kept, and not needed.
+
+    Raises:
+        ValueError: a file of weights that cannot be read; the message names it.
+    """
+    last, best = _weights(other, LAST), _weights(other, BEST)
+    folder.write_timings(of_training(other.timings()))
+    for network in (state.network, state.evaluated):
+        network.load_state_dict(last)
+    for record in other.epochs():
+        state.add(record)
+    state.best_weights = {name: tensor.to(state.best_weights[name].device) for name, tensor in best.items()}
+    state.save(folder)
+
+
+def _weights(other: TrialDirectory, name: str) -> dict[str, Tensor]:
+    path = f"{other.path}/{name}"
+    try:
+        return decode_model(other.read(name), path)[0].state_dict()
+    except ValueError as error:
+        raise ValueError(f"{error}; or delete {path}, and this trial trains anew") from None

@@ -1,0 +1,141 @@
+"""A training that another trial has done is not done again: the trial is tested as if it had trained itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdun.config import Fixed, Rfmu, TrialConfig, UniformRange, with_values
+from rdun.data import training_fingerprint, trial_fingerprint
+from rdun.plan.study_plan import States
+from rdun.results import TRAINED_IN, RunInfo, Store, Trainings, TrialDirectory, remove_weights
+from rdun.trial import run_trial
+from tests.trial.test_tests import cut_off_after
+
+RECIPE = {
+    "recursion.train": UniformRange(low=(1,), high=(3,)),
+    "recursion.modulation": Rfmu(),
+    "optim.ema": 0.8,
+    "optim.lr": 0.01,
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "trials")
+
+
+def run(store: Store, config: TrialConfig) -> RunInfo:
+    return run_trial(config, store.trial(trial_fingerprint(config)).path)
+
+
+def folder(store: Store, config: TrialConfig) -> TrialDirectory:
+    return store.trial(trial_fingerprint(config))
+
+
+def with_other_tests(config: TrialConfig) -> TrialConfig:
+    """Other images, and other counts."""
+    return with_values(config, {"data.test": (config.data.validation, config.data.test[0]), "recursion.sweep": (2,)})
+
+
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("it trains")
+
+    monkeypatch.setattr("rdun.training.loop.train_step", refused)
+
+
+@pytest.mark.parametrize("recipe", [{}, RECIPE], ids=["plain", "moving average"])
+def test_other_tests_of_one_training_give_what_training_again_gives(
+    tiny: TrialConfig, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict[str, object]
+) -> None:
+    first = with_values(tiny, recipe)
+    second = with_other_tests(first)
+    alone = Store(tmp_path / "alone")
+    assert TRAINED_IN not in run(alone, second).facts
+    run(store, first)
+    no_training(monkeypatch)
+    info = run(store, second)
+    assert (info.status, info.facts[TRAINED_IN]) == ("complete", trial_fingerprint(first))
+    assert info.attempts[0].resumed_at_epoch == 3
+    ours, theirs = folder(store, second), folder(alone, second)
+    for name in ("scores.csv", "traces.csv", "best.safetensors", "last.safetensors"):
+        assert ours.read(name) == theirs.read(name), name
+    assert ours.read("epochs.csv") == folder(store, first).read("epochs.csv")
+    assert ours.names() == theirs.names()
+    trained = [timing for timing in folder(store, first).timings() if timing.name != "images_per_second"]
+    assert ours.timings()[:-1] == trained
+    assert ours.timings()[-1].name == "images_per_second"
+    assert info.facts["best_epoch"] == folder(alone, second).run().facts["best_epoch"]  # type: ignore[union-attr]
+
+
+def test_a_test_that_is_cut_off_goes_on_without_the_other_trial(
+    tiny: TrialConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = with_other_tests(tiny)
+    run(store, tiny)
+    no_training(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(2, []))
+        with pytest.raises(KeyboardInterrupt):
+            run(store, second)
+    remove_weights([trial_fingerprint(tiny)], store, "none", set())
+    assert States(store).of(trial_fingerprint(second), second) == "resumable"
+    info = run(store, second)
+    assert (info.status, info.facts[TRAINED_IN]) == ("complete", trial_fingerprint(tiny))
+    assert len(folder(store, second).timings()) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"recursion.sweep": (3,)}, True),
+        ({"optim.lr": 1e-3}, False),
+        ({"optim.epochs": 2}, False),
+        ({"seed": 1}, False),
+        ({"recursion.test": Fixed(counts=(2,))}, False),  # validation uses it
+        ({"task.test_matrix_seeds": (1,)}, False),
+    ],
+)
+def test_what_is_the_same_training(tiny: TrialConfig, change: dict[str, object], same: bool) -> None:
+    other = with_values(tiny, change)
+    assert trial_fingerprint(other) != trial_fingerprint(tiny)
+    assert (training_fingerprint(other) == training_fingerprint(tiny)) == same
+
+
+def test_a_trial_whose_weights_are_gone_has_no_training_to_give(tiny: TrialConfig, store: Store) -> None:
+    second = with_other_tests(tiny)
+    key = trial_fingerprint(second)
+    assert States(store).of(key, second) == "new"
+    run(store, tiny)
+    assert States(store).of(key, second) == "trained"
+    remove_weights([trial_fingerprint(tiny)], store, "best", {trial_fingerprint(tiny)})  # the last ones are gone
+    assert States(store).of(key, second) == "new"
+    assert TRAINED_IN not in run(store, second).facts
+    third = with_values(tiny, {"recursion.sweep": (3,)})
+    assert run(store, third).facts[TRAINED_IN] == key  # the index names the trial that has them now
+
+
+def test_an_incomplete_trial_has_no_training_to_give(tiny: TrialConfig, store: Store) -> None:
+    run(store, tiny)
+    first = folder(store, tiny)
+    info = first.run()
+    assert info
+    first.write_run(replace(info, status="failed"))
+    assert Trainings(store).find(training_fingerprint(tiny)) is None
+
+
+def test_damaged_weights_are_named(tiny: TrialConfig, store: Store) -> None:
+    run(store, tiny)
+    folder(store, tiny).write("last.safetensors", b"cut off")
+    with pytest.raises(ValueError, match=r"last\.safetensors is not a readable.*delete .*this trial trains anew"):
+        run(store, with_other_tests(tiny))
+
+
+def test_a_folder_of_another_name_is_in_no_store(tiny: TrialConfig, store: Store, tmp_path: Path) -> None:
+    run_trial(tiny, str(tmp_path / "trials" / "mine"))
+    assert not (tmp_path / "trials" / "trainings").exists()
+    run(store, tiny)
+    assert TRAINED_IN not in run_trial(with_other_tests(tiny), str(tmp_path / "trials" / "other")).facts
