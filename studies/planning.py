@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,9 @@ from studies.session import machine
 
 if TYPE_CHECKING:
     from rdun.config import TrialConfig
-    from rdun.plan import Forecast, Machine, Measurement, Plan
+    from rdun.plan import Forecast, Machine, Measurement, Part, Plan
     from rdun.results import Store
+    from rdun.tuning import Capacity
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,23 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
         if warning:
             click.echo(f"Warning: {warning}.", err=True)
     return forecast
+
+
+def parts_on(plan: Plan, store: Store, capacity: Capacity, parts: Mapping[str, Part]) -> Mapping[str, Part]:
+    """How trials share GPUs: as the plan has it, or as the GPUs of the cluster hold them where this machine has none."""
+    from rdun.plan import make_forecast
+    from rdun.plan_view import summary
+    from rdun.tuning import gpu_machine
+
+    place = gpu_machine(plan.study.resources, capacity)
+    if place is None:
+        return parts
+    configs = [trial.config for trial in plan.missing()]
+    forecast = make_forecast(plan, store, place, measured(configs, store, place, probe=False))
+    click.echo(f"Cluster: {place.gpus} x {place.device}, {place.gpu_memory_mib / 1024:.0f} GiB")
+    for line in summary(plan, forecast):
+        click.echo(line)
+    return forecast.parts
 
 
 def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,12 @@ from studies.session import (
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.config import Precision, TrialConfig
-    from rdun.plan import Part
+    from rdun.plan import Machine, Part
     from rdun.results import Keep, SearchRecord, SearchTrial, Store
     from rdun.search import Search
     from rdun.tuning import Suggestions
+
+    Parts = Callable[[TrialConfig], Part]
 
 SHOWN = 10
 
@@ -59,13 +62,14 @@ def run_search(
         _print_space(search, record)
     left = record.left(search.trials, retry_failed=retry_failed) if record else search.trials
     auto = _precision(search, home / "search.db")
-    part = _sharing(search, auto, left, store, cpus, probe=probe)
+    shared = partial(_sharing, search, auto, left, store)
+    part = shared(machine(search.resources, cpus), probe=probe)
     if dry_run:
         return
     with Lease(Folder(home)):
         suggestions = Suggestions(search, home / "search.db", store, auto, search.trials, retry_failed=retry_failed)
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
-            halted = _run(suggestions, home, store, cpus, part)
+            halted = _run(suggestions, home, store, cpus, part, shared)
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
@@ -102,9 +106,19 @@ def _clear(record: SearchRecord, store: Store, keep: Keep) -> None:
 
 
 def _run(
-    suggestions: Suggestions, home: Path, store: Store, cpus: int | None, part: Callable[[TrialConfig], Part]
+    suggestions: Suggestions,
+    home: Path,
+    store: Store,
+    cpus: int | None,
+    part: Parts,
+    shared: Callable[[Machine], Parts],
 ) -> str:
-    """Starts a cluster and runs; what ended it before its end, if anything. search.json is up to date after every trial."""
+    """Starts a cluster and runs; what ended it before its end, if anything. search.json is up to date after every trial.
+
+    Args:
+        part: of a GPU, as this machine has them.
+        shared: the same for another machine.
+    """
     from rdun import monitor, tuning
     from rdun.results import Folder, SearchRecord
 
@@ -126,7 +140,8 @@ def _run(
     try:
         with tuning.cluster(cpus=cpus) as capacity:
             save()
-            tuning.run_search(suggestions, store, capacity, save, save, part)
+            elsewhere = tuning.gpu_machine(search.resources, capacity)
+            tuning.run_search(suggestions, store, capacity, save, save, shared(elsewhere) if elsewhere else part)
     except KeyboardInterrupt:
         halted = INTERRUPTED
     except tuning.Halted as halt:
@@ -200,9 +215,7 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
     click.echo(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
 
 
-def _sharing(
-    search: Search, auto: Precision, left: int, store: Store, cpus: int | None, *, probe: bool
-) -> Callable[[TrialConfig], Part]:
+def _sharing(search: Search, auto: Precision, left: int, store: Store, place: Machine, *, probe: bool = False) -> Parts:
     """Prints what the trials that are left take, between the fastest and the slowest bound of the space, and how they share GPUs.
 
     Returns:
@@ -214,7 +227,7 @@ def _sharing(
     from rdun.plan import Estimator, part_of
     from rdun.plan_view import clock, sharing
 
-    place, limit = machine(search.resources, cpus), search.resources
+    limit = search.resources
     configs = [search.config(values).resolved(auto) for values in search.corners()]
     estimator = Estimator(measured(configs, store, place, probe=probe), place)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.planning import Asked, lay_out
+from studies.planning import Asked, lay_out, parts_on
 from studies.session import (
     INTERRUPTED,
     ROOT,
@@ -106,12 +106,13 @@ def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | N
 
     with cluster(cpus=cpus) as capacity:
         _warn_of_precision(plan, capacity)
+        shared = parts_on(plan, store, capacity, parts)
         unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"
 
         def train() -> str:
             try:
                 with Progress(plan, store, unit=unit) as progress:
-                    run_trials(plan, store, progress, capacity, parts)
+                    run_trials(plan, store, progress, capacity, shared)
             except KeyboardInterrupt:
                 return INTERRUPTED
             except Halted as halt:

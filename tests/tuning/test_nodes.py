@@ -14,11 +14,13 @@ import ray
 from ray.cluster_utils import Cluster
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import make_plan
+from rdun.plan import Estimate, Machine, make_plan, part_of
 from rdun.results import Folder, Store, TrialDirectory
+from rdun.study import Resources
 from rdun.trial import run_trial
 from rdun.tuning import nodes
-from rdun.tuning.cluster import leave
+from rdun.tuning.cluster import Capacity, leave
+from rdun.tuning.machines import Gpu, gpu_machine
 from rdun.tuning.nodes import check_nodes
 from studies.loading import load_study
 from tests.tuning.conftest import wait_for
@@ -93,4 +95,23 @@ def test_a_study_goes_on_when_a_node_is_lost(
         assert info is not None
         attempts.append(len(info.attempts))
     assert max(attempts) == 2, "no trial was interrupted: the node was lost too late"
-    assert Folder(store.path).names() == sorted(trial.fingerprint for trial in plan.trials)
+    assert Folder(store.path).names() == [*sorted(trial.fingerprint for trial in plan.trials), "trainings"]
+
+
+def test_the_gpus_of_a_cluster_are_described_by_its_nodes(two_nodes: Cluster) -> None:
+    """Where this machine has none; on the nodes too it takes a stand-in for PyTorch's answer."""
+
+    def capacity() -> Capacity:
+        total = ray.cluster_resources()
+        return Capacity(int(total["CPU"]), total.get("GPU", 0.0), 3, 1, two_nodes.address)
+
+    assert gpu_machine(Resources(), capacity(), see=lambda: Gpu("none", 1.0)) is None
+    two_nodes.add_node(num_cpus=16, num_gpus=2)
+    seen = gpu_machine(Resources(threads=2), capacity(), see=lambda: Gpu("A GPU", 80_000.0))
+    cores = capacity().cpus
+    assert seen == Machine(device="A GPU", kind="cuda", threads=2, cores=cores, gpus=2, gpu_memory_mib=80_000.0)
+    assert gpu_machine(Resources(), capacity()) is None  # PyTorch sees none there, and says so
+    assert gpu_machine(Resources(gpus=0), capacity(), see=lambda: Gpu("A GPU", 1.0)) is None
+    assert gpu_machine(Resources(), capacity(), see=lambda: 1 / 0) is None  # type: ignore[arg-type,return-value]
+    part = part_of(Resources(), seen, Estimate(gpu_memory_mib=18_000.0, source="past runs"), trials=100)
+    assert (part.gpus, part.memory_mib) == (0.3333, 18_000.0)  # three fit, with their margin
