@@ -99,7 +99,7 @@ def test_a_copy_of_a_folder_is_refused_until_it_is_one_of_its_own(root: Path) ->
     shutil.copytree(root / "a", root / "b")
     copy, store = root / "b" / "runs" / "studies" / "s", Store(root / "b" / "runs" / "trials")
     write_trial(store, "aa", began=LATER)
-    with pytest.raises(TrackerError, match=r"remove .*/b/runs/id: .*/b/runs is a copy of .*/a/runs"):
+    with pytest.raises(TrackerError, match=r"remove .*/b/runs/id: .*/b/runs is a copy of"):
         sync(copy, store, uri)
     assert (Seen(uri).ids(), Seen(uri).points()) == (before.ids(), before.points())
     (root / "b" / "runs" / "id").unlink()

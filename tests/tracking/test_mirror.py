@@ -185,6 +185,33 @@ def test_a_directory_that_cannot_be_read_does_not_hide_the_others(root: Path, st
     assert Seen(uri).status("seed 0: A") == "FINISHED"
 
 
+@pytest.mark.parametrize("name", ["config.json", "error.txt"])
+def test_a_damaged_file_does_not_hide_the_others_either(name: str, root: Path, store: Store) -> None:
+    home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
+    write_study(store)
+    if name == "config.json":
+        store.trial("aa").write_json(name, {"unheard": "of"})
+    else:
+        store.trial("aa").write_text(f"{name}/is a folder", "")
+    with pytest.raises(
+        TrackerError, match=r"1 trial\(s\) could not be copied, such as aa: .*(unheard|directory).*--sync"
+    ):
+        sync(home, store, uri)
+    seen = Seen(uri)
+    assert (seen.status("seed 0: B"), seen.runs["The study s"].data.metrics["trials_complete"]) == ("FINISHED", 2)
+
+
+def test_an_arm_that_grows_ends_later(root: Path, store: Store) -> None:
+    uri = uri_of(root)
+    write_trial(store, "aa")
+    write_trial(store, "bb", began=BEGAN + 3_600_000)
+    sync(saved(root, plan_record("s", {("A", 0): ["aa"]})), store, uri)
+    assert Seen(uri).runs["A"].info.end_time == BEGAN + 43_000
+    sync(saved(root, plan_record("s", {("A", 0): ["aa"], ("A", 1): ["bb"]})), store, uri)
+    seen = Seen(uri)
+    assert {seen.runs[name].info.end_time for name in ("A", "The study s")} == {BEGAN + 3_643_000}
+
+
 def test_runs_deleted_by_hand_come_back(root: Path, store: Store) -> None:
     home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
