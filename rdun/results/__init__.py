@@ -7,7 +7,7 @@ from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
-from rdun.results.runs import Runs
+from rdun.results.runs import Runs, is_copied, runs_id, runs_place
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
 from rdun.results.trainings import TRAINED_IN, Trainings
 
@@ -41,11 +41,14 @@ __all__ = [
     "TrialDirectory",
     "from_csv",
     "hours",
+    "is_copied",
     "is_full",
     "milliseconds",
     "reached",
     "remove_weights",
     "revoke",
+    "runs_id",
+    "runs_place",
     "space_used",
     "to_csv",
     "winners",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from rdun.results.directory import Folder, Store
 from rdun.results.lease import LOCK, Lease
+
+ID = "id"
+"""File of a runs folder that tells it from others where they meet, in a tracker; it moves with the folder."""
 
 
 class Runs:
@@ -106,6 +111,45 @@ class Runs:
     def _copies(self) -> Path:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         return cache / "rdun" / "studies" / hashlib.sha256(self.place.encode()).hexdigest()[:12]
+
+
+def runs_place(store: Store) -> str:
+    """Path or address of the runs folder that the trials lie in."""
+    parent = os.path.dirname(store.path)
+    return parent if "://" in parent else os.path.abspath(parent)
+
+
+def runs_id(store: Store) -> str:
+    """Which runs folder the trials lie in, wherever it is moved or mounted: the content of its file `id`, made once.
+
+    Raises:
+        ValueError: there is no such file and none can be made, or it is damaged.
+    """
+    place = runs_place(store)
+    folder = Folder(place)
+    try:
+        found = folder.read_if_there(ID)
+        if not found:
+            folder.swap(ID, f"{uuid.uuid4().hex[:16]}\n".encode(), found)
+            found = folder.read(ID)
+    except OSError as error:
+        raise ValueError(
+            f"{place} has no file {ID!r}, by which trackers know it, and none can be made ({error}); "
+            f"give the right to write there, or write 16 hex digits to {ID} yourself"
+        ) from None
+    text = found.decode(errors="replace").strip()
+    if not re.fullmatch("[0-9a-f]{16}", text):
+        raise ValueError(
+            f"{place}/{ID} holds {text[:40]!r}, not 16 hex digits; put back what it held, or remove it: then all is copied anew"
+        )
+    return text
+
+
+def is_copied(place: str, other: str) -> bool:
+    """Whether two folders of this machine have the same id without being the same folder under two names."""
+    mine, its = (Path(folder, ID) for folder in (place, other))
+    same = mine.is_file() and its.is_file() and mine.read_bytes() == its.read_bytes()
+    return same and not mine.samefile(its)
 
 
 def _stamps(home: Path) -> dict[str, tuple[int, int, int]]:

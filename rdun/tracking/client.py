@@ -50,6 +50,7 @@ class Run:
     run_id: str
     status: str
     started: int
+    ended: int | None
     tags: dict[str, str]
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -78,16 +79,32 @@ class Tracker:
         found = self._mlflow.get_experiment_by_name(experiment)
         if found is None:
             location = (database.parent / "mlruns" / experiment).as_uri() if database else None
-            self.experiment = str(self._mlflow.create_experiment(experiment, location, EXPERIMENT_TAGS))
+            self.experiment = self._create_experiment(experiment, location)
         else:
             self.experiment = str(found.experiment_id)
             if found.lifecycle_stage == "deleted":
                 self._mlflow.restore_experiment(self.experiment)
 
-    def runs(self) -> dict[Identity, Run]:
-        """Our runs by identity. Where one exists twice (two drivers at once, an answer that was lost), the oldest is kept."""
+    def _create_experiment(self, name: str, location: str | None) -> str:
+        """Its id; the one that somebody else has made meanwhile will do."""
+        try:
+            return str(self._mlflow.create_experiment(name, location, EXPERIMENT_TAGS))
+        except Exception:
+            found = self._mlflow.get_experiment_by_name(name)
+            if found is None:
+                raise
+            return str(found.experiment_id)
+
+    def runs(self, store: str) -> dict[Identity, Run]:
+        """The runs of a runs folder by identity; those of others are left alone.
+
+        Where one exists twice (two drivers at once, an answer that was lost), the oldest is kept.
+        """
         found: dict[Identity, Run] = {}
-        for run in sorted(self._search(), key=lambda run: (run.started, run.run_id)):
+        ours = {
+            run.run_id: run for run in self._search(f"tags.`rdun.store` = '{store}'")
+        }  # pages overlap as runs are made
+        for run in sorted(ours.values(), key=lambda run: (run.started, run.run_id)):
             identity = Identity.of(run.tags)
             if identity is None:
                 continue
@@ -97,20 +114,32 @@ class Tracker:
                 found[identity] = run
         return found
 
-    def _search(self) -> Iterable[Run]:
+    def shared(self, root: Identity) -> bool:
+        """Whether other runs folders have runs of the same study or search."""
+        return any(
+            run.tags.get("rdun.store") != root.store for run in self._search(f"tags.`rdun.level` = '{root.level}'")
+        )
+
+    def _search(self, wanted: str) -> Iterable[Run]:
         page, token = None, None
         while page is None or token:
-            page = self._mlflow.search_runs([self.experiment], max_results=BATCH, page_token=token)
+            page = self._mlflow.search_runs([self.experiment], wanted, max_results=BATCH, page_token=token)
             token = page.token
             for run in page:
                 info, data = run.info, run.data
-                yield Run(info.run_id, info.status, info.start_time, {**data.tags}, {**data.params}, {**data.metrics})
+                known = {**data.tags}, {**data.params}, {**data.metrics}
+                yield Run(info.run_id, info.status, info.start_time, info.end_time, *known)
 
     def create(self, name: str, identity: Identity, started: int, parent: Run | None = None) -> Run:
         """A new run, RUNNING."""
         tags = identity.tags() | {"rdun.plan": "current"} | ({"mlflow.parentRunId": parent.run_id} if parent else {})
         run = self._mlflow.create_run(self.experiment, start_time=started, tags=_cut(tags, "tag"), run_name=name)
-        return Run(run.info.run_id, run.info.status, started, {**run.data.tags}, epochs=set(), samples=set())
+        return Run(run.info.run_id, run.info.status, started, None, {**run.data.tags}, epochs=set(), samples=set())
+
+    def rename(self, run: Run, name: str) -> None:
+        if run.tags.get("mlflow.runName") != name:
+            self._mlflow.update_run(run.run_id, name=name)
+            run.tags["mlflow.runName"] = name
 
     def delete(self, run: Run) -> None:
         self._mlflow.delete_run(run.run_id)
@@ -143,13 +172,13 @@ class Tracker:
         return {(metric.step, metric.timestamp) for metric in self._mlflow.get_metric_history(run.run_id, key)}
 
     def set_status(self, run: Run, status: str, ended: int) -> None:
-        if status == run.status:
+        if status == run.status and (status == "RUNNING" or ended == run.ended):
             return
         if status == "RUNNING":
             self._mlflow.update_run(run.run_id, status=status)
         else:
             self._mlflow.set_terminated(run.run_id, status=status, end_time=ended)
-        run.status = status
+        run.status, run.ended = status, ended
 
     def upload(self, run: Run, files: Mapping[str, bytes]) -> None:
         """Writes artifacts; those of the same name are replaced."""

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rdun.results import Folder, Store, milliseconds
+from rdun.results import Folder, Store, is_copied, milliseconds, runs_id, runs_place
 from rdun.tracking.client import Run
 from rdun.tracking.runs import Runs, now
 from rdun.tracking.trials import Held, Place, Trials
@@ -25,6 +25,10 @@ class Copier(abc.ABC):
         name: of the study or search, and of its experiment.
         command: that runs it.
         answer: in a sentence, once there is one.
+        place, store_id: path and id of the runs folder.
+
+    Raises:
+        ValueError: the runs folder has no id and cannot be written.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Copier(abc.ABC):
     def __init__(self, home: Folder, store: Store, uri: str) -> None:
         self.home, self.store, self.uri = home, store, uri
         self.answer = ""
+        self.place, self.store_id = runs_place(store), runs_id(store)
         self.trials = Trials(store)
         self.reset()
 
@@ -43,7 +48,7 @@ class Copier(abc.ABC):
 
     def reset(self) -> None:
         """Forgets the tracker."""
-        self._runs: Runs | None = None
+        self._found: tuple[Runs, Run] | None = None
         self.trials.reset()
 
     def copy(self, *, last: bool = False, held: Held | None = None) -> None:
@@ -55,11 +60,11 @@ class Copier(abc.ABC):
         """
         self._read()
         runs, root = self._attached()
-        known = len(self.failures)
+        known = set(self.failures.items())
         self.trials.copy(runs, root, self._places(), lambda folder: not last or (held is not None and held(folder)))
         self.answer = self.answer or root.tags.get("rdun.answer", "")
         self._copy_rest(runs, root, last)
-        if len(self.failures) > known:  # a run may have been deleted under our hands: look again
+        if self.failures.items() - known:  # a run may have been deleted under our hands: look again
             self.reset()
 
     def publish(self) -> None:
@@ -74,13 +79,27 @@ class Copier(abc.ABC):
 
     def _attached(self) -> tuple[Runs, Run]:
         """The runs, and the one on top, made if need be."""
-        identity, title, provenance = self._root()
-        if self._runs is None:
-            runs = Runs(self.uri, self.name)
-            runs.root(identity, title, _began(provenance))
+        if self._found is None:
+            identity, title, provenance = self._root()
+            runs = Runs(self.uri, self.name, self.store_id)
+            root = runs.root(identity, title, _began(provenance))
+            self._tell_place(runs, root, identity, title)
             runs.mark({identity, *self._wanted()})
-            self._runs = runs
-        return self._runs, self._runs.root(identity, title, _began(provenance))
+            self._found = runs, root
+        return self._found
+
+    def _tell_place(self, runs: Runs, root: Run, identity: Identity, title: str) -> None:
+        """Writes the runs folder to the run on top; and to its name, where other folders have runs of the same title.
+
+        Raises:
+            ValueError: the runs are those of a folder of which this one is a copy: each would delete what the other one has.
+        """
+        before = root.tags.get("rdun.runs", self.place)
+        if is_copied(self.place, before):
+            raise ValueError(f"remove {self.place}/id: {self.place} is a copy of {before}, whose runs are there")
+        runs.tracker.describe(root, {}, {"rdun.runs": self.place})
+        if root.tags.get("mlflow.runName", "").startswith(title) and runs.tracker.shared(identity):
+            runs.tracker.rename(root, f"{title} ({self.place}, {self.store_id[:4]})")
 
     @abc.abstractmethod
     def _read(self) -> None:

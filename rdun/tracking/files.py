@@ -14,6 +14,10 @@ TEXTS = ("config.json", "run.json", "epochs.csv", "scores.csv", "traces.csv", "t
 """Files of a trial that are copied as they are, besides its reconstructions."""
 
 
+class Unreadable(Exception):
+    """A trial directory does not give what it should hold; the tracker has nothing to do with it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialFiles:
     """What a trial directory held at one moment; scores and timings of complete trials only, before that they may change."""
@@ -57,12 +61,15 @@ def read_trial(folder: TrialDirectory, run: RunInfo) -> TrialFiles:
 
 
 def attachments(folder: TrialDirectory) -> dict[str, bytes]:
-    """Tables, configuration and reconstructions of a trial, by name."""
-    names = [name for name in TEXTS if folder.exists(name)]
+    """Tables, configuration and reconstructions of a trial, by name. Raises Unreadable."""
     where = f"{folder.path}/reconstructions"
-    if folder.fs.exists(where):
-        names += [str(path)[len(folder.path) + 1 :] for path in sorted(folder.fs.find(where)) if path.endswith(".png")]
-    return {name: folder.read(name) for name in names}
+    try:
+        names = [name for name in TEXTS if folder.exists(name)]
+        if folder.fs.exists(where):
+            names += [str(p)[len(folder.path) + 1 :] for p in sorted(folder.fs.find(where)) if p.endswith(".png")]
+        return {name: folder.read(name) for name in names}
+    except OSError as error:
+        raise Unreadable(str(error)) from error
 
 
 def is_held(folder: TrialDirectory) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from types import TracebackType
 
 from rdun.results import Folder, Store
@@ -39,6 +38,7 @@ class Mirror:
         self.period, self.patience = period, patience
         self.problem: str | None = None
         self._copier: Copier | None = None
+        self._answer, self._due = "", False  # a report that waits to be attached
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="rdun-mirror")
@@ -56,33 +56,35 @@ class Mirror:
     def publish(self, answer: str = "") -> None:
         """Copies what is new, and attaches the report to the run of the study or search; inside or after the `with`.
 
+        Inside, what fails is tried again in the next pass.
+
         Args:
             answer: in a sentence, for the run's description.
         """
-
-        def copy_and_publish(copier: Copier) -> None:
-            copier.answer = answer or copier.answer
-            copier.copy(last=self._ended.is_set())
-            copier.publish()
-
-        thread = threading.Thread(target=self._attempt, args=(copy_and_publish,), daemon=True)
+        self._answer, self._due = answer, True
+        thread = threading.Thread(target=self._pass, daemon=True)
         thread.start()
         self._await(thread)
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            self._attempt(lambda copier: copier.copy())
+            self._pass()
             self._ended.wait(self.period)
-        self._attempt(lambda copier: copier.copy(last=True))
+        self._pass()
 
-    def _attempt(self, work: Callable[[Copier], None]) -> None:
+    def _pass(self) -> None:
         with self._lock:
+            due, self._due = self._due, False
             try:
                 self._copier = self._copier or _copier(self.home, self.store, self.uri)
                 if self._copier:
-                    work(self._copier)
+                    self._copier.answer = self._answer or self._copier.answer
+                    self._copier.copy(last=self._ended.is_set())
+                    if due:
+                        self._copier.publish()
                     self.problem = _failed(self._copier)
             except Exception as error:
+                self._due = due or self._due
                 self.problem = self._remedy(cause(error))
                 if self._copier:
                     self._copier.reset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 
@@ -10,11 +11,11 @@ from rdun.tracking.view import Identity, Point
 
 
 class Runs:
-    """What the tracker holds of a study or search, as far as it is known; asks the tracker when it is made."""
+    """What the tracker holds of a study or search of one runs folder, as far as it is known; asks it when it is made."""
 
-    def __init__(self, uri: str, experiment: str) -> None:
+    def __init__(self, uri: str, experiment: str, store: str) -> None:
         self.tracker = Tracker(uri, experiment)
-        self._known = self.tracker.runs()
+        self._known = self.tracker.runs(store)
 
     def get(self, identity: Identity) -> Run | None:
         return self._known.get(identity)
@@ -45,7 +46,11 @@ class Runs:
 
     def log_changes(self, run: Run, points: Iterable[Point]) -> None:
         """Logs what differs from the latest value."""
-        self.tracker.log(run, [[point for point in points if run.metrics.get(point.key) != point.value]])
+        self.tracker.log(run, [[point for point in points if _differs(run.metrics.get(point.key), point.value)]])
+
+
+def _differs(held: float | None, value: float) -> bool:
+    return held is None or not (held == value or (math.isnan(held) and math.isnan(value)))
 
 
 def now() -> int:

@@ -31,10 +31,14 @@ class SearchCopier(Copier):
         self._shown = _shown(self.record)
 
     def _root(self) -> tuple[Identity, str, Mapping[str, Any]]:
-        return Identity(search=self.record.name), self.record.title or self.record.name, self.record.provenance
+        return self._top, self.record.title or self.record.name, self.record.provenance
+
+    @property
+    def _top(self) -> Identity:
+        return Identity(search=self.record.name, store=self.store_id)
 
     def _wanted(self) -> set[Identity]:
-        suggestions = {view.suggestion_identity(self.name, trial) for trial in self.record.trials}
+        suggestions = {view.suggestion_identity(self._top, trial) for trial in self.record.trials}
         return suggestions | {self._baseline(name, print_).identity for name, print_ in self.record.baselines.items()}
 
     def _places(self) -> Mapping[str, Sequence[Place]]:
@@ -49,7 +53,7 @@ class SearchCopier(Copier):
         parameters = trial.quantities.get("parameters")
         size = "" if parameters is None else f", {parameters:,.0f} parameters"
         return Place(
-            identity=view.suggestion_identity(self.name, trial),
+            identity=view.suggestion_identity(self._top, trial),
             name=_name(trial),
             parent=None,
             title=f"trial {trial.number}",
@@ -59,7 +63,7 @@ class SearchCopier(Copier):
         )
 
     def _baseline(self, name: str, fingerprint: str) -> Place:
-        identity = Identity(search=self.name, suggestion=f"baseline {name}", fingerprint=fingerprint)
+        identity = self._top._replace(suggestion=f"baseline {name}", fingerprint=fingerprint)
         return Place(identity, f"baseline: {name}", None, f"baseline {name}", "outside the search", {}, {})
 
     def _copy_rest(self, runs: Runs, root: Run, last: bool) -> None:
@@ -70,7 +74,7 @@ class SearchCopier(Copier):
 
     def _copy_suggestion(self, runs: Runs, root: Run, trial: SearchTrial, best: set[int], last: bool) -> None:
         """State and objectives; all of the run, where it shows no trial directory: these stand in order of their numbers."""
-        identity, known = view.suggestion_identity(self.name, trial), trial.fingerprint in self.trials.status
+        identity, known = view.suggestion_identity(self._top, trial), trial.fingerprint in self.trials.status
         shown = self._shown.get(trial.fingerprint) is trial
         if shown and not known and trial.state == "running":
             return  # about to begin
@@ -86,16 +90,15 @@ class SearchCopier(Copier):
         runs.tracker.set_status(run, "KILLED" if last and status == "RUNNING" else status, run.started)
 
     def _copy_search(self, runs: Runs, root: Run, last: bool) -> None:
-        tags = Identity(search=self.name).tags() | view.search_tags(self.record, self.answer)
+        tags = self._top.tags() | view.search_tags(self.record, self.answer, self.place)
         runs.tracker.describe(root, view.search_params(self.record), tags)
         states = [trial.state for trial in self.record.trials]
-        values = {"trials_planned": self.record.wanted}
+        values: dict[str, float] = {key: 0 for key in root.metrics if key.startswith("trials_")}
+        values |= {"trials_planned": self.record.wanted}
         values |= {f"trials_{state}": states.count(state) for state in dict.fromkeys(("complete", "failed", *states))}
         costs = view.total_costs(self.trials.summaries.get(fingerprint, {}) for fingerprint in self._places())
-        runs.log_changes(root, view.points(values | costs, now(), 0))
-        ended = self.trials.last(root.started)
-        runs.log_changes(root, view.points(view.best_values(self.record), ended, states.count("complete")))
-        runs.tracker.set_status(root, self._overall(last), ended)
+        runs.log_changes(root, view.latest(values | costs | view.best_values(self.record), now()))
+        runs.tracker.set_status(root, self._overall(last), self.trials.last(root.started))
 
     def _overall(self, last: bool) -> str:
         """FINISHED when all that was asked for has an end; failed suggestions are part of a search."""

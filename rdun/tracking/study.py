@@ -22,14 +22,18 @@ class StudyCopier(Copier):
         self._read()
         self.name = self.plan.name
         self.command = str(self.plan.provenance.get("command", f"python studies/run_ablation.py {self.name}"))
-        self._arm_ids = {arm.name: view.arm_identity(self.name, arm) for arm in self.plan.arms}
+        self._arm_ids = {arm.name: view.arm_identity(self._top, arm) for arm in self.plan.arms}
         self._where = self._all_places()
 
     def _read(self) -> None:
         self.plan = PlanRecord.load(self.home)
 
     def _root(self) -> tuple[Identity, str, Mapping[str, Any]]:
-        return Identity(self.name), self.plan.title or self.name, self.plan.provenance
+        return self._top, self.plan.title or self.name, self.plan.provenance
+
+    @property
+    def _top(self) -> Identity:
+        return Identity(self.plan.name, store=self.store_id)
 
     def _places(self) -> Mapping[str, Sequence[Place]]:
         return self._where
@@ -49,7 +53,7 @@ class StudyCopier(Copier):
         """Names the run: the seed first, as tables cut long names off; the trials of a cell are numbered if it has several."""
         trial = f", trial {number}" if len(cell.fingerprints) > 1 else ""
         return Place(
-            identity=Identity(self.name, arm.name, str(cell.seed), cell.fingerprints[number - 1]),
+            identity=self._top._replace(arm=arm.name, seed=str(cell.seed), fingerprint=cell.fingerprints[number - 1]),
             name=f"seed {cell.seed}{trial}: {arm.name}",
             parent=(self._arm_ids[arm.name], arm.name),
             title=f"{arm.name}, seed {cell.seed}{trial}",
@@ -66,24 +70,24 @@ class StudyCopier(Copier):
         self._copy_study(runs, root, last)
 
     def _copy_arm(self, runs: Runs, run: Run, arm: ArmRecord, last: bool) -> None:
-        """Costs so far; means and spread over seeds, when all of them are there."""
+        """Costs so far; means and spread over all seeds when they are there, over those that are when the run has ended."""
         cells = [cell.fingerprints for cell in self.plan.cells if cell.arm == arm.name]
         prints = [fingerprint for cell in cells for fingerprint in cell]
         whole = [cell for cell in cells if self.trials.complete(cell)]
         tags = self._arm_ids[arm.name].tags() | {"rdun.seeds": ", ".join(map(str, self.plan.seeds))}
-        tags["mlflow.note.content"] = view.arm_note(arm, len(whole), len(cells))
-        runs.tracker.describe(run, view.arm_config(arm) | view.arm_params(arm), tags)
         ended = max((self.trials.ended.get(fingerprint, 0) for fingerprint in prints), default=0) or run.started
         values = {"seeds_complete": float(len(whole)), **self._costs(prints)}
-        if cells and len(whole) == len(cells):
-            summaries = [view.cell_means([self.trials.summaries[p] for p in cell]) for cell in cells]
-            values |= view.seed_means(summaries)
-        points = view.points(view.arm_sizes(arm), run.started, 0) + view.points(values, ended, len(whole))
-        runs.log_changes(run, points)
+        if len(whole) == len(cells) or self._overall(list(self._where), last) != "RUNNING":
+            summaries = [view.cell_means([self.trials.summaries[p] for p in cell]) for cell in whole]
+            values |= view.averages(summaries, run.metrics)
+        runs.log_changes(run, view.points(view.arm_sizes(arm), run.started, 0) + view.latest(values, now()))
+        averaged = int(run.metrics.get("seeds_averaged", 0))
+        tags["mlflow.note.content"] = view.arm_note(arm, len(whole), len(cells), averaged)
+        runs.tracker.describe(run, view.arm_config(arm) | view.arm_params(arm), tags)
         runs.tracker.set_status(run, self._overall(prints, last), ended)
 
     def _copy_study(self, runs: Runs, root: Run, last: bool) -> None:
-        runs.tracker.describe(root, {}, Identity(self.name).tags() | view.study_tags(self.plan, self.answer))
+        runs.tracker.describe(root, {}, self._top.tags() | view.study_tags(self.plan, self.answer, self.place))
         states, done = [self.trials.status.get(p) for p in self._where], self.trials.summaries.values()
         values = {
             "trials_planned": len(states),
@@ -91,7 +95,7 @@ class StudyCopier(Copier):
             "trials_failed": states.count("FAILED"),
             "train_hours": sum(values.get("time/train_seconds", 0.0) for values in done) / 3600,
         }
-        runs.log_changes(root, view.points(values | self._costs(list(self._where)), now(), 0))
+        runs.log_changes(root, view.latest(values | self._costs(list(self._where)), now()))
         runs.tracker.set_status(root, self._overall(list(self._where), last), self.trials.last(root.started))
 
     def _costs(self, fingerprints: Sequence[str]) -> dict[str, float]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from rdun.results import Folder, RunInfo, Store, TrialDirectory
+from rdun.results import EpochRecord, Folder, RunInfo, Store, TrialDirectory
 from rdun.tracking import view
 from rdun.tracking.client import Run, Tracker, cause, is_refusal
-from rdun.tracking.files import TrialFiles, attachments, read_trial
+from rdun.tracking.files import TrialFiles, Unreadable, attachments, read_trial
 from rdun.tracking.runs import Runs
 from rdun.tracking.view import Identity, Point
 
@@ -82,6 +82,7 @@ class Trials:
             if info is None or self._done.get(fingerprint) == info:
                 return
             files = read_trial(folder, info)
+            summary = view.summary(files)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             self.failures[fingerprint] = f"{type(error).__name__}: {cause(error)}"
             return
@@ -91,13 +92,13 @@ class Trials:
             for place in places:
                 _copy(runs, root, place, files, folder, status)
         except Exception as error:
-            if not is_refusal(error):
+            if not isinstance(error, Unreadable) and not is_refusal(error):
                 raise
             self.failures[fingerprint] = cause(error)
             return
         self.failures.pop(fingerprint, None)
         self.status[fingerprint], self.ended[fingerprint] = status, files.ended
-        self.summaries[fingerprint] = view.summary(files)
+        self.summaries[fingerprint] = summary
         if info.status in SETTLED:
             self._done[fingerprint] = info
 
@@ -106,7 +107,7 @@ def _copy(runs: Runs, root: Run, place: Place, files: TrialFiles, folder: TrialD
     parent = runs.below(root, *place.parent, files.started) if place.parent else root
     run = runs.below(parent, place.identity, place.name, files.started)
     if run.tags.get(COPIED) != files.digest:
-        if _has_conflict(runs.tracker, run, files):
+        if _has_conflict(runs.tracker, run, files, folder):
             run = runs.again(parent, place.identity, place.name, files.started)
         _copy_files(runs, run, place, files, folder, status)
     note = {"mlflow.note.content": view.trial_note(files, place.title, place.about)}
@@ -114,12 +115,15 @@ def _copy(runs: Runs, root: Run, place: Place, files: TrialFiles, folder: TrialD
     runs.tracker.set_status(run, status, files.ended)
 
 
-def _has_conflict(tracker: Tracker, run: Run, files: TrialFiles) -> bool:
-    """Whether the run holds epochs that the directory does not: training began again from an earlier state."""
+def _has_conflict(tracker: Tracker, run: Run, files: TrialFiles, folder: TrialDirectory) -> bool:
+    """Whether the run holds epochs that the directory does not: training began again from an earlier state.
+
+    The directory is asked once more: another driver may have copied what was trained since we read it.
+    """
     if run.epochs is None:
         run.epochs = tracker.history(run, view.EPOCH_MARK)
         run.samples = {timestamp for _, timestamp in tracker.history(run, view.SYSTEM_MARK)}
-    return not run.epochs <= _epochs(files)
+    return not run.epochs <= _epochs(files.epochs) and not run.epochs <= _epochs(folder.epochs())
 
 
 def _copy_files(runs: Runs, run: Run, place: Place, files: TrialFiles, folder: TrialDirectory, status: str) -> None:
@@ -128,14 +132,15 @@ def _copy_files(runs: Runs, run: Run, place: Place, files: TrialFiles, folder: T
     results = [] if status == "RUNNING" else _results(files)
     runs.tracker.log(run, [*_new_epochs(run, files), *_new_samples(run, files), results])
     runs.log_changes(run, view.points(place.sizes, files.started, 0))
-    run.epochs, run.samples = _epochs(files), {sample.timestamp for sample in files.system}
+    run.epochs = (run.epochs or set()) | _epochs(files.epochs)
+    run.samples = (run.samples or set()) | {sample.timestamp for sample in files.system}
     if files.run.status in SETTLED:
         runs.tracker.upload(run, {_portable(name): content for name, content in attachments(folder).items()})
         runs.tracker.describe(run, {}, {COPIED: files.digest})
 
 
-def _epochs(files: TrialFiles) -> set[tuple[int, int]]:
-    return {(record.epoch, record.timestamp) for record in files.epochs}
+def _epochs(records: Iterable[EpochRecord]) -> set[tuple[int, int]]:
+    return {(record.epoch, record.timestamp) for record in records}
 
 
 def _new_epochs(run: Run, files: TrialFiles) -> list[list[Point]]:

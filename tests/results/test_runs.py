@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from rdun.results import Busy, Lease, Lost, Runs
+from rdun.results import Busy, Folder, Lease, Lost, Runs, Store, is_copied, runs_id, runs_place
 from tests.results.conftest import Bucket
 
 
@@ -110,3 +114,50 @@ def test_who_has_lost_a_study_puts_nothing_back(runs: Runs, tmp_path: Path, monk
 def test_what_needs_a_disk_says_so(bucket: Bucket) -> None:
     with pytest.raises(ValueError, match=r"--runs 's3://bucket/runs' is no folder on a disk"):
         Runs(f"{bucket.url}/runs").on_disk()
+
+
+def test_a_runs_folder_is_itself_wherever_it_lies(tmp_path: Path) -> None:
+    stores = [Store(tmp_path / name / "trials") for name in ("a", "b")]
+    first, second = (runs_id(store) for store in stores)
+    assert re.fullmatch("[0-9a-f]{16}", first) and first != second
+    (tmp_path / "a").rename(tmp_path / "moved")
+    assert runs_id(Store(tmp_path / "moved" / "trials")) == first
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["b", "id", "id", "moved"]
+
+
+@pytest.mark.parametrize("kind", ["disk", "store"])
+def test_drivers_that_begin_at_once_agree_on_the_id(kind: str, runs: Runs, tmp_path: Path) -> None:
+    store = runs.store if kind == "store" else Store(tmp_path / "runs" / "trials")
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(runs_id, [store] * 8))
+    assert len(found) == 1
+    assert runs_place(store) == (runs.place if kind == "store" else str(tmp_path / "runs"))
+    assert {Folder(runs_place(store)).read("id").decode().strip()} == found
+
+
+def test_an_id_that_cannot_be_made_or_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, bare = (Store(tmp_path / name / "trials") for name in ("made", "bare"))
+    before = runs_id(made)
+    (tmp_path / "bare").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "write", read_only)
+        assert runs_id(made) == before
+        with pytest.raises(ValueError, match=r"/bare has no file 'id'.*Read-only file system.*right to write"):
+            runs_id(bare)
+    (tmp_path / "made" / "id").write_text("mine' or 1")
+    with pytest.raises(ValueError, match='/made/id holds "mine\' or 1", not 16 hex digits; put back'):
+        runs_id(made)
+
+
+def read_only(folder: Folder, name: str, content: bytes) -> None:
+    raise OSError(errno.EROFS, "Read-only file system", name)
+
+
+def test_a_copy_is_told_from_the_same_folder_under_two_names(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        runs_id(Store(tmp_path / name / "trials"))
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    a, b, copy, link = (str(tmp_path / name) for name in ("a", "b", "copy", "link"))
+    assert is_copied(copy, a)
+    assert not any(is_copied(a, other) for other in (a, b, link, str(tmp_path / "gone"), "s3://bucket/runs"))

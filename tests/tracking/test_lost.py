@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from rdun.results import Store
 from rdun.tracking import Mirror, TrackerError, sync
-from tests.tracking.seen import Seen, wait_for
+from rdun.tracking.client import Run, Tracker
+from tests.tracking.seen import Seen, uri_of, wait_for
 from tests.tracking.servers import Postgres, Server, deaf_server, free_port
 from tests.tracking.tracked_study import CELLS, ODD, plan_record, saved, write_report, write_study, write_trial
 
@@ -97,3 +98,25 @@ def test_killed_in_the_middle_loses_and_doubles_nothing(
     before = seen.points()
     sync(home, store, server.uri)
     assert Seen(server.uri).whole().points() == before
+
+
+def test_a_report_that_did_not_arrive_is_sent_again(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tracker is away when the report is published, and back for the next pass."""
+    home, uri, upload = saved(root, plan_record("s", CELLS)), uri_of(root), Tracker.upload
+    write_study(store)
+    write_report(home)
+
+    def away(tracker: Tracker, run: Run, files: Mapping[str, bytes]) -> None:
+        if "report.html" in files:
+            monkeypatch.undo()
+            raise ConnectionError("Connection refused")
+        upload(tracker, run, files)
+
+    monkeypatch.setattr(Tracker, "upload", away)
+    with Mirror(home, store, uri, period=600.0) as mirror:
+        mirror.publish("A is better.")
+        assert mirror.problem is not None
+    assert mirror.problem is None
+    seen = Seen(uri).whole()
+    assert {"report.html", "plan.json"} <= seen.artifacts("The study s")
+    assert "A is better." in seen.tag("The study s", "mlflow.note.content")

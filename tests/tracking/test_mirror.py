@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rdun.results import Store
+from rdun.results import Store, runs_id
 from rdun.tracking import Mirror, TrackerError, sync
 from rdun.tracking.client import Tracker
 from tests.tracking.seen import Seen, uri_of, wait_for
@@ -49,7 +49,12 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
     assert arm.metrics["spread/best_test_psnr"] == pytest.approx(2**0.5)
     assert (arm.metrics["size/parameters"], arm.metrics["seeds_complete"]) == (12345, 2)
     assert arm.metrics["cost/core_hours"] == pytest.approx(2 * 43 / 3600)
-    assert "result/best_test_psnr" not in seen.runs["B"].data.metrics  # a gap leaves the mean empty
+    gap = seen.runs["B"].data
+    assert (gap.metrics["result/best_test_psnr"], gap.metrics["seeds_averaged"]) == (pytest.approx(28.8), 1)
+    assert (
+        "1 of 2 seeds complete. Metrics are means over the seeds that were complete when a run last ended: 1."
+        in (gap.tags["mlflow.note.content"])
+    )
     whole = seen.runs[study]
     assert (whole.data.metrics["trials_complete"], whole.data.metrics["trials_failed"], whole.info.status) == (
         3,
@@ -180,6 +185,33 @@ def test_a_directory_that_cannot_be_read_does_not_hide_the_others(root: Path, st
     assert Seen(uri).status("seed 0: A") == "FINISHED"
 
 
+@pytest.mark.parametrize("name", ["config.json", "error.txt"])
+def test_a_damaged_file_does_not_hide_the_others_either(name: str, root: Path, store: Store) -> None:
+    home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
+    write_study(store)
+    if name == "config.json":
+        store.trial("aa").write_json(name, {"unheard": "of"})
+    else:
+        store.trial("aa").write_text(f"{name}/is a folder", "")
+    with pytest.raises(
+        TrackerError, match=r"1 trial\(s\) could not be copied, such as aa: .*(unheard|directory).*--sync"
+    ):
+        sync(home, store, uri)
+    seen = Seen(uri)
+    assert (seen.status("seed 0: B"), seen.runs["The study s"].data.metrics["trials_complete"]) == ("FINISHED", 2)
+
+
+def test_an_arm_that_grows_ends_later(root: Path, store: Store) -> None:
+    uri = uri_of(root)
+    write_trial(store, "aa")
+    write_trial(store, "bb", began=BEGAN + 3_600_000)
+    sync(saved(root, plan_record("s", {("A", 0): ["aa"]})), store, uri)
+    assert Seen(uri).runs["A"].info.end_time == BEGAN + 43_000
+    sync(saved(root, plan_record("s", {("A", 0): ["aa"], ("A", 1): ["bb"]})), store, uri)
+    seen = Seen(uri)
+    assert {seen.runs[name].info.end_time for name in ("A", "The study s")} == {BEGAN + 3_643_000}
+
+
 def test_runs_deleted_by_hand_come_back(root: Path, store: Store) -> None:
     home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
@@ -201,7 +233,7 @@ def test_runs_made_twice_become_one(root: Path, store: Store) -> None:
     sync(home, store, uri)
     first = Seen(uri)
     tracker = Tracker(uri, "s")
-    for identity, run in tracker.runs().items():
+    for identity, run in tracker.runs(runs_id(store)).items():
         tracker.create("a ghost", identity, run.started + 1)
     assert len(Seen(uri).all) == 14
     sync(home, store, uri)

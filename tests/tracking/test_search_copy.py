@@ -109,6 +109,8 @@ def test_a_search_that_grows_is_cut_off_and_goes_on(root: Path, store: Store) ->
     assert second.steps("trial 0", "epoch/train_loss") == [1, 2, 3, 4]
     assert set(second.points().values()) == {1}
     assert second.status(TOP) == "FINISHED"
+    counts = {key: value for key, value in second.runs[TOP].data.metrics.items() if key.startswith("trials_")}
+    assert (counts["trials_complete"], counts["trials_running"]) == (2, 0)
     before = second.points()
     sync(home, store, uri)
     assert Seen(uri, "q").whole().points() == before
@@ -124,3 +126,16 @@ def test_a_failed_setting_that_was_tried_again(root: Path, store: Store) -> None
     assert (seen.status("trial 0"), seen.status("trial 1")) == ("FAILED", "FINISHED")
     assert seen.steps("trial 0", "epoch/train_loss") == []
     assert seen.steps("trial 1", "epoch/train_loss") == [1, 2, 3, 4]
+
+
+def test_a_search_that_is_begun_anew_shows_its_own_best(root: Path, store: Store) -> None:
+    write_search(store)
+    sync(saved(root, search_record("q", TRIALS)), store, uri_of(root))
+    sync(saved(root, search_record("q", [suggestion(0, "bb", "complete", 25.2, 2000)])), store, uri_of(root))
+    top = Seen(uri_of(root), "q").runs[TOP].data.metrics
+    assert (top["best/validation_psnr"], top["best/trials"], top["trials_complete"], top["trials_failed"]) == (
+        25.2,
+        1,
+        1,
+        0,
+    )

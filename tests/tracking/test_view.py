@@ -44,7 +44,7 @@ def test_clean_names_are_legal_and_different() -> None:
 
 
 def test_identity_survives_tags() -> None:
-    study = [Identity("s"), Identity("s", "an <arm>", "", "ff"), Identity("s", "a", "0", "aa")]
+    study = [Identity("s"), Identity("s", "an <arm>", "", "ff"), Identity("s", "a", "0", "aa", store="0f")]
     search = [Identity(search="q"), Identity(search="q", suggestion="0", fingerprint="aa")]
     assert [i.level for i in study + search] == ["study", "arm", "trial", "search", "suggestion"]
     for identity in study + search:
@@ -54,7 +54,10 @@ def test_identity_survives_tags() -> None:
 
 def test_arm_identity_follows_the_config_and_not_the_seed() -> None:
     base, seeded, other = (arm_record("a", **change) for change in ({}, {"seed": 3}, {"optim.lr": 0.5}))
-    assert view.arm_identity("s", base) == view.arm_identity("s", seeded) != view.arm_identity("s", other)
+    study = Identity("s", store="0f")
+    first, second, third = (view.arm_identity(study, arm) for arm in (base, seeded, other))
+    assert first == second != third
+    assert first._replace(arm="", fingerprint="") == study
 
 
 def test_flatten() -> None:
@@ -141,7 +144,7 @@ def test_how_a_trial_and_a_study_were_made(tmp_path: Path) -> None:
         "rdun.data.photos": "77aa",
         "rdun.machine": "m",
     }
-    assert expected.items() <= view.study_tags(plan, "").items()
+    assert expected.items() <= view.study_tags(plan, "", "/runs").items()
 
 
 def test_seed_means_leave_out_what_a_seed_lacks() -> None:
@@ -152,7 +155,7 @@ def test_seed_means_leave_out_what_a_seed_lacks() -> None:
 
 def test_descriptions_escape_markup() -> None:
     plan = plan_record("s", {("<script>x</script>", 0): ["aa"]})
-    texts = [view.study_tags(plan, "A & B")["mlflow.note.content"], view.arm_note(plan.arms[0], 0, 1)]
+    texts = [view.study_tags(plan, "A & B", "/<b>")["mlflow.note.content"], view.arm_note(plan.arms[0], 0, 1, 0)]
     assert not [text for text in texts if "<script>" in text or "<b>" in text]
     assert "Is &lt;b&gt;A&lt;/b&gt; better than B &amp; C?" in texts[0]
 

@@ -25,6 +25,8 @@ CURVES = {
 }
 """Column of epochs.csv -> metric."""
 BEST = {"validation_psnr": max, "validation_ssim": max, "train_psnr": max, "train_loss": min}
+AVERAGED = ("result/", "spread/", "time/")
+"""What means over seeds begin with."""
 EPOCH_MARK, SYSTEM_MARK = "progress/steps", "system/memory_mib"
 """Metrics that every epoch and every load sample has: they tell which ones MLflow already holds."""
 HEADLINE = "result/best_test_psnr"
@@ -43,6 +45,11 @@ class Point(NamedTuple):
 def points(values: Mapping[str, float], timestamp: int, step: int) -> list[Point]:
     """Values of one moment; what is not finite is left out."""
     return [Point(key, value, timestamp, step) for key, value in values.items() if math.isfinite(value)]
+
+
+def latest(values: Mapping[str, float], moment: int) -> list[Point]:
+    """Values that take the place of earlier ones: the tracker shows the highest step, and of one step the latest; NaN is none."""
+    return [Point(key, value, moment, 0) for key, value in values.items() if not math.isinf(value)]
 
 
 def epoch_points(records: Iterable[EpochRecord]) -> Iterator[tuple[EpochRecord, list[Point]]]:
@@ -125,6 +132,17 @@ def seed_means(per_seed: Sequence[Mapping[str, float]]) -> dict[str, float]:
         scored = (key for key in shared if key.startswith("result/"))
         out |= {key.replace("result/", "spread/", 1): stdev(values[key] for values in per_seed) for key in scored}
     return out
+
+
+def averages(per_seed: Sequence[Mapping[str, float]], held: Mapping[str, float]) -> dict[str, float]:
+    """`seed_means` and over how many seeds they are.
+
+    Args:
+        held: what the tracker holds: what is no longer known becomes NaN, as a tracker cannot forget.
+    """
+    means = seed_means(per_seed) if per_seed else {}
+    gone = {key: math.nan for key in held if key.startswith(AVERAGED) and key not in means}
+    return gone | means | {"seeds_averaged": float(len(per_seed))}
 
 
 def total_costs(trials: Iterable[Mapping[str, float]]) -> dict[str, float]:

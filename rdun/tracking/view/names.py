@@ -18,6 +18,7 @@ class Identity(NamedTuple):
         fingerprint: of the trial's directory; of an arm: digest of its configs; of a suggestion without a directory: digest of
             its values.
         suggestion: its number in the search, or "baseline NAME".
+        store: id of the runs folder: two folders may hold the same study, each with trainings of its own.
     """
 
     study: str = ""
@@ -26,6 +27,7 @@ class Identity(NamedTuple):
     fingerprint: str = ""
     search: str = ""
     suggestion: str = ""
+    store: str = ""
 
     @property
     def level(self) -> str:

@@ -33,27 +33,32 @@ def trial_note(files: TrialFiles, title: str, about: str) -> str:
     return text + f"\n- {safe(about)}\n- trial directory `{run.fingerprint}`"
 
 
-def arm_note(arm: ArmRecord, complete: int, cells: int) -> str:
-    """What an arm is, and how many of its cells are complete."""
+def arm_note(arm: ArmRecord, complete: int, cells: int, averaged: int) -> str:
+    """What an arm is, how many of its cells are complete, and over how many its means are, maybe since an earlier run."""
     factors = "".join(f"\n- {safe(key)}: {safe(value)}" for key, value in arm.factors.items())
     versus = f"\n- compared to: {safe(arm.compare_to)}" if arm.compare_to else ""
-    gap = "Metrics are means over seeds." if complete == cells else "Means follow when all seeds are complete."
+    if complete == averaged == cells:
+        means = "Metrics are means over seeds."
+    elif averaged:
+        means = f"Metrics are means over the seeds that were complete when a run last ended: {averaged}."
+    else:
+        means = "Means follow when all seeds are complete, or the run has ended."
     return (
-        f"**{safe(arm.name)}**: {complete} of {cells} seeds complete. {gap}\n{factors}{versus}\n- layout: {safe(arm.layout)}"
+        f"**{safe(arm.name)}**: {complete} of {cells} seeds complete. {means}\n{factors}{versus}\n- layout: {safe(arm.layout)}"
         f"\n- {arm.parameters:,} parameters, {arm.macs / 1e6:,.1f} M multiply-accumulates per block"
     )
 
 
-def study_note(plan: PlanRecord, answer: str) -> str:
-    """Question, answer and claims."""
+def study_note(plan: PlanRecord, answer: str, place: str) -> str:
+    """Question, answer, claims, and where the trials lie."""
     lines = _paragraphs({"Question": plan.question, "Answer": answer, "Method": plan.method, "Scale": plan.scale})
     if plan.claims:
         lines.append("**Claims.**\n\n" + "\n".join(f"- {safe(claim.text)}" for claim in plan.claims))
-    return "\n\n".join([*lines, REPORT])
+    return "\n\n".join([*lines, _files(place)])
 
 
-def search_note(record: SearchRecord, answer: str) -> str:
-    """Question, answer, best trials and space."""
+def search_note(record: SearchRecord, answer: str, place: str) -> str:
+    """Question, answer, best trials, space, and where the trials lie."""
     lines = _paragraphs({"Question": record.question, "Answer": answer, "Method": record.method, "Scale": record.scale})
     best = record.best()
     if best:
@@ -63,7 +68,7 @@ def search_note(record: SearchRecord, answer: str) -> str:
         more = f"\n- and {len(best) - SHOWN} more" if len(best) > SHOWN else ""
         lines.append(f"**{'Best trial' if len(best) == 1 else 'Trials that no other one beats'}.**\n\n{shown}{more}")
     space = "\n".join(f"- {safe(name)}: {safe(values)}" for name, values in record.space.items())
-    return "\n\n".join([*lines, f"**Space**, searched by {safe(record.sampler)}.\n\n{space}", REPORT])
+    return "\n\n".join([*lines, f"**Space**, searched by {safe(record.sampler)}.\n\n{space}", _files(place)])
 
 
 def suggestion_note(record: SearchRecord, trial: SearchTrial) -> str:
@@ -84,7 +89,8 @@ def reached(record: SearchRecord, trial: SearchTrial) -> str:
     return ", ".join(f"{name} {value:,.6g}" for name, value in zip(names, trial.objectives, strict=False))
 
 
-REPORT = "The report is `report.html` among the artifacts of this run."
+def _files(place: str) -> str:
+    return f"The report is `report.html` among the artifacts of this run; runs folder `{safe(place)}`."
 
 
 def _paragraphs(parts: Mapping[str, str]) -> list[str]:

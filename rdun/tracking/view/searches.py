@@ -9,10 +9,10 @@ from rdun.tracking.view.notes import search_note
 from rdun.tracking.view.studies import provenance_tags
 
 
-def suggestion_identity(search: str, trial: SearchTrial) -> Identity:
+def suggestion_identity(search: Identity, trial: SearchTrial) -> Identity:
     """Its number and its setting: a search that is begun anew is shown beside what it was."""
     setting = trial.fingerprint or digest(trial.values)
-    return Identity(search=search, suggestion=str(trial.number), fingerprint=setting)
+    return search._replace(suggestion=str(trial.number), fingerprint=setting)
 
 
 def suggestion_params(trial: SearchTrial) -> dict[str, str]:
@@ -54,15 +54,15 @@ def best_values(record: SearchRecord) -> dict[str, float]:
     return values
 
 
-def search_tags(record: SearchRecord, answer: str) -> dict[str, str]:
-    """Question, answer, space, objectives and bounds of a search, and how it was made."""
+def search_tags(record: SearchRecord, answer: str, place: str) -> dict[str, str]:
+    """Question, answer, space, objectives and bounds of a search, how it was made, and in which runs folder."""
     tags = {
         "rdun.title": record.title,
         "rdun.question": record.question,
         "rdun.objectives": "; ".join(f"{o['direction']} {o['quantity']}" for o in record.objectives),
         "rdun.constraints": "; ".join(f"{c['quantity']} at most {c['at_most']:,.10g}" for c in record.constraints),
         "rdun.answer": answer,
-        "mlflow.note.content": search_note(record, answer),
+        "mlflow.note.content": search_note(record, answer, place),
     }
     return {key: value for key, value in tags.items() if value} | provenance_tags(record.provenance)
 

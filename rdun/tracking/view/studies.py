@@ -12,10 +12,10 @@ from rdun.tracking.view.names import Identity, clean, flatten
 from rdun.tracking.view.notes import study_note
 
 
-def arm_identity(study: str, arm: ArmRecord) -> Identity:
-    """An arm is its name and its configs, whatever its seeds: an arm that was changed is shown beside what it was."""
+def arm_identity(study: Identity, arm: ArmRecord) -> Identity:
+    """An arm of a study is its name and its configs, whatever its seeds: an arm that was changed is shown beside what it was."""
     configs = [{key: value for key, value in config.items() if key != "seed"} for config in arm.configs]
-    return Identity(study, arm.name, "", digest(configs))
+    return study._replace(arm=arm.name, fingerprint=digest(configs))
 
 
 def arm_params(arm: ArmRecord) -> dict[str, str]:
@@ -37,8 +37,8 @@ def arm_sizes(arm: ArmRecord) -> dict[str, float]:
     return {"size/parameters": arm.parameters, "size/macs": arm.macs}
 
 
-def study_tags(plan: PlanRecord, answer: str) -> dict[str, str]:
-    """Question, answer, seeds and claims of a study, and how it was made."""
+def study_tags(plan: PlanRecord, answer: str, place: str) -> dict[str, str]:
+    """Question, answer, seeds and claims of a study, how it was made, and in which runs folder."""
     tags = {
         "rdun.title": plan.title,
         "rdun.question": plan.question,
@@ -46,7 +46,7 @@ def study_tags(plan: PlanRecord, answer: str) -> dict[str, str]:
         "rdun.arms": ", ".join(arm.name for arm in plan.arms),
         "rdun.claims": "; ".join(claim.text for claim in plan.claims),
         "rdun.answer": answer,
-        "mlflow.note.content": study_note(plan, answer),
+        "mlflow.note.content": study_note(plan, answer, place),
     }
     return {key: value for key, value in tags.items() if value} | provenance_tags(plan.provenance)
 
