@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,15 +82,18 @@ def mean_quality(
 
 
 def score_blocks(
-    reconstruct: Reconstructor, task: Task, blocks: np.ndarray, labels: ScoreLabels, device: torch.device
-) -> Iterator[Score]:
-    """Block PSNR: 10 log10(1 / mse) over all pixels of all blocks `(n, N)` uint8, block by block, clipped."""
-    side = task.patch
-    for test in task.test_operators((side, side)):
-        total = 0.0
-        for start in range(0, len(blocks), CHUNK):
-            part = torch.from_numpy(unit_range(blocks[start : start + CHUNK])).to(device).reshape(-1, 1, side, side)
-            single = Reconstructor(reconstruct.network, reconstruct.counts, deblock=True)
-            total += float((single(test.operator, part) - part).double().square().sum())
-        value = 10 * math.log10(blocks.size / total) if total else math.inf
-        yield labels.score(reconstruct, test, "block", "all", "psnr", value)
+    reconstruct: Reconstructor, test: TestOperator, blocks: np.ndarray, labels: ScoreLabels, device: torch.device
+) -> Score:
+    """Block PSNR: 10 log10(1 / mse) over all pixels of all blocks `(n, N)` uint8, block by block, clipped.
+
+    Args:
+        test: for images of the size of one block.
+    """
+    side = math.isqrt(blocks.shape[1])
+    single = Reconstructor(reconstruct.network, reconstruct.counts, deblock=True)
+    total = 0.0
+    for start in range(0, len(blocks), CHUNK):
+        part = torch.from_numpy(unit_range(blocks[start : start + CHUNK])).to(device).reshape(-1, 1, side, side)
+        total += float((single(test.operator, part) - part).double().square().sum())
+    value = 10 * math.log10(blocks.size / total) if total else math.inf
+    return labels.score(reconstruct, test, "block", "all", "psnr", value)

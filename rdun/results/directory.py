@@ -188,7 +188,7 @@ class TrialDirectory(Folder):
         self.write_text("scores.csv", to_csv(Score, sorted(scores)))
 
     def scored(self) -> list[Score]:
-        """The image scores of a test that is not done, of whole images only; gone once scores.csv is written."""
+        """The scores of a test that is not done, of an image all or none; gone once scores.csv is written."""
         return self._rows("scored.csv", Score)
 
     def write_scored(self, scores: Iterable[Score]) -> None:

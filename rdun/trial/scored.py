@@ -1,4 +1,4 @@
-"""The image scores of a trial while it is tested, kept in its directory: what is cut off goes on with the next image."""
+"""The scores of a trial while it is tested, kept in its directory: what is cut off goes on with the next image or matrix."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from rdun.results import Score, TrialDirectory
 from rdun.results.keeping import LAST
 
 PERIOD = 20.0
-"""Seconds between two writes: what a test that is cut off repeats at most, besides one image. Short tests write none."""
+"""Seconds between two writes: what a test that is cut off repeats at most, and one image or matrix. Short tests write none."""
 
 
-class ScoredImages:
-    """Whole-image scores by checkpoint, data set, image and recursions; an image has all its rows, or none.
+class Key(NamedTuple):
+    """What a test goes through one by one: images, and of the pooled blocks ("all") the matrices."""
+
+    checkpoint: str
+    split: str
+    dataset: str
+    image: str
+    recursions: int
+
+
+class Scored:
+    """Scores by what they are of. A whole image has all its rows, or none; of pooled blocks each matrix has its row.
 
     Args:
         folder: of the trial. Rows found there are taken over if they are of these weights.
@@ -27,15 +38,15 @@ class ScoredImages:
         if folder.read_if_there(LAST) != weights:
             folder.write_scored(())
             folder.write(LAST, weights)
-        self._rows = defaultdict[tuple[str, str, str, int], list[Score]](list)
+        self._rows = defaultdict[Key, list[Score]](list)
         self._keep(folder.scored())
 
-    def of(self, checkpoint: str, dataset: str, image: str, recursions: int) -> list[Score]:
-        """The rows of an image, empty if it is still to be done."""
-        return self._rows.get((checkpoint, dataset, image, recursions), [])
+    def of(self, key: Key) -> list[Score]:
+        """The rows that are there, empty if all is still to be done."""
+        return self._rows.get(key, [])
 
     def add(self, rows: Sequence[Score]) -> None:
-        """Keeps all rows of one image."""
+        """Keeps all rows of one image, or that of a matrix."""
         self._keep(rows)
         if time.monotonic() > self._written + PERIOD:
             self._folder.write_scored(chain.from_iterable(self._rows.values()))
@@ -43,7 +54,7 @@ class ScoredImages:
 
     def _keep(self, rows: Sequence[Score]) -> None:
         for row in rows:
-            self._rows[row.checkpoint, row.dataset, row.image, row.recursions].append(row)
+            self._rows[Key(row.checkpoint, row.split, row.dataset, row.image, row.recursions)].append(row)
 
     def done(self) -> None:
         """Leaves nothing to go on from."""

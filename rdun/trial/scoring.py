@@ -28,7 +28,7 @@ from rdun.models import Unfolding
 from rdun.operators import Task
 from rdun.results import EpochRecord, Score, Timing, Trace, TrialDirectory
 from rdun.training import TrainState
-from rdun.trial.scored import ScoredImages
+from rdun.trial.scored import Key, Scored
 from rdun.weights import encode_model
 
 BLOCKS_SCORED = 256
@@ -75,45 +75,56 @@ class Scorer:
             where: device and threads, for the timings.
         """
         network, same = state.evaluated, state.best_epoch == state.epoch
-        images = ScoredImages(self.folder, encode_model(network, self.config))
-        initial = self._scores(None, "best", images, keep="initial")
+        done = Scored(self.folder, encode_model(network, self.config))
+        initial = self._scores(None, "best", done, keep="initial")
         scores = [*initial, *_relabelled(initial, "last")]
         if not same:
-            scores += self._scores(network, "last", images)
+            scores += self._scores(network, "last", done)
         network.load_state_dict(state.best_weights)
         self.folder.write("best.safetensors", encode_model(network, self.config))
-        best = self._scores(network, "best", images, keep="best")
+        best = self._scores(network, "best", done, keep="best")
         scores += [*best, *(_relabelled(best, "last") if same else [])]
         for count in canonical(self.config).recursion.sweep:
-            scores += self._image_scores(self.reconstructor(network, count), "best", images)
+            scores += self._image_scores(self.reconstructor(network, count), "best", done)
         self.folder.write_traces(self._traces(network))
         self.folder.write_timings(self._timings(network, state.records, where))
         self.folder.write_scores(scores)
-        images.done()
+        done.done()
 
-    def _scores(self, network: Unfolding | None, checkpoint: str, images: ScoredImages, keep: str = "") -> list[Score]:
+    def _scores(self, network: Unfolding | None, checkpoint: str, done: Scored, keep: str = "") -> list[Score]:
         """All scores of one network at the test counts; `keep` as in `_image_scores`."""
         reconstruct, data, side = self.reconstructor(network), self.config.data, self.task.patch
         single = self.protocols(deblock=False).hashes
-        scores = self._image_scores(reconstruct, checkpoint, images, keep)
+        scores = self._image_scores(reconstruct, checkpoint, done, keep)
         splits = [("train", image_set(data.train).name, spread(self.blocks.pixels, BLOCKS_SCORED))]
         splits += [("validation", image_set(data.validation).name, sample_blocks(self.validation, side, BLOCKS_SCORED))]
         splits += [("test", name, sample_blocks(p, side, BLOCKS_SCORED)) for name, p in self.tests.items()]
         for split, name, blocks in splits:
             labels = ScoreLabels(checkpoint, split, name, single)
-            scores += score_blocks(reconstruct, self.task, blocks, labels, self.device)
+            scores += self._block_scores(reconstruct, blocks, labels, done)
         return scores
 
-    def _image_scores(
-        self, reconstruct: Reconstructor, checkpoint: str, images: ScoredImages, keep: str = ""
+    def _block_scores(
+        self, reconstruct: Reconstructor, blocks: np.ndarray, labels: ScoreLabels, done: Scored
     ) -> list[Score]:
+        """Scores of pooled blocks, `(n, N)` uint8, with each test operator."""
+        rows = done.of(Key(labels.checkpoint, labels.split, labels.dataset, "all", reconstruct.recursions))
+        known = {(row.ratio, row.matrix) for row in rows}
+        scores = [*rows]
+        for test in self.task.test_operators((self.task.patch, self.task.patch)):
+            if (test.ratio, test.matrix) not in known:
+                scores.append(score_blocks(reconstruct, test, blocks, labels, self.device))
+                done.add(scores[-1:])
+        return scores
+
+    def _image_scores(self, reconstruct: Reconstructor, checkpoint: str, done: Scored, keep: str = "") -> list[Score]:
         """Scores of the whole test images; with `keep`, the first reconstructions are written under that name."""
         hashes = self.protocols(deblock=self.config.model.deblock).hashes
         scores: list[Score] = []
         for name, pictures in self.tests.items():
             labels = ScoreLabels(checkpoint, "test", name, hashes)
             for number, picture in enumerate(pictures):
-                rows = images.of(checkpoint, name, picture.name, reconstruct.recursions)
+                rows = done.of(Key(checkpoint, "test", name, picture.name, reconstruct.recursions))
                 if not rows:
                     found = [*reconstructions(reconstruct, self.task, picture, self.device)]
                     rows = [s for test, x in found for s in labels.image_scores(reconstruct, test, picture, x)]
@@ -121,7 +132,7 @@ class Scorer:
                         stem = f"reconstructions/{name}/{picture.name.rsplit('.', 1)[0]}"
                         self.folder.write(f"{stem}-original.png", _png(picture.pixels))
                         self.folder.write(f"{stem}-{keep}.png", _png(found[0][1]))
-                    images.add(rows)
+                    done.add(rows)
                 scores += rows
         return scores
 

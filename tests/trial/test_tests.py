@@ -12,7 +12,7 @@ import pytest
 
 from rdun.config import CoastConfig, Fixed, IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, with_values
 from rdun.data import trial_fingerprint
-from rdun.evaluation import reconstructions
+from rdun.evaluation import reconstructions, score_blocks
 from rdun.plan.study_plan import state_of
 from rdun.results import TrialDirectory
 from rdun.trial import run_trial
@@ -102,7 +102,7 @@ def test_a_test_that_is_cut_off_goes_on_with_the_next_image(
     with pytest.raises(KeyboardInterrupt):
         run_trial(config, str(tmp_path / "parts"))
     parts, whole = TrialDirectory(tmp_path / "parts"), TrialDirectory(tmp_path / "whole")
-    assert len({(s.checkpoint, s.image, s.recursions) for s in parts.scored()}) == done
+    assert len({(s.checkpoint, s.image, s.recursions) for s in parts.scored() if s.unit == "image"}) == done
     assert state_of(parts) == "resumable"
     monkeypatch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(IMAGES, after))
     assert run_trial(config, parts.path).status == "complete"
@@ -111,6 +111,33 @@ def test_a_test_that_is_cut_off_goes_on_with_the_next_image(
     pictures = [f"reconstructions/test/{name}" for name in whole.names("reconstructions/test")]
     for name in ("scores.csv", "traces.csv", *pictures):
         assert parts.read(name) == whole.read(name), name
+
+
+@pytest.mark.parametrize("done", [1, 5, 8])
+def test_blocks_that_are_cut_off_go_on_with_the_next_matrix(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    """Three splits and two matrices, of the initial estimate and of two checkpoints."""
+    monkeypatch.setattr("rdun.trial.scored.PERIOD", 0.0)
+    config = with_values(with_a_whole_test(tiny), {"task.test_matrix_seeds": (0, 1)})
+    run_trial(config, str(tmp_path / "whole"))
+    calls = list[str]()
+
+    def counted(reconstruct: Any, test: Any, blocks: Any, labels: Any, device: Any) -> Any:
+        if len(calls) == done:
+            raise KeyboardInterrupt
+        calls.append(f"{labels.checkpoint} {labels.split} {test.matrix} {reconstruct.recursions}")
+        return score_blocks(reconstruct, test, blocks, labels, device)
+
+    monkeypatch.setattr("rdun.trial.scoring.score_blocks", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(config, str(tmp_path / "parts"))
+    before, calls = calls, []
+    done = 100
+    run_trial(config, str(tmp_path / "parts"))
+    assert len(before + calls) == len({*before, *calls}) == 3 * 3 * 2
+    parts, whole = TrialDirectory(tmp_path / "parts"), TrialDirectory(tmp_path / "whole")
+    assert parts.read("scores.csv") == whole.read("scores.csv")
 
 
 def test_scores_of_other_weights_are_not_taken_over(tiny: TrialConfig, tmp_path: Path) -> None:
