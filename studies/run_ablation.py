@@ -52,8 +52,11 @@ class Stoppable(click.Command):
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
 @click.option("--list", "list_studies", is_flag=True, help="List studies and searches with their questions.")
 @click.option("--scale", type=click.Choice(["pocket", "full"]), help="Size of the paper's studies; default: pocket.")
-@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4.")
+@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4; resources.threads=4.")
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
+@click.option(
+    "--replicate", type=click.IntRange(min=1), metavar="K", help="A study of a search's K best settings, with new seeds."
+)
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
 @click.option(
     "--runs",
@@ -100,6 +103,7 @@ def main(
     scale: str | None,
     changes: Sequence[str],
     seeds: str | None,
+    replicate: int | None,
     cpus: int | None,
     runs: str | None,
     cluster: Path | None,
@@ -116,6 +120,7 @@ def main(
     """
     from studies.loading import changed, changed_search, limited, load, trials_of
     from studies.planning import Asked
+    from studies.replicating import replicated
     from studies.run_compare import compare_studies
     from studies.run_remote import run_remote
     from studies.run_search import from_record, run_search
@@ -127,11 +132,15 @@ def main(
         return _print_questions()
     try:
         place = Runs(runs or _own_runs())
-        asked = load(name, scale)
         if cluster:
-            return run_remote(context, cluster, name, _name(asked, changes, seeds, stopping))
+            return run_remote(context, cluster, name, _name(name, scale, replicate, changes, seeds, stopping))
+        if replicate:
+            _refuse(name, "replicated as a study", {"--trials": trials})
+            asked: Study | Search = replicated(name, scale, stopping, place.on_disk(), replicate, seeds)
+        else:
+            asked = load(name, scale)
         if isinstance(asked, Study):
-            _refuse(name, "a study", {"--trials": trials, "--stopping": stopping})
+            _refuse(name, "a study", {"--trials": trials, "--stopping": None if replicate else stopping})
             study = changed(asked, changes, seeds)
             if compare:
                 return compare_studies(study, place.on_disk(), compare)
@@ -164,10 +173,18 @@ def _own_runs() -> Path:
     return ROOT / "runs"
 
 
-def _name(asked: Study | Search, changes: Sequence[str], seeds: str | None, stopping: str | None) -> str:
-    """The name under which the changed study or search runs."""
-    from studies.loading import changed, changed_search
+def _name(
+    name: str, scale: str | None, replicate: int | None, changes: Sequence[str], seeds: str | None, stopping: str | None
+) -> str:
+    """The name under which the changed study or search runs on a cluster, whose runs folder is not here."""
+    from studies.loading import changed, changed_search, load, seeds_of
+    from studies.replicating import named_search, study_name
 
+    if replicate:
+        search = named_search(name, scale, stopping)
+        seeds_of(seeds or "0")
+        return changed_search(replace(search, name=study_name(search.name)), changes).name
+    asked = load(name, scale)
     if isinstance(asked, Study):
         return changed(asked, changes, seeds).name
     return changed_search(asked, changes, stopping=stopping).name
