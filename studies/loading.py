@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -197,22 +197,22 @@ def limited(resources: Resources, budget: float | None, price: str | None) -> Re
 class _Settable(TrialConfig):
     """What `--set` may name: the fields of a config, and what its trial takes."""
 
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
 
 
 def _with_resources(resources: Resources, changes: Sequence[str]) -> tuple[Resources, list[str]]:
     """The resources with those of the changes that are theirs, and the other changes."""
     others = []
     for change in changes:
-        field, _, text = change.partition("=")
-        group, _, name = field.strip().partition(".")
+        path, _, text = change.partition("=")
+        group, _, name = path.strip().partition(".")
         if group != "resources":
             others.append(change)
         elif name in LIMITS:
             raise ValueError(f"--set {change}: a limit of the whole run, not of a trial; give --{name} {text}")
         else:
             whole = _Settable(resources=replace(resources, price=None))
-            found = with_values(whole, {field.strip(): _parsed(whole, change)}).resources
+            found = with_values(whole, {path.strip(): _parsed(whole, change)}).resources
             resources = replace(found, price=resources.price)
     return resources, others
 
@@ -223,10 +223,10 @@ def _with(config: TrialConfig, change: str) -> TrialConfig:
 
 
 def _parsed(whole: _Settable, change: str) -> Any:
-    field, equals, text = change.partition("=")
+    path, equals, text = change.partition("=")
     if not equals:
         raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
-    return parse_value(whole, field.strip(), text)
+    return parse_value(whole, path.strip(), text)
 
 
 def _named(name: str, changes: Sequence[str]) -> str:

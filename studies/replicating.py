@@ -22,9 +22,7 @@ LONGEST_NAME = 64 - len("-best") - len("-012345")
 """Of a search, so that its study, also a changed one, has a name that a study may have."""
 
 
-def replicated(
-    name: str, scale: str | None, stopping: str | None, folder: Path, most: int, seeds: str | None
-) -> Study:
+def replicated(name: str, scale: str | None, stopping: str | None, folder: Path, most: int, seeds: str | None) -> Study:
     """The study of a search's best settings and its baselines.
 
     With one objective these are the best `most`; with several, of the settings that no other one is better than, the first
@@ -45,7 +43,9 @@ def replicated(
         search = named_search(name, scale, stopping)
         name, resources = search.name, search.resources
     if not _recorded(folder, name).is_file():
-        raise ValueError(f"--replicate {most}: search {name!r} has no results in {folder}; run it first, without --replicate")
+        raise ValueError(
+            f"--replicate {most}: search {name!r} has no results in {folder}; run it first, without --replicate"
+        )
     record = SearchRecord.load(Folder(_recorded(folder, name).parent))
     store = Store(folder / "trials")
     baselines = {label: _config(store, fingerprint, label) for label, fingerprint in record.baselines.items()}
@@ -54,8 +54,8 @@ def replicated(
     wanted = seeds_of(seeds) if seeds else tuple(islice((seed for seed in count() if seed not in used), SEEDS))
     if again := sorted(used & set(wanted)):
         click.echo(
-            f"Warning: seed {', '.join(map(str, again))} is the one that these settings were chosen by, so that its results favour "
-            "them; leave it out.",
+            f"Warning: seed {', '.join(map(str, again))} is the one that these settings were chosen by, so that its "
+            "results favour them; leave it out.",
             err=True,
         )
     return _study(record, chosen, baselines, resources, wanted)
@@ -65,7 +65,9 @@ def named_search(name: str, scale: str | None, stopping: str | None) -> Search:
     """The search of a name or file. Raises ValueError if it is a study."""
     found = load(name, scale)
     if isinstance(found, Study):
-        raise ValueError(f"--replicate: {name!r} is a study, whose arms have all its seeds; leave it out, or name a search")
+        raise ValueError(
+            f"--replicate: {name!r} is a study, whose arms have all its seeds; leave it out, or name a search"
+        )
     return changed_search(found, (), stopping=stopping)
 
 
@@ -97,9 +99,9 @@ def _study(
         question=f"Do the best settings hold with seeds that did not choose them? The search asked: {record.question}",
         method=f"{record.method} Replicated are trials {numbers} of the search {record.name!r}, "
         + ("of those that no other one is better than" if several else "the best")
-        + f" by {goals}, and its baselines.",
-        expectation="A search trains each setting with one seed, and the best of many is favoured by chance: expect less than the "
-        f"search reported. Of the search: {record.expectation}",
+        + f" by {goals}{', and its baselines' if baselines else ''}.",
+        expectation="A search trains each setting with one seed, and the best of many is favoured by chance: expect less than "
+        f"the search reported. Of the search: {record.expectation}",
         scale=record.scale,
         arms=tuple(arms),
         seeds=seeds,
@@ -114,17 +116,22 @@ def _chosen(
     complete = sum(trial.state == "complete" for trial in record.trials)
     if complete < most:
         raise ValueError(
-            f"--replicate {most}: search {record.name!r} has {complete} complete settings; ask for at most as many, or let it run on"
+            f"--replicate {most}: search {record.name!r} has {complete} complete settings; ask for at most as "
+            "many, or let it run on"
         )
     found = ((trial, _config(store, trial.fingerprint, f"trial {trial.number}")) for trial in record.ranked())
     chosen = list(islice(((t, c) for t, c in found if _apart_from_seed(c) not in known), most))
     if not chosen:
-        raise ValueError(f"--replicate {most}: the best of search {record.name!r} are its baselines; run it on, or leave them out")
+        raise ValueError(
+            f"--replicate {most}: the best of search {record.name!r} are its baselines; let it run on, or drop them"
+        )
     return chosen
 
 
 def _arm_name(trial: SearchTrial) -> str:
-    values = ", ".join(f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.values.items())
+    values = ", ".join(
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.values.items()
+    )
     text = f"trial {trial.number}: {values}"
     return text if len(text) <= LONGEST else text[: LONGEST - 4].rpartition(",")[0] + ", ..."
 
@@ -132,7 +139,9 @@ def _arm_name(trial: SearchTrial) -> str:
 def _config(store: Store, fingerprint: str, what: str) -> TrialConfig:
     folder = store.trial(fingerprint)
     if not folder.exists("config.json"):
-        raise ValueError(f"--replicate: {what} has no config.json in {folder.path}; run the search again, which trains it")
+        raise ValueError(
+            f"--replicate: {what} has no config.json in {folder.path}; run the search again, which trains it"
+        )
     return from_dict(TrialConfig, folder.read_json("config.json"))
 
 

@@ -45,6 +45,12 @@ class Stoppable(click.Command):
 @click.option(
     "--plan-csv", type=click.Path(dir_okay=False, path_type=Path), help="Write every trial of the plan to this file."
 )
+@click.option(
+    "--write-configs",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write each trial that is to run as FOLDER/FINGERPRINT.json, for machines without Ray, and stop.",
+)
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
 @click.option(
     "--compare", multiple=True, metavar="OTHER", help="Report beside another study or plan.json; no training."
@@ -52,10 +58,19 @@ class Stoppable(click.Command):
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
 @click.option("--list", "list_studies", is_flag=True, help="List studies and searches with their questions.")
 @click.option("--scale", type=click.Choice(["pocket", "full"]), help="Size of the paper's studies; default: pocket.")
-@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4; resources.threads=4.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Set in all arms: optim.lr=3e-4; resources.threads=4.",
+)
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
 @click.option(
-    "--replicate", type=click.IntRange(min=1), metavar="K", help="A study of a search's K best settings, with new seeds."
+    "--replicate",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="A study of a search's K best settings, with new seeds.",
 )
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
 @click.option(
@@ -96,6 +111,7 @@ def main(
     price: str | None,
     budget: float | None,
     plan_csv: Path | None,
+    write_configs: Path | None,
     report_only: bool,
     compare: Sequence[str],
     sync: bool,
@@ -147,9 +163,10 @@ def main(
             if report_only or sync:
                 return from_results(study, place, sync)
             study = replace(study, resources=limited(study.resources, budget, price))
-            wanted = Asked(probe, plan_csv)
+            wanted = Asked(probe, plan_csv, write_configs)
             return run_study(study, place, cpus, wanted, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
-        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), "--plan-csv": plan_csv})
+        studies_only = {"--plan-csv": plan_csv, "--write-configs": write_configs}
+        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), **studies_only})
         count, more = trials_of(trials)
         folder = place.on_disk()
         search = changed_search(asked, changes, count, stopping)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.planning import Asked, lay_out
+from studies.planning import Asked, lay_out, write_configs
 from studies.session import (
     INTERRUPTED,
     ROOT,
@@ -47,8 +47,10 @@ def run_study(
     plan = make_plan(study, runs.store, precision(), retry_diverged=retry_failed)
     forecast = lay_out(plan, runs.store, runs.copied(study.name), cpus, asked, dry_run=dry_run)
     check_checkpoints(plan, runs.store)
-    check_store(plan, runs.place, write=not dry_run)
-    if dry_run:
+    check_store(plan, runs.place, write=not dry_run and not asked.configs)
+    if asked.configs:
+        write_configs(plan, asked.configs, runs)
+    if dry_run or asked.configs:
         return
     with runs.held(study.name) as home:
         incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
