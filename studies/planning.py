@@ -13,7 +13,7 @@ import click
 
 from rdun.config import to_dict
 from rdun.results import Folder
-from studies.session import machine
+from studies.session import is_quiet, machine, say
 
 if TYPE_CHECKING:
     from rdun.config import TrialConfig
@@ -42,6 +42,8 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     Raises:
         ValueError: the budget is exceeded, or cannot be checked; a probe failed.
     """
+    from rich.console import Console
+
     from rdun.plan import changes_since, check_budget, make_forecast, no_effect_warnings
     from rdun.plan_view import changes_lines, print_plan, summary, write_csv
     from rdun.results import PlanRecord
@@ -51,8 +53,8 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     missing = [trial.config for trial in plan.missing()]
     forecast = make_forecast(plan, store, place, measured(missing, store, place, probe=asked.probe))
     if dry_run:
-        print_plan(plan, forecast)
-    click.echo(_states(plan))
+        print_plan(plan, forecast, Console(quiet=is_quiet()))
+    say(_states(plan))
     if diverged := plan.counts()["diverged"] * (not plan.retry_diverged):
         click.echo(
             f"Not trained again: {diverged} that diverged and would diverge again. Change a field (a lower optim.lr), or give "
@@ -61,12 +63,12 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
         )
     if (home / "plan.json").is_file() and dry_run:
         for line in changes_lines(changes_since(PlanRecord.load(Folder(home)), plan, store)):
-            click.echo(line)
+            say(line)
     for line in summary(plan, forecast):
-        click.echo(line)
+        say(line)
     if asked.table:
         write_csv(plan, forecast, asked.table)
-        click.echo(f"Trials:  {asked.table}")
+        say(f"Trials:  {asked.table}")
     if study.resources.budget is not None and forecast.unknown and os.environ.get("RAY_ADDRESS"):
         click.echo("The budget cannot be checked before the run, which ends when it is used up.", err=True)
     else:
@@ -117,7 +119,7 @@ def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, pr
     if probe:
         here = [m for m in known if m.place == place.place]
         for config in planning.unmeasured(configs, here):
-            found = planning.probe(config, place, click.echo)
+            found = planning.probe(config, place, say)
             planning.add_probes(runs, [found])
             known.append(found)
     return known

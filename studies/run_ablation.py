@@ -56,6 +56,7 @@ class Stoppable(click.Command):
     "--compare", multiple=True, metavar="OTHER", help="Report beside another study or plan.json; no training."
 )
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
+@click.option("--quiet", is_flag=True, help="Print only the end (answer, report, tracker), warnings and errors.")
 @click.option("--list", "list_studies", is_flag=True, help="List studies and searches with their questions.")
 @click.option("--scale", type=click.Choice(["pocket", "full"]), help="Size of the paper's studies; default: pocket.")
 @click.option(
@@ -115,6 +116,7 @@ def main(
     report_only: bool,
     compare: Sequence[str],
     sync: bool,
+    quiet: bool,
     list_studies: bool,
     scale: str | None,
     changes: Sequence[str],
@@ -144,6 +146,7 @@ def main(
     from studies.session import asked_for
 
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    context.meta["quiet"] = quiet
     if list_studies:
         return _print_questions()
     try:

@@ -18,9 +18,11 @@ from studies.session import (
     clear,
     copy_to_tracker,
     data_sets,
+    is_quiet,
     precision,
     print_tracker,
     provenance,
+    say,
     stopped,
 )
 
@@ -55,7 +57,7 @@ def run_study(
     with runs.held(study.name) as home:
         incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
     if runs.remote:
-        click.echo(f"Kept in: {runs.place}/studies/{study.name}")
+        say(f"Kept in: {runs.place}/studies/{study.name}")
     if incomplete:
         sys.exit(1)
 
@@ -103,6 +105,8 @@ def _train_and_report(
 @contextmanager
 def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | None) -> Iterator[Callable[[], str]]:
     """A cluster that can hold the trials, and the function that runs them; it tells what ended it before its end, if anything."""
+    from rich.console import Console
+
     from rdun.progress import Progress
     from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
@@ -112,7 +116,7 @@ def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | N
 
         def train() -> str:
             try:
-                with Progress(plan, store, unit=unit) as progress:
+                with Progress(plan, store, Console(quiet=True) if is_quiet() else None, unit) as progress:
                     run_trials(plan, store, progress, capacity, parts)
             except KeyboardInterrupt:
                 return INTERRUPTED

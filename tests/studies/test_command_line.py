@@ -147,6 +147,17 @@ def test_a_second_run_reuses_everything(finished: tuple[Path, str], images: Path
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs" / "trials").glob("*/*")} == before
 
 
+def test_quiet_leaves_the_end_and_warnings(finished: tuple[Path, str], images: Path) -> None:
+    words = (str(TINY), "--runs", str(finished[0] / "runs"), "--quiet")
+    done = run_here(*words, images=images, tmp_path=finished[0])
+    assert done.exit_code == 0, done.stderr
+    starts = ["4 of 4 trials complete", "Answer:", "Report:", "Tracker:"]
+    assert [line.startswith(start) for line, start in zip(done.stdout.splitlines(), starts, strict=True)] == [True] * 4
+    assert done.stderr.startswith("Warning: 2 seeds") and len(done.stderr.splitlines()) == 1
+    dry = run_here(*words, "--dry-run", "--seeds", "5", images=images, tmp_path=finished[0])
+    assert (dry.exit_code, dry.stdout) == (0, "")
+
+
 def test_report_only_rebuilds_the_report(finished: tuple[Path, str], images: Path) -> None:
     tmp_path, _ = finished
     report = tmp_path / "runs" / "studies" / "tiny" / "report.html"
