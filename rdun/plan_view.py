@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich import box
@@ -18,7 +18,7 @@ from rdun.plan import Changes, Estimate, Forecast, Part, Plan, Trial, cost, step
 LISTED = 60
 """Trials that are listed one by one; a larger plan has the table of arms only."""
 SHOWN = 5
-"""Kinds of trials of which the summary tells how they share a GPU."""
+"""Kinds of trials of which the summary tells how they share a GPU, arms that are told to be new or orphaned, and their seeds."""
 COLUMNS = (
     "fingerprint",
     "arm",
@@ -123,19 +123,33 @@ def sharing(parts: Iterable[Part]) -> list[str]:
     return lines + [f"GPU: and {len(found) - SHOWN} more kinds of trials"] * (len(found) > SHOWN)
 
 
-def changes_line(changes: Changes) -> str:
-    """What the plan is beside that of the study's last run."""
+def changes_lines(changes: Changes) -> list[str]:
+    """What the plan is beside that of the study's last run: how many trials, and which are new and which are orphaned."""
     line = f"Since the last run: {len(changes.kept)} trials kept, {len(changes.added)} new, {len(changes.orphaned)} orphaned"
+    new = [f"  new: {_seeds_by_arm(changes.added)}"] * bool(changes.added)
     if not changes.orphaned:
-        return line
-    shown = ", ".join(changes.orphaned[:3]) + (", ..." if len(changes.orphaned) > 3 else "")
+        return [line, *new]
+    shown = ", ".join([*changes.orphaned][:3]) + (", ..." if len(changes.orphaned) > 3 else "")
     line = f"{line} ({changes.orphaned_bytes / 1e6:,.1f} MB on disk: {shown})"
     if changes.precision:
         line += (
             f"; they are of the same settings in {changes.precision}, which this machine does not choose by itself: "
             f"--set precision={changes.precision} goes on with them"
         )
-    return line
+    return [line, *new, f"  orphaned: {_seeds_by_arm(changes.orphaned)}"]
+
+
+def _seeds_by_arm(cells: Mapping[str, tuple[str, int]]) -> str:
+    """`unrolled (seeds 0, 2), recursive (seed 2) and 3 more arms`."""
+    seeds: dict[str, list[int]] = {}
+    for arm, seed in dict.fromkeys(cells.values()):
+        seeds.setdefault(arm, []).append(seed)
+    text = ", ".join(
+        f"{arm} (seed{'s' * (len(own) > 1)} {', '.join(map(str, own[:SHOWN]))}{', ...' * (len(own) > SHOWN)})"
+        for arm, own in [*seeds.items()][:SHOWN]
+    )
+    more = len(seeds) - SHOWN
+    return text + (f" and {more} more arm{'s' * (more > 1)}" if more > 0 else "")
 
 
 def write_csv(plan: Plan, forecast: Forecast, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ COSTS = ("parameters", "macs", "steps", "samples", "stage_evaluations")
 
 MANY = 16
 """Whole numbers of a range beyond which not every one is tried to see whether a setting depends on it."""
+DRAWS = 500
+"""Settings that are drawn to find one for a value that does not fit to the bounds of the others."""
 
 Values = Mapping[str, Any]
 
@@ -113,7 +116,8 @@ class Search:
     Attributes:
         name, title, question, method, expectation, scale: as in `rdun.study.Study`.
         base: the config that the values change; its seed is the seed of every trial.
-        space: what is searched: dotted fields of the config, or parameters with names of their own that `build` reads.
+        space: what is searched: dotted fields of the config, or parameters with names of their own that `build` reads. Some
+            values may not fit together (`build` or a config raises ValueError): that suggestion is infeasible, never trained.
         build: makes the config from `base` and the values of all parameters, for values that depend on each other. A parameter
             that it does not read for some values makes equal configs, which are trained once. None: the dotted fields are set.
         objectives: one, or several (the search then looks for the settings that no other one beats in all of them). Selection is
@@ -151,11 +155,7 @@ class Search:
         _check_numbers(self)
         _check_space(self.space)
         _check_quantities(self)
-        for values in self.corners():
-            try:
-                self.config(values)
-            except ValueError as error:
-                raise ValueError(f"search {self.name!r} has an impossible value in {dict(values)}: {error}") from None
+        list(self.corners())
         if self.stopping:
             self.stopping.check(self.epochs())
 
@@ -186,13 +186,47 @@ class Search:
             return True
 
     def corners(self) -> Iterator[dict[str, Any]]:
-        """All lowest values, all highest, and every other bound or option of each parameter with the others lowest."""
+        """Settings in which every bound and option of each parameter stands: all lowest, all highest, and every other one with
+        the others lowest; where these values do not fit together, one with the others drawn.
+
+        Raises:
+            ValueError: a bound or option that stands in no setting.
+        """
+        possible = [values for values in self._bounds() if not self.problem(values)]
+        yield from possible
+        for name, parameter in self.space.items():
+            for value in parameter.bounds():
+                if repr(value) not in {repr(values[name]) for values in possible}:
+                    yield self._drawn_with(name, value)
+
+    def problem(self, values: Values) -> str:
+        """Why some values do not fit together; empty where they do. Such a suggestion is told to be infeasible, with this."""
+        try:
+            self.config(values)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def unfit(self) -> list[tuple[dict[str, Any], str]]:
+        """The bounds of the space that are no setting, and why."""
+        return [(values, problem) for values in self._bounds() if (problem := self.problem(values))]
+
+    def _bounds(self) -> Iterator[dict[str, Any]]:
         lowest = {name: parameter.bounds()[0] for name, parameter in self.space.items()}
         yield lowest
         yield {name: parameter.bounds()[-1] for name, parameter in self.space.items()}
         for name, parameter in self.space.items():
             for value in parameter.bounds()[1:]:
                 yield lowest | {name: value}
+
+    def _drawn_with(self, name: str, value: Any) -> dict[str, Any]:
+        chance = random.Random(0)
+        for _ in range(DRAWS):
+            drawn = {other: chance.choice(parameter.examples()) for other, parameter in self.space.items()}
+            if not (problem := self.problem(drawn | {name: value})):
+                return drawn | {name: value}
+        where = {name: value}
+        raise ValueError(f"search {self.name!r} has an impossible value in {where}, with any others: {problem}")
 
     def epochs(self) -> int:
         """The longest training of the space."""

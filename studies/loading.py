@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ OTHER = {
     "loading",
     "planning",
     "replay",
+    "replicating",
     "run_ablation",
     "run_compare",
     "run_remote",
@@ -32,6 +33,9 @@ OTHER = {
     "run_study",
     "session",
 }
+
+LIMITS = ("budget", "price")
+"""Resources with options of their own."""
 
 
 def names() -> list[str]:
@@ -109,9 +113,13 @@ def _made_by(module: Any, name: str, scale: str | None) -> Study | Search:
 def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
     """The study with `FIELD=VALUE` changes in every config, under a name of its own, and with other seeds ("0,1,2").
 
+    Changes of `resources.` are those of its resources, and leave the name as it is.
+
     Raises:
         ValueError: not FIELD=VALUE, an unknown field, an impossible value, seeds that are not whole numbers.
     """
+    resources, changes = _with_resources(study.resources, changes)
+    study = replace(study, resources=resources)
     for change in changes:
         arms = (replace(arm, configs=tuple(_with(config, change) for config in arm.configs)) for arm in study.arms)
         study = replace(study, arms=tuple(arms))
@@ -120,15 +128,15 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
         study = replace(
             study, name=named, scale=study.scale + note, as_published=study.as_published and _as_published(changes)
         )
-    if seeds is not None:
-        try:
-            numbers = tuple(int(part) for part in seeds.split(","))
-        except ValueError:
-            raise ValueError(
-                f"--seeds {seeds!r} is not a list of whole numbers; write for example --seeds 0,1,2"
-            ) from None
-        study = replace(study, seeds=numbers)
-    return study
+    return study if seeds is None else replace(study, seeds=seeds_of(seeds))
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """`--seeds 0,1,2`. Raises ValueError for what is no list of whole numbers."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--seeds {text!r} is not a list of whole numbers; write for example --seeds 0,1,2") from None
 
 
 def _as_published(changes: Sequence[str]) -> bool:
@@ -162,6 +170,8 @@ def changed_search(
     Raises:
         ValueError: as `changed`.
     """
+    resources, changes = _with_resources(search.resources, changes)
+    search = replace(search, resources=resources)
     for change in changes:
         baselines = {name: _with(config, change) for name, config in search.baselines.items()}
         search = replace(search, base=_with(search.base, change), baselines=baselines)
@@ -183,11 +193,40 @@ def limited(resources: Resources, budget: float | None, price: str | None) -> Re
     return replace(resources, price=Price.parse(price)) if price is not None else resources
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Settable(TrialConfig):
+    """What `--set` may name: the fields of a config, and what its trial takes."""
+
+    resources: Resources = field(default_factory=Resources)
+
+
+def _with_resources(resources: Resources, changes: Sequence[str]) -> tuple[Resources, list[str]]:
+    """The resources with those of the changes that are theirs, and the other changes."""
+    others = []
+    for change in changes:
+        path, _, text = change.partition("=")
+        group, _, name = path.strip().partition(".")
+        if group != "resources":
+            others.append(change)
+        elif name in LIMITS:
+            raise ValueError(f"--set {change}: a limit of the whole run, not of a trial; give --{name} {text}")
+        else:
+            whole = _Settable(resources=replace(resources, price=None))
+            found = with_values(whole, {path.strip(): _parsed(whole, change)}).resources
+            resources = replace(found, price=resources.price)
+    return resources, others
+
+
 def _with(config: TrialConfig, change: str) -> TrialConfig:
-    field, equals, text = change.partition("=")
+    whole = _Settable(**{each.name: getattr(config, each.name) for each in fields(config)})
+    return with_values(config, {change.partition("=")[0].strip(): _parsed(whole, change)})
+
+
+def _parsed(whole: _Settable, change: str) -> Any:
+    path, equals, text = change.partition("=")
     if not equals:
         raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
-    return with_values(config, {field: parse_value(config, field, text)})
+    return parse_value(whole, path.strip(), text)
 
 
 def _named(name: str, changes: Sequence[str]) -> str:

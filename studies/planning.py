@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from studies.session import machine
+from rdun.config import to_dict
+from rdun.results import Folder
+from studies.session import is_quiet, machine, say
 
 if TYPE_CHECKING:
     from rdun.config import TrialConfig
     from rdun.plan import Forecast, Machine, Measurement, Part, Plan
-    from rdun.results import Store
+    from rdun.results import Runs, Store
     from rdun.tuning import Capacity
 
 
@@ -26,10 +29,12 @@ class Asked:
     Attributes:
         probe: measure some steps of each network that no past run tells about.
         table: file for the list of all trials.
+        configs: folder for the configs of the trials that are to run, which then run elsewhere.
     """
 
     probe: bool = False
     table: Path | None = None
+    configs: Path | None = None
 
 
 def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked, *, dry_run: bool) -> Forecast:
@@ -38,17 +43,19 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     Raises:
         ValueError: the budget is exceeded, or cannot be checked; a probe failed.
     """
+    from rich.console import Console
+
     from rdun.plan import changes_since, check_budget, make_forecast, no_effect_warnings
-    from rdun.plan_view import changes_line, print_plan, summary, write_csv
-    from rdun.results import Folder, PlanRecord
+    from rdun.plan_view import changes_lines, print_plan, summary, write_csv
+    from rdun.results import PlanRecord
     from rdun.significance import seeds_warning
 
     study, place = plan.study, machine(plan.study.resources, cpus)
     missing = [trial.config for trial in plan.missing()]
     forecast = make_forecast(plan, store, place, measured(missing, store, place, probe=asked.probe))
     if dry_run:
-        print_plan(plan, forecast)
-    click.echo(_states(plan))
+        print_plan(plan, forecast, Console(quiet=is_quiet()))
+    say(_states(plan))
     if diverged := plan.counts()["diverged"] * (not plan.retry_diverged):
         click.echo(
             f"Not trained again: {diverged} that diverged and would diverge again. Change a field (a lower optim.lr), or give "
@@ -56,12 +63,13 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
             err=True,
         )
     if (home / "plan.json").is_file() and dry_run:
-        click.echo(changes_line(changes_since(PlanRecord.load(Folder(home)), plan, store)))
+        for line in changes_lines(changes_since(PlanRecord.load(Folder(home)), plan, store)):
+            say(line)
     for line in summary(plan, forecast):
-        click.echo(line)
+        say(line)
     if asked.table:
         write_csv(plan, forecast, asked.table)
-        click.echo(f"Trials:  {asked.table}")
+        say(f"Trials:  {asked.table}")
     if study.resources.budget is not None and forecast.unknown and os.environ.get("RAY_ADDRESS"):
         click.echo("The budget cannot be checked before the run, which ends when it is used up.", err=True)
     else:
@@ -90,17 +98,46 @@ def parts_on(plan: Plan, store: Store, capacity: Capacity, parts: Mapping[str, P
     return forecast.parts
 
 
+def write_configs(plan: Plan, folder: Path, runs: Runs) -> None:
+    """Writes each trial that is to run as FINGERPRINT.json, and prints the command that trains one where the study expects it.
+
+    Raises:
+        ValueError: the folder holds something, which would be taken for trials of this study.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"--write-configs {folder} is not an empty folder; empty it, or name another one")
+    missing = plan.missing()
+    for trial in missing:
+        Folder(folder).write_json(f"{trial.fingerprint}.json", to_dict(trial.config))
+    if not missing:
+        click.echo("Configs: none, as no trial is to run")
+        return
+    if any(config.precision == "auto" for arm in plan.study.arms for config in arm.configs):
+        click.echo(
+            f"precision=auto is {missing[0].config.precision} here, and so it is in the configs; --set precision= changes it."
+        )
+    resources, place = plan.study.resources, shlex.quote(f"{runs.store.path}/")
+    options = f"--threads {resources.threads}" + " --recompute" * resources.recompute
+    files = f"{shlex.quote(str(folder))}/*.json"
+    click.echo(
+        f"Configs: {len(missing)} in {folder}. Where machines see {runs.place}, all at once or one after another:"
+    )
+    click.echo(
+        f'  for f in {files}; do python -m rdun.trial "$f" --workdir {place}"$(basename "$f" .json)" {options}; done'
+    )
+    click.echo("Then this command, without --write-configs, finds them complete and reports.")
+
+
 def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:
     """Past runs and probes; with `probe`, probes of the configs that lack one are made and remembered beside the trials."""
     from rdun import plan as planning
-    from rdun.results import Folder
 
     runs = Folder(store.path.rpartition("/")[0])
     known = [*planning.past_runs(store, place), *planning.read_probes(runs)]
     if probe:
         here = [m for m in known if m.place == place.place]
         for config in planning.unmeasured(configs, here):
-            found = planning.probe(config, place, click.echo)
+            found = planning.probe(config, place, say)
             planning.add_probes(runs, [found])
             known.append(found)
     return known

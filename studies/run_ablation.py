@@ -45,15 +45,34 @@ class Stoppable(click.Command):
 @click.option(
     "--plan-csv", type=click.Path(dir_okay=False, path_type=Path), help="Write every trial of the plan to this file."
 )
+@click.option(
+    "--write-configs",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write each trial that is to run as FOLDER/FINGERPRINT.json, for machines without Ray, and stop.",
+)
 @click.option("--report-only", is_flag=True, help="Rebuild the report from the trial directories; train nothing.")
 @click.option(
     "--compare", multiple=True, metavar="OTHER", help="Report beside another study or plan.json; no training."
 )
 @click.option("--sync", is_flag=True, help="Copy the trial directories to the tracker once more; train nothing.")
+@click.option("--quiet", is_flag=True, help="Print only the end (answer, report, tracker), warnings and errors.")
 @click.option("--list", "list_studies", is_flag=True, help="List studies and searches with their questions.")
 @click.option("--scale", type=click.Choice(["pocket", "full"]), help="Size of the paper's studies; default: pocket.")
-@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Set in all arms: optim.lr=3e-4.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Set in all arms: optim.lr=3e-4; resources.threads=4.",
+)
 @click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
+@click.option(
+    "--replicate",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="A study of a search's K best settings, with new seeds.",
+)
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
 @click.option(
     "--runs",
@@ -93,13 +112,16 @@ def main(
     price: str | None,
     budget: float | None,
     plan_csv: Path | None,
+    write_configs: Path | None,
     report_only: bool,
     compare: Sequence[str],
     sync: bool,
+    quiet: bool,
     list_studies: bool,
     scale: str | None,
     changes: Sequence[str],
     seeds: str | None,
+    replicate: int | None,
     cpus: int | None,
     runs: str | None,
     cluster: Path | None,
@@ -116,6 +138,7 @@ def main(
     """
     from studies.loading import changed, changed_search, limited, load, trials_of
     from studies.planning import Asked
+    from studies.replicating import replicated
     from studies.run_compare import compare_studies
     from studies.run_remote import run_remote
     from studies.run_search import from_record, run_search
@@ -123,24 +146,30 @@ def main(
     from studies.session import asked_for
 
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    context.meta["quiet"] = quiet
     if list_studies:
         return _print_questions()
     try:
         place = Runs(runs or _own_runs())
-        asked = load(name, scale)
         if cluster:
-            return run_remote(context, cluster, name, _name(asked, changes, seeds, stopping))
+            return run_remote(context, cluster, name, _name(name, scale, replicate, changes, seeds, stopping))
+        if replicate:
+            _refuse(name, "replicated as a study", {"--trials": trials})
+            asked: Study | Search = replicated(name, scale, stopping, place.on_disk(), replicate, seeds)
+        else:
+            asked = load(name, scale)
         if isinstance(asked, Study):
-            _refuse(name, "a study", {"--trials": trials, "--stopping": stopping})
+            _refuse(name, "a study", {"--trials": trials, "--stopping": None if replicate else stopping})
             study = changed(asked, changes, seeds)
             if compare:
                 return compare_studies(study, place.on_disk(), compare)
             if report_only or sync:
                 return from_results(study, place, sync)
             study = replace(study, resources=limited(study.resources, budget, price))
-            wanted = Asked(probe, plan_csv)
+            wanted = Asked(probe, plan_csv, write_configs)
             return run_study(study, place, cpus, wanted, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
-        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), "--plan-csv": plan_csv})
+        studies_only = {"--plan-csv": plan_csv, "--write-configs": write_configs}
+        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), **studies_only})
         count, more = trials_of(trials)
         folder = place.on_disk()
         search = changed_search(asked, changes, count, stopping)
@@ -164,10 +193,18 @@ def _own_runs() -> Path:
     return ROOT / "runs"
 
 
-def _name(asked: Study | Search, changes: Sequence[str], seeds: str | None, stopping: str | None) -> str:
-    """The name under which the changed study or search runs."""
-    from studies.loading import changed, changed_search
+def _name(
+    name: str, scale: str | None, replicate: int | None, changes: Sequence[str], seeds: str | None, stopping: str | None
+) -> str:
+    """The name under which the changed study or search runs on a cluster, whose runs folder is not here."""
+    from studies.loading import changed, changed_search, load, seeds_of
+    from studies.replicating import named_search, study_name
 
+    if replicate:
+        search = named_search(name, scale, stopping)
+        seeds_of(seeds or "0")
+        return changed_search(replace(search, name=study_name(search.name)), changes).name
+    asked = load(name, scale)
     if isinstance(asked, Study):
         return changed(asked, changes, seeds).name
     return changed_search(asked, changes, stopping=stopping).name

@@ -13,7 +13,7 @@ from studies.session import ROOT
 
 HERE = {"cluster", "name", "help"}
 """Parameters that are not handed on."""
-NOT_THERE = {"--list", "--plan-csv", "--cpus"}
+NOT_THERE = {"--list", "--plan-csv", "--write-configs", "--cpus"}
 
 
 def run_remote(context: click.Context, file: Path, name: str, study: str) -> None:

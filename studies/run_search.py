@@ -23,6 +23,7 @@ from studies.session import (
     precision,
     print_tracker,
     provenance,
+    say,
     stopped,
 )
 
@@ -80,7 +81,7 @@ def run_search(
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
     _clear(record, store, keep)
-    click.echo(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
+    say(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
     if halted:
         stopped(halted)
     if not suggestions.finished() or not record.best():
@@ -135,7 +136,7 @@ def _run(
         record.save(Folder(home))
         for trial in record.trials:
             if fingerprint and trial.fingerprint == fingerprint and trial.state != "duplicate":
-                click.echo(f"{sum(t.state != 'running' for t in record.trials)} tried | {_line(record, trial)}")
+                say(f"{sum(t.state != 'running' for t in record.trials)} tried | {_line(record, trial)}")
 
     try:
         with tuning.cluster(cpus=cpus) as capacity:
@@ -195,15 +196,19 @@ def _configs(search: Search) -> Iterable[TrialConfig]:
 def _print_space(search: Search, record: SearchRecord | None) -> None:
     from rdun.plan import QUANTITIES
 
-    click.echo(search.question)
+    say(search.question)
     for name, parameter in search.space.items():
-        click.echo(f"  {name}: {parameter}")
+        say(f"  {name}: {parameter}")
     if search.stopping:
-        click.echo(f"Early stopping: {search.stopping}")
+        say(f"Early stopping: {search.stopping}")
     size = search.size()
-    click.echo(
-        f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}"
-    )
+    say(f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}")
+    if unfit := search.unfit():
+        values, problem = unfit[0]
+        fit = (
+            f"{len(unfit)} bounds of the space are no settings: their values do not fit together, and are never trained"
+        )
+        say(f"  {fit} ({', '.join(f'{name} {value}' for name, value in values.items())}: {problem})")
     costs = [
         {name: QUANTITIES[name](config) for name in ("parameters", "macs", "steps")}
         for config in (search.config(values) for values in search.corners())
@@ -211,8 +216,8 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
     for name in costs[0]:
         low, high = (pick(cost[name] for cost in costs) for pick in (min, max))
         bounds = "".join(f", at most {c.at_most:,.10g}" for c in search.constraints if c.quantity == name)
-        click.echo(f"  {name}: {low:,.10g} to {high:,.10g} at the bounds of the space{bounds}")
-    click.echo(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
+        say(f"  {name}: {low:,.10g} to {high:,.10g} at the bounds of the space{bounds}")
+    say(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
 
 
 def _sharing(search: Search, auto: Precision, left: int, store: Store, place: Machine, *, probe: bool = False) -> Parts:
@@ -241,7 +246,7 @@ def _sharing(search: Search, auto: Precision, left: int, store: Store, place: Ma
         return part_of(search.resources, place, found, left)
 
     for line in sharing(part(config) for config in configs):
-        click.echo(line)
+        say(line)
     times = [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
     if not left or (not times and limit.budget is None):
         return part
@@ -253,7 +258,7 @@ def _sharing(search: Search, auto: Precision, left: int, store: Store, place: Ma
     (low, high), hours = ([pick(values) for pick in (min, max)] for values in zip(*times, strict=True))
     hours = [left * each for each in hours]
     money = f", {limit.price.of(hours[0])} to {limit.price.of(hours[1])}" if limit.price else ""
-    click.echo(
+    say(
         f"Estimate: {clock(low)} to {clock(high)} per trial at {len(times)} of {len(configs)} bounds of the space; "
         f"{hours[0]:.3g} to {hours[1]:.3g} {place.unit}{money} for {left} trials"
     )
@@ -273,11 +278,11 @@ def _print_end(record: SearchRecord, report: Report) -> None:
     click.echo(f"{record.name}: {_counts(record)}")
     best = record.best()
     if best and len(record.objectives) > 1:
-        click.echo(f"No other trial is better in every objective than these {len(best)}:")
+        say(f"No other trial is better in every objective than these {len(best)}:")
     for trial in best[:SHOWN]:
-        click.echo(f"  {_line(record, trial)}")
+        say(f"  {_line(record, trial)}")
     if len(best) > SHOWN:
-        click.echo(f"  and {len(best) - SHOWN} more")
+        say(f"  and {len(best) - SHOWN} more")
     click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.planning import Asked, lay_out, parts_on
+from studies.planning import Asked, lay_out, parts_on, write_configs
 from studies.session import (
     INTERRUPTED,
     ROOT,
     clear,
     copy_to_tracker,
     data_sets,
+    is_quiet,
     precision,
     print_tracker,
     provenance,
+    say,
     stopped,
 )
 
@@ -47,13 +49,15 @@ def run_study(
     plan = make_plan(study, runs.store, precision(), retry_diverged=retry_failed)
     forecast = lay_out(plan, runs.store, runs.copied(study.name), cpus, asked, dry_run=dry_run)
     check_checkpoints(plan, runs.store)
-    check_store(plan, runs.place, write=not dry_run)
-    if dry_run:
+    check_store(plan, runs.place, write=not dry_run and not asked.configs)
+    if asked.configs:
+        write_configs(plan, asked.configs, runs)
+    if dry_run or asked.configs:
         return
     with runs.held(study.name) as home:
         incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
     if runs.remote:
-        click.echo(f"Kept in: {runs.place}/studies/{study.name}")
+        say(f"Kept in: {runs.place}/studies/{study.name}")
     if incomplete:
         sys.exit(1)
 
@@ -101,6 +105,8 @@ def _train_and_report(
 @contextmanager
 def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | None) -> Iterator[Callable[[], str]]:
     """A cluster that can hold the trials, and the function that runs them; it tells what ended it before its end, if anything."""
+    from rich.console import Console
+
     from rdun.progress import Progress
     from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
@@ -111,7 +117,7 @@ def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | N
 
         def train() -> str:
             try:
-                with Progress(plan, store, unit=unit) as progress:
+                with Progress(plan, store, Console(quiet=True) if is_quiet() else None, unit) as progress:
                     run_trials(plan, store, progress, capacity, shared)
             except KeyboardInterrupt:
                 return INTERRUPTED

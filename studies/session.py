@@ -27,6 +27,18 @@ ROOT = Path(__file__).resolve().parent.parent
 INTERRUPTED = "interrupted"
 
 
+def is_quiet() -> bool:
+    """Whether the command was given --quiet."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get("quiet"))
+
+
+def say(line: str) -> None:
+    """Prints what --quiet leaves out: everything but the end and warnings."""
+    if not is_quiet():
+        click.echo(line)
+
+
 def stopped(why: str) -> NoReturn:
     """Says that a run ended before its end, and ends the command: with 130 after an interruption, else with 1."""
     cause = "" if why == INTERRUPTED else f": {why}"
@@ -48,7 +60,7 @@ def clear(groups: Iterable[Sequence[str]], store: Store, keep: Keep, others: Seq
     removed = remove_weights(prints, store, keep, winners(groups, store))
     freed = f", {removed / 1e6:.1f} MB removed" if removed else ""
     kept = {"all": "all weights", "best": "the best weights", "none": "no weights"}[keep]
-    click.echo(f"Disk:    {space_used(prints, store) / 1e6:.1f} MB in {len(prints)} trials; {kept} kept{freed}")
+    say(f"Disk:    {space_used(prints, store) / 1e6:.1f} MB in {len(prints)} trials; {kept} kept{freed}")
 
 
 def precision() -> Precision:
@@ -79,7 +91,7 @@ def asked_for(search: Search, folder: Path, more: int = 0) -> Search:
         finished = not record.untried() and all(trial.state != "running" for trial in record.trials)
         wanted = max(record.wanted, len(record.tried())) + more if finished else record.wanted
     elif wanted > search.trials:
-        click.echo(f"Trials:  {wanted}, as an earlier run was asked for, not {search.trials}")
+        say(f"Trials:  {wanted}, as an earlier run was asked for, not {search.trials}")
     return replace(search, trials=wanted)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rdun.config import TrialConfig
-from rdun.search import Choice, Constraint, Int, Objective, Real, Search
+from rdun.config import TrialConfig, UniformRange, with_values
+from rdun.search import Choice, Constraint, Int, Objective, Real, Search, Values
 from rdun.stopping import Asha, HyperBand, Median
 from studies.search_beyond_sensing import ranges, recursive
 
@@ -79,6 +79,39 @@ def test_corners_reach_every_bound() -> None:
     assert {"model.layers": 3, "model.channels": 16} in corners
     assert {c["model.channels"] for c in corners} == {4, 8, 16}
     assert {c["model.layers"] for c in corners} == {1, 3}
+
+
+def low_and_high(base: TrialConfig, values: Values) -> TrialConfig:
+    """Refused where low is above high."""
+    train = UniformRange(low=(values["low"],), high=(values["high"],))
+    return with_values(base, {"recursion.train": train, "optim.epochs": 10 * values["high"]})
+
+
+def test_values_that_do_not_fit_together_may_be_in_the_space() -> None:
+    """Its corners are the possible ones, and every bound stands in one of them."""
+    good = Search(name="good", **GOOD)
+    search = replace(good, space={"low": Int(1, 4), "high": Int(1, 4)}, build=low_and_high)
+    assert {(c["low"], c["high"]) for c in search.corners()} == {(1, 1), (4, 4), (1, 4)}
+    assert search.epochs() == 40
+    ((values, why),) = search.unfit()
+    assert values == {"low": 4, "high": 1} and "keep every low at or below high" in why
+    assert not good.unfit()
+    with pytest.raises(ValueError, match=r"impossible value in \{'low': 4\}, with any others: recursion low"):
+        replace(search, space={"low": Int(1, 4), "high": Int(1, 3)})
+
+
+def test_a_bound_that_fits_to_no_bound_of_the_others_is_found_a_partner() -> None:
+    def build(base: TrialConfig, values: Values) -> TrialConfig:
+        if values["kind"] == "b" and values["size"] != 2:
+            raise ValueError("b has size 2")
+        return with_values(base, {"model.layers": values["size"], "optim.epochs": 5 if values["kind"] == "b" else 7})
+
+    space: dict[str, Any] = {"size": Int(1, 3), "kind": Choice(("a", "b", "c"))}
+    search = replace(Search(name="good", **GOOD), space=space, build=build)
+    corners = list(search.corners())
+    assert {"size": 2, "kind": "b"} in corners and corners == list(search.corners())
+    with pytest.raises(ValueError, match=r"impossible value in \{'kind': 'b'\}, with any others: b has size 2"):
+        replace(search, space={"size": Choice((1, 3)), "kind": Choice(("a", "b"))})
 
 
 def test_what_a_setting_does_not_depend_on_is_not_read() -> None:

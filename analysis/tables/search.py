@@ -69,9 +69,10 @@ def trials_table(frames: SearchFrames) -> Table:
         name="trials",
         title="All trials",
         caption=(
-            "In the order they were suggested. Infeasible: against a constraint, never trained. Duplicate: the same setting as "
-            "an earlier trial, whose end it has. Running: in work, or cut off and to be continued. Stopped early: not trained to "
-            "the end, by the rule under How it was made; nothing else counts it. Baselines stand last."
+            "In the order they were suggested. Infeasible: against a constraint, or of values that do not fit together; never "
+            "trained. Duplicate: the same setting as an earlier trial, whose end it has. Running: in work, or cut off and to be "
+            "continued. Stopped early: not trained to the end, by the rule under How it was made; nothing else counts it. "
+            "Baselines stand last."
         ),
         frame=pd.DataFrame(rows),
         columns=(

@@ -84,6 +84,14 @@ class SearchRecord:
         kept = [trial for trial in self.trials if trial.number in points and not dominated(points[trial.number])]
         return sorted(kept, key=lambda trial: (-points[trial.number][0], trial.number))
 
+    def ranked(self) -> list[SearchTrial]:
+        """The complete trials from the best on, by a single objective; of several objectives, those of `best`."""
+        if len(self.objectives) > 1:
+            return self.best()
+        sign = 1 if self.objectives[0]["direction"] == "maximize" else -1
+        complete = [trial for trial in self.trials if trial.state == "complete"]
+        return sorted(complete, key=lambda trial: (-sign * trial.objectives[0], trial.number))
+
     def tried(self) -> list[SearchTrial]:
         """The suggestions that count as trials: without infeasible ones, and without failures that were tried again."""
         again = {trial.retry_of for trial in self.trials}

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rdun import plan_view
 from rdun.plan import Changes, Plan, make_forecast, past_runs
-from rdun.plan_view import changes_line, clock, print_plan, summary, write_csv
+from rdun.plan_view import changes_lines, clock, print_plan, summary, write_csv
 from rdun.results import Store
 from rdun.study import Price, Resources
 from tests.plan.conftest import MACHINE, Past
@@ -60,11 +60,16 @@ def test_the_csv_has_every_trial_in_full(plan: Plan, store: Store, tmp_path: Pat
     assert rows[0]["steps"] == "12" and rows[0]["seconds_left"] == "" and rows[0]["arm"] == "unrolled"
 
 
-def test_orphans_are_named_with_their_size() -> None:
-    assert changes_line(Changes(added=("a",), kept=(), orphaned=(), orphaned_bytes=0)).endswith("1 new, 0 orphaned")
-    line = changes_line(Changes(added=(), kept=("k",), orphaned=("a", "b", "c", "d"), orphaned_bytes=2_500_000))
-    assert line.endswith("4 orphaned (2.5 MB on disk: a, b, c, ...)")
-    line = changes_line(Changes(added=(), kept=(), orphaned=("a",), orphaned_bytes=1, precision="bf16"))
+def test_new_and_orphaned_trials_are_named_with_arm_and_seed() -> None:
+    new = {"a": ("deep", 0), "b": ("deep", 2), "c": ("deep", 2), "d": ("flat", 2)}
+    lines = changes_lines(Changes(added=new, kept=(), orphaned={}, orphaned_bytes=0))
+    assert lines[0].endswith("4 new, 0 orphaned")
+    assert lines[1:] == ["  new: deep (seeds 0, 2), flat (seed 2)"]
+    gone = {f"f{n}": (f"arm {n}", 1) for n in range(7)}
+    line, which = changes_lines(Changes(added={}, kept=("k",), orphaned=gone, orphaned_bytes=2_500_000))
+    assert line.endswith("7 orphaned (2.5 MB on disk: f0, f1, f2, ...)")
+    assert which == f"  orphaned: {', '.join(f'arm {n} (seed 1)' for n in range(5))} and 2 more arms"
+    line, _ = changes_lines(Changes(added={}, kept=(), orphaned={"a": ("x", 0)}, orphaned_bytes=1, precision="bf16"))
     assert line.endswith(": --set precision=bf16 goes on with them")
 
 

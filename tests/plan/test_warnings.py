@@ -85,13 +85,13 @@ def test_changes_with_an_effect_are_not_warned_of(
 
 def test_new_kept_and_orphaned_trials(plan: Plan, store: Store) -> None:
     first, *rest = (trial.fingerprint for trial in plan.trials)
-    gone = replace(plan.record.cells[0], fingerprints=["0123456789abcdef", "fedcba9876543210"])
+    gone = replace(plan.record.cells[0], arm="its old name", fingerprints=["0123456789abcdef", "fedcba9876543210"])
     before = replace(plan.record, cells=[gone, *plan.record.cells[1:]])
     store.trial("0123456789abcdef").write("scores.csv", b"x" * 1000)
     changes = changes_since(before, plan, store)
-    assert changes.added == (first,)
+    assert changes.added == {first: ("unrolled", 0)}
     assert set(changes.kept) == set(rest)
-    assert changes.orphaned == ("0123456789abcdef",)
+    assert changes.orphaned == {"0123456789abcdef": ("its old name", 0)}
     assert changes.orphaned_bytes == pytest.approx(1000, abs=10_000)
 
 

@@ -72,6 +72,11 @@ def test_what_was_typed_is_handed_on_and_nothing_of_this_machine(monkeypatch: py
         (("--cluster", str(ROOT / "pyproject.toml")), "cannot be read"),
         (("--cluster", str(ROOT / "cluster.yaml"), "--cpus", "2"), "--cpus has no meaning with --cluster"),
         (
+            ("--cluster", str(ROOT / "cluster.yaml"), "--write-configs", "c"),
+            "--write-configs has no meaning with --cluster",
+        ),
+        (("--cluster", str(ROOT / "cluster.yaml"), "--replicate", "2"), "--replicate: 'quickstart' is a study"),
+        (
             ("--cluster", str(ROOT / "cluster.yaml"), "--runs", "runs"),
             "--runs 'runs' with --cluster is a folder on the cluster",
         ),

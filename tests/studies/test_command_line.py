@@ -18,6 +18,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rdun.results import Folder, PlanRecord, Store
+from rdun.search import Search
+from rdun.study import Price, Resources
 from studies.loading import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,6 +147,17 @@ def test_a_second_run_reuses_everything(finished: tuple[Path, str], images: Path
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs" / "trials").glob("*/*")} == before
 
 
+def test_quiet_leaves_the_end_and_warnings(finished: tuple[Path, str], images: Path) -> None:
+    words = (str(TINY), "--runs", str(finished[0] / "runs"), "--quiet")
+    done = run_here(*words, images=images, tmp_path=finished[0])
+    assert done.exit_code == 0, done.stderr
+    starts = ["4 of 4 trials complete", "Answer:", "Report:", "Tracker:"]
+    assert [line.startswith(start) for line, start in zip(done.stdout.splitlines(), starts, strict=True)] == [True] * 4
+    assert done.stderr.startswith("Warning: 2 seeds") and len(done.stderr.splitlines()) == 1
+    dry = run_here(*words, "--dry-run", "--seeds", "5", images=images, tmp_path=finished[0])
+    assert (dry.exit_code, dry.stdout) == (0, "")
+
+
 def test_report_only_rebuilds_the_report(finished: tuple[Path, str], images: Path) -> None:
     tmp_path, _ = finished
     report = tmp_path / "runs" / "studies" / "tiny" / "report.html"
@@ -229,6 +242,14 @@ def test_a_full_disk_control_c_and_kill_9_one_after_another_lose_nothing(
         ((str(TINY), "--set", "optim.lrr=1"), "unknown field 'optim.lrr'; did you mean 'optim.lr'"),
         ((str(TINY), "--set", "lr=1"), "unknown field 'lr'; did you mean 'optim.lr'"),
         ((str(TINY), "--set", "optim.lr"), "--set 'optim.lr' is not FIELD=VALUE"),
+        (
+            (str(TINY), "--set", "resources.thread=4"),
+            "unknown field 'resources.thread'; did you mean 'resources.threads'",
+        ),
+        ((str(TINY), "--set", "threads=4"), "unknown field 'threads'; did you mean 'resources.threads'"),
+        ((str(TINY), "--set", "resources.threads=0"), "resources.threads=0 is not possible; use at least 1"),
+        ((str(TINY), "--set", "resources.gpus=much"), "resources.gpus='much' is not a number"),
+        ((str(TINY), "--set", "resources.price=2"), "a limit of the whole run, not of a trial; give --price 2"),
         ((str(TINY), "--budget", "0"), "resources.budget=0.0 is not possible"),
         ((str(TINY), "--budget", "5"), "cannot be checked: the time of 4 of 4 trials is unknown"),
         ((str(TINY), "--price", "much"), "price='much' is not an amount"),
@@ -393,6 +414,21 @@ def test_a_changed_study_has_its_own_name_and_says_so() -> None:
     assert change(plain, [], "0,1,2").name == "quickstart"
 
 
+def test_resources_are_changed_and_the_study_or_search_is_the_same() -> None:
+    from studies.loading import changed as change
+    from studies.loading import changed_search, load
+
+    plain = replace(load_study("quickstart"), resources=Resources(retries=5, price=Price(2, "EUR")))
+    words = ["resources.threads=4", "resources.gpus=0.5", "resources.recompute=true"]
+    expected = Resources(threads=4, gpus=0.5, recompute=True, retries=5, price=Price(2, "EUR"))
+    assert change(plain, words, None) == replace(plain, resources=expected)
+    both = change(plain, [*words, "optim.lr=1e-3"], None)
+    assert (both.name, both.resources) == (change(plain, ["optim.lr=1e-3"], None).name, expected)
+    search = load("search_budget")
+    assert isinstance(search, Search)
+    assert changed_search(search, ["resources.retries=0"]) == replace(search, resources=Resources(retries=0))
+
+
 def test_a_trial_that_somebody_else_runs_is_left_alone(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,6 +468,8 @@ def test_a_dry_run_after_a_run_knows_what_it_takes(finished: tuple[Path, str], i
     assert done.exit_code == 0, done.stdout + done.stderr
     assert "2 arms x 2 seeds, 2 complete, 2 new trials" in done.stdout
     assert "Since the last run: 2 trials kept, 2 new, 2 orphaned (0." in done.stdout
+    assert "  new: unrolled (seed 2), recursive (seed 2)\n" in done.stdout
+    assert "  orphaned: unrolled (seed 0), recursive (seed 0)\n" in done.stdout
     assert re.search(
         r"Estimate: [\d.]+ s with \d+ trials? at a time, .* core-hours, \d+\.\d\d EUR, from past runs\n", done.stdout
     )

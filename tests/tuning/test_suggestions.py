@@ -8,7 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from rdun.config import TrialConfig, with_values
+from rdun.config import TrialConfig, UniformRange, with_values
 from rdun.results import Folder, SearchRecord, Store
 from rdun.search import SAMPLERS, Choice, Constraint, Int, Objective, Search, Values
 from rdun.tuning import Suggestions
@@ -305,6 +305,30 @@ def test_values_that_do_not_fit_together_are_infeasible(search: Search, store: S
     reasons = {trial.reason for trial in suggestions.record().trials if trial.values == {"layers": 2, "channels": 2}}
     assert reasons == {"layers and channels are both 2"}
     assert sum(trial.state != "infeasible" for trial in suggestions.record().trials) == 20
+
+
+@pytest.mark.usefixtures("early")
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_space_with_an_impossible_corner_is_searched(
+    sampler: str, search: Search, store: Store, opened: Open
+) -> None:
+    """By every sampler, beside a constraint: what is impossible is told with its reason, and never trained."""
+
+    def build(base: TrialConfig, values: Values) -> TrialConfig:
+        train = UniformRange(low=(values["low"],), high=(values["high"],))
+        return with_values(base, {"recursion.train": train, "model.layers": values["layers"]})
+
+    space = {"low": Int(1, 4), "high": Int(1, 4), "layers": Int(1, 2)}
+    asked = replace(search, space=space, build=build, sampler=sampler, objectives=search.objectives[:1])
+    suggestions = opened(asked, trials=8)
+    worked_off(suggestions, store)
+    assert suggestions.finished()
+    for trial in suggestions.record().trials:
+        possible = trial.values["low"] <= trial.values["high"]
+        assert possible or trial.state == "infeasible"
+        assert ("keep every low at or below" in trial.reason) == (not possible)
+    states = [trial.state for trial in suggestions.record().trials]
+    assert "infeasible" in states and sum(state != "infeasible" for state in states) == 8
 
 
 def test_a_trial_that_ended_unseen_is_told_when_the_driver_stops(search: Search, store: Store, opened: Open) -> None:

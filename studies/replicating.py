@@ -1,0 +1,153 @@
+"""The best settings of a search as a study with new seeds: a search saw each with one, so that its winner is partly luck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+
+import click
+
+from rdun.config import TrialConfig, canonical, digest, from_dict
+from rdun.results import Folder, SearchRecord, SearchTrial, Store
+from rdun.search import Search
+from rdun.study import Arm, Resources, Study
+from studies.loading import changed_search, load, seeds_of
+
+SEEDS = 3
+LONGEST = 90
+"""Characters of the name of an arm."""
+LONGEST_NAME = 64 - len("-best") - len("-012345")
+"""Of a search, so that its study, also a changed one, has a name that a study may have."""
+
+
+def replicated(name: str, scale: str | None, stopping: str | None, folder: Path, most: int, seeds: str | None) -> Study:
+    """The study of a search's best settings and its baselines.
+
+    With one objective these are the best `most`; with several, of the settings that no other one is better than, the first
+    `most` by the first objective. A setting that is a baseline's is not named twice. Each is compared with the first baseline,
+    else with the best setting. The configs are those of the trial directories, so that it does not matter whether the search's
+    file has changed since. Seeds are the first three that no trial of it had.
+
+    Args:
+        name, scale, stopping: of the search, as on the command line; or the name under which its record is kept.
+        folder: the runs folder.
+        seeds: "1,2,3" instead of new ones; a warning is printed if the search's own is among them.
+
+    Raises:
+        ValueError: a study, no record, fewer complete settings, a trial directory without its config.
+    """
+    resources = Resources()
+    if not _recorded(folder, name).is_file():
+        search = named_search(name, scale, stopping)
+        name, resources = search.name, search.resources
+    if not _recorded(folder, name).is_file():
+        raise ValueError(
+            f"--replicate {most}: search {name!r} has no results in {folder}; run it first, without --replicate"
+        )
+    record = SearchRecord.load(Folder(_recorded(folder, name).parent))
+    store = Store(folder / "trials")
+    baselines = {label: _config(store, fingerprint, label) for label, fingerprint in record.baselines.items()}
+    chosen = _chosen(record, store, most, [_apart_from_seed(config) for config in baselines.values()])
+    used = {config.seed for config in [*baselines.values(), *(config for _, config in chosen)]}
+    wanted = seeds_of(seeds) if seeds else tuple(islice((seed for seed in count() if seed not in used), SEEDS))
+    if again := sorted(used & set(wanted)):
+        click.echo(
+            f"Warning: seed {', '.join(map(str, again))} is the one that these settings were chosen by, so that its "
+            "results favour them; leave it out.",
+            err=True,
+        )
+    return _study(record, chosen, baselines, resources, wanted)
+
+
+def named_search(name: str, scale: str | None, stopping: str | None) -> Search:
+    """The search of a name or file. Raises ValueError if it is a study."""
+    found = load(name, scale)
+    if isinstance(found, Study):
+        raise ValueError(
+            f"--replicate: {name!r} is a study, whose arms have all its seeds; leave it out, or name a search"
+        )
+    return changed_search(found, (), stopping=stopping)
+
+
+def study_name(search: str) -> str:
+    """The name of the study of a search: "NAME-best"; a long name is cut."""
+    short = search if len(search) <= LONGEST_NAME else f"{search[: LONGEST_NAME - 7]}-{digest(search)[:6]}"
+    return f"{short}-best"
+
+
+def _study(
+    record: SearchRecord,
+    chosen: Sequence[tuple[SearchTrial, TrialConfig]],
+    baselines: dict[str, TrialConfig],
+    resources: Resources,
+    seeds: tuple[int, ...],
+) -> Study:
+    first = next(iter(baselines), None)
+    arms = [Arm(name=label, configs=(c,), factors={"setting": label}) for label, c in baselines.items()]
+    for trial, config in chosen:
+        label = f"trial {trial.number}"
+        arms.append(Arm(name=_arm_name(trial), configs=(config,), factors={"setting": label}, compare_to=first))
+        first = first or arms[0].name
+    several = len(record.objectives) > 1
+    goals = " and ".join(f"{o['quantity']} ({o['direction']})" for o in record.objectives)
+    numbers = ", ".join(str(trial.number) for trial, _ in chosen)
+    return Study(
+        name=study_name(record.name),
+        title=f"{record.title}: its best settings with new seeds",
+        question=f"Do the best settings hold with seeds that did not choose them? The search asked: {record.question}",
+        method=f"{record.method} Replicated are trials {numbers} of the search {record.name!r}, "
+        + ("of those that no other one is better than" if several else "the best")
+        + f" by {goals}{', and its baselines' if baselines else ''}.",
+        expectation="A search trains each setting with one seed, and the best of many is favoured by chance: expect less than "
+        f"the search reported. Of the search: {record.expectation}",
+        scale=record.scale,
+        arms=tuple(arms),
+        seeds=seeds,
+        resources=resources,
+    )
+
+
+def _chosen(
+    record: SearchRecord, store: Store, most: int, known: Sequence[TrialConfig]
+) -> list[tuple[SearchTrial, TrialConfig]]:
+    """The best settings with their configs, those of `known` left out."""
+    complete = sum(trial.state == "complete" for trial in record.trials)
+    if complete < most:
+        raise ValueError(
+            f"--replicate {most}: search {record.name!r} has {complete} complete settings; ask for at most as "
+            "many, or let it run on"
+        )
+    found = ((trial, _config(store, trial.fingerprint, f"trial {trial.number}")) for trial in record.ranked())
+    chosen = list(islice(((t, c) for t, c in found if _apart_from_seed(c) not in known), most))
+    if not chosen:
+        raise ValueError(
+            f"--replicate {most}: the best of search {record.name!r} are its baselines; let it run on, or drop them"
+        )
+    return chosen
+
+
+def _arm_name(trial: SearchTrial) -> str:
+    values = ", ".join(
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.values.items()
+    )
+    text = f"trial {trial.number}: {values}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 4].rpartition(",")[0] + ", ..."
+
+
+def _config(store: Store, fingerprint: str, what: str) -> TrialConfig:
+    folder = store.trial(fingerprint)
+    if not folder.exists("config.json"):
+        raise ValueError(
+            f"--replicate: {what} has no config.json in {folder.path}; run the search again, which trains it"
+        )
+    return from_dict(TrialConfig, folder.read_json("config.json"))
+
+
+def _apart_from_seed(config: TrialConfig) -> TrialConfig:
+    return canonical(replace(config, seed=0))
+
+
+def _recorded(folder: Path, name: str) -> Path:
+    return folder / "studies" / name / "search.json"
