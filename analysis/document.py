@@ -65,7 +65,7 @@ def tables_of(
     items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
     items.append(TableItem("time", timing_table(frames)))
     items += [TableItem("learning", t) for t in (reaching_table(frames),) if len(t.frame)]
-    items += [TableItem("claims", claims_table(claims))] if claims else []
+    items += [TableItem("claims", claims_table(frames, claims))] if claims else []
     return [item._replace(table=linked(item.table, frames)) for item in items]
 
 

@@ -91,6 +91,11 @@ class StudyFrames:
         return int(self.trials["fingerprint"].nunique())
 
     @cached_property
+    def records(self) -> dict[str, ArmRecord]:
+        """The arms as they were planned, by name."""
+        return {arm.name: arm for arm in self.plan.arms}
+
+    @cached_property
     def test_sets(self) -> list[str]:
         """Data sets with scores of whole test images."""
         rows = self.scores[(self.scores["split"] == "test") & (self.scores["unit"] == "image")]

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answer import answer, comparison_sentence, headline
+from analysis.answer import answer, claim_sentence, comparison_sentence, headline
 from analysis.drawings import figures_of
 from analysis.provenance import provenance
 from analysis.report import MANY_ARMS, _drawn, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
+from analysis.tables import Interval, claims_table
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import VARIANTS, Truth, write_study
@@ -278,3 +279,14 @@ def test_provenance_tolerates_missing_and_unknown_keys(whole: tuple[Path, Store]
 def test_reports_need_no_torch() -> None:
     code = "import sys, analysis.report; sys.exit(bool({'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
+    images = Images(load(whole))
+    arms = {"arm": "COAST, recursive, 10 %", "versus": "COAST, unrolled, 10 %"}
+    (result,) = check_claims(images, [ClaimRecord(text="t", metric="ssim", at_least=0.0, **arms)])
+    c = result.comparison
+    low, high = (f"{v:+.4f}".replace("-", "\u2212") for v in (c.low, c.high))
+    assert f"(95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
+    (interval,) = [column for column in claims_table(images.frames, [result]).columns if isinstance(column, Interval)]
+    assert interval.digits == 5, "an SSIM is not told in thousandths"
