@@ -17,6 +17,8 @@ SEVERAL = ", "
 NAN = float("nan")
 KEYS = ["arm", "seed", "dataset", "metric"]
 SPLITS = ("train", "validation", "test")
+LeftOut = tuple[tuple[str, str], ...]
+"""Arms that a figure does not show, each with the reason."""
 INITIAL = 0
 """Recursion count of rows scored before any network: the initial estimate."""
 
@@ -110,6 +112,16 @@ def not_tested(arm: Arm, at: str, ratios: Iterable[str]) -> str:
     own = [percent(r) for r in arm.ratios]
     lacking = [r for r in (ratios if at == AVERAGE else [at]) if r not in own]
     return f"not tested at {', '.join(lacking)}" if lacking else ""
+
+
+def without_averages(frames: StudyFrames) -> dict[str, str]:
+    """Arms that lack ratios at which others of their family are tested, each with the reason: their averages would be others."""
+    found = {
+        a.name: not_tested(a, AVERAGE, ratio_labels(frames.members(family)))
+        for family in frames.families()
+        for a in frames.members(family)
+    }
+    return {arm: why for arm, why in found.items() if why}
 
 
 def gap_reason(frames: StudyFrames, arm: str, seed: int, at: str = AVERAGE) -> str:

@@ -10,7 +10,7 @@ from analysis.frames import StudyFrames
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import Table, claims_table, differences_table, effects_table
-from rdun.results import ArmRecord, relative_costs
+from rdun.results import ArmRecord, Store, relative_costs
 from tests.analysis.conftest import load
 
 SET = "photographs-test"
@@ -18,8 +18,8 @@ SET = "photographs-test"
 
 def costly(frames: StudyFrames, **costs: int) -> StudyFrames:
     """The same study with these costs for all arms but the bases, whose costs are 100 each."""
-    equal = dict.fromkeys(("parameters", "macs", "steps", "samples"), 100)
-    arms = [replace(a, **(equal | (costs if a.compare_to else {}))) for a in frames.plan.arms]
+    equal = [replace(a, parameters=100, macs=100, steps=100, samples=100) for a in frames.plan.arms]
+    arms = [replace(a, **costs) if a.compare_to else a for a in equal]  # type: ignore[arg-type]
     return replace(frames, plan=replace(frames.plan, arms=arms))
 
 
@@ -37,7 +37,7 @@ def report(frames: StudyFrames) -> tuple[list[Table], list[str]]:
     return tables, [found.headline, *found.effects, *found.lines, *found.claims]
 
 
-def test_unequal_costs_stand_beside_every_verdict(whole: tuple[Path, object]) -> None:
+def test_unequal_costs_stand_beside_every_verdict(whole: tuple[Path, Store]) -> None:
     tables, sentences = report(costly(load(whole), parameters=25, samples=200))
     words = "parameters ×0.25, samples ×2"
     for table in tables:
@@ -48,7 +48,7 @@ def test_unequal_costs_stand_beside_every_verdict(whole: tuple[Path, object]) ->
         assert f" with {words}" in sentence, sentence
 
 
-def test_equal_costs_are_said_once(whole: tuple[Path, object]) -> None:
+def test_equal_costs_are_said_once(whole: tuple[Path, Store]) -> None:
     tables, sentences = report(costly(load(whole)))
     for table in tables:
         assert "costs" not in [c.keys[0] for c in table.columns]
@@ -56,7 +56,7 @@ def test_equal_costs_are_said_once(whole: tuple[Path, object]) -> None:
     assert not [s for s in sentences if "×" in s]
 
 
-def test_a_mean_over_settings_has_the_range_of_their_costs(whole: tuple[Path, object]) -> None:
+def test_a_mean_over_settings_has_the_range_of_their_costs(whole: tuple[Path, Store]) -> None:
     frames = costly(load(whole), macs=300)
     arms = [replace(a, macs=400) if "10 %" in a.name and a.compare_to else a for a in frames.plan.arms]
     tables, _ = report(replace(frames, plan=replace(frames.plan, arms=arms)))

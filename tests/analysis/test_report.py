@@ -283,8 +283,8 @@ def test_reports_need_no_torch() -> None:
 
 def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
     images = Images(load(whole))
-    arms = {"arm": "COAST, recursive, 10 %", "versus": "COAST, unrolled, 10 %"}
-    (result,) = check_claims(images, [ClaimRecord(text="t", metric="ssim", at_least=0.0, **arms)])
+    arm, base = "COAST, recursive, 10 %", "COAST, unrolled, 10 %"
+    (result,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="ssim", at_least=0.0)])
     c = result.comparison
     low, high = (f"{v:+.4f}".replace("-", "\u2212") for v in (c.low, c.high))
     assert f"(95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)

@@ -289,7 +289,7 @@ def test_other_tables_render(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     images = Images(frames)
     comparisons = compare_arms(images)
-    claims = claims_table(check_claims(images, frames.plan.claims))
+    claims = claims_table(images.frames, check_claims(images, frames.plan.claims))
     assert claims.frame["verdict"][0].startswith(("undecided", "refuted"))
     sweep = recursions_table(frames, DATASET)
     assert [c.header for c in sweep.columns] == ["Network", "Own count", "2", "4", "6"]
