@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.budgets import costs_beside, costs_caption
+from analysis.certainty import shared_luck
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
 from analysis.statistics import Comparison, Effect, smallest_exact_p
@@ -83,7 +84,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
         ),
         group="family" if any(frames.families()) else "",
         gaps=gaps,
-        notes=(MEASURED,),
+        notes=(shared_luck(frames), MEASURED),
     )
 
 
@@ -101,7 +102,7 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
         f"The t-interval{df} treats seeds as drawn at random and the test images as given: it says nothing about other images. "
         "The bootstrap draws seeds and images anew. The interval for all images (crossed t) treats both as drawn at random. "
         "Higher or lower means that all agree: p, the larger of both t-tests, corrected by Holm for the "
-        f"{plural(len(found), 'comparison')}, is below 0.05, and the bootstrap interval excludes zero. "
+        f"{plural(len(found), 'comparison')} on this test set, is below 0.05, and the bootstrap interval excludes zero. "
         f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. Images up: part of the "
         "test images with a positive mean difference. Effect size: Cohen's d_z, the mean over the standard deviation "
         "of the per-image differences."
@@ -137,7 +138,7 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             "Each effect is computed per seed from the paired PSNR differences of all settings and then averaged "
             "over seeds; 95\u00a0% t-interval "
             "over seeds, bootstrap and crossed t (all images) over seeds and images, p (the larger of both t-tests) corrected "
-            f"by Holm over these {len(found)} effects. A "
+            f"by Holm over these {len(found)} effects on this test set. A "
             "difference between settings asks whether the change does more in one than in the other. Main effects of factors, "
             "and interactions with ×, are those of a full grid within a family: a level minus the base's one, averaged over the "
             "other factors' combinations. " + costs_caption([row["costs"] for row in rows])

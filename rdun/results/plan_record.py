@@ -102,7 +102,8 @@ class PlanRecord:
     Attributes:
         scale: one sentence on how small or large this is.
         as_published: whether published values may be set beside the study's own.
-        provenance: versions, git revision, data hashes and file lists, started, finished, seconds, machine, command.
+        provenance: versions, git revision, data hashes and file lists, started, finished, seconds, machine, command,
+            and the price of an hour ("2.5 EUR") where it was given.
     """
 
     name: str
