@@ -252,7 +252,12 @@ def test_timing_ratios_are_paired(whole: tuple[Path, Store]) -> None:
 def test_timing_without_any_measurement(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     frames.timings.drop(frames.timings.index, inplace=True)
-    assert [c.header for c in timing_table(frames).columns] == ["Network", "Parameters", "Stages per step", "Core-hours"]
+    assert [c.header for c in timing_table(frames).columns] == [
+        "Network",
+        "Parameters",
+        "Stages per step",
+        "Core-hours",
+    ]
 
 
 def test_samples_to_the_base_arms_quality(whole: tuple[Path, Store]) -> None:
