@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from analysis.budgets import costs_beside
+from analysis.certainty import about
 from analysis.factor_words import factor_sentences
 from analysis.findings import Finding, bounds, compared
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
-from analysis.numbers import NBSP, listed, number, plural
+from analysis.numbers import DIGITS, NBSP, listed, number, plural
 from analysis.statistics import ClaimResult, Comparison, Effect, smallest_exact_p
 from analysis.statistics.paired import Images
 
@@ -42,6 +44,7 @@ def answer(
     frames = images.frames
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
     context = [_single_settings(frames, comparisons) if main else "", _gain_sentence(images), _seeds_sentence(frames)]
+    context += [about(frames)] if any(c.seeds for c in comparisons) else []
     found = [Finding.of_effect(frames, e) for e in main]
     return Answer(
         headline=_progress(frames) + headline(frames, comparisons, main),
@@ -50,7 +53,7 @@ def answer(
         factors=factor_sentences(frames, effects),
         context=tuple(s for s in context if s),
         lines=tuple(comparison_sentence(frames, c) for c in comparisons),
-        claims=tuple(claim_sentence(c) for c in claims),
+        claims=tuple(claim_sentence(frames, c) for c in claims),
     )
 
 
@@ -82,7 +85,7 @@ def headline(frames: StudyFrames, comparisons: Sequence[Comparison], main: Seque
     where = f"averaged over {main[0].settings} settings, " if main else ""
     if not decided:
         return _undecided(found, where)
-    more = [f"{f.name} {number(f.mean, signed=True)}{NBSP}dB" for f in decided[1:3]]
+    more = [f"{f.name} {number(f.mean, signed=True)}{NBSP}dB{f.at_costs}" for f in decided[1:3]]
     also = f"; also {listed(more)}" + (f" and {len(decided) - 3} more" if len(decided) > 3 else "") if more else ""
     return _sentence(f"{where}{decided[0].words()}{also}{_others(found)}.")
 
@@ -142,12 +145,14 @@ def comparison_sentence(frames: StudyFrames, c: Comparison) -> str:
     return f"{found.words()}: {found.verdict}.{lacking}"
 
 
-def claim_sentence(result: ClaimResult) -> str:
+def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
     """The claim, what was measured, and whether it held."""
     c = result.comparison
     reason = f": {result.reason}" if result.reason else ""
+    value = number(c.mean, DIGITS[c.metric] + 1, signed=True)
+    costs = costs_beside(frames, [(c.arm, c.versus)])
     measured = (
-        f" Measured {number(c.mean, 3, signed=True)}{bounds(c.low, c.high, len(c.seeds)) if c.metric == 'psnr' else ''}."
+        f" Measured {value}{bounds(c.low, c.high, len(c.seeds), c.metric)}{f' with {costs}' if costs else ''}."
         if c.seeds
         else ""
     )

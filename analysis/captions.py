@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from analysis.figures import ImagesInfo, InteractionsInfo, ReconstructionsInfo, TracesInfo
 from analysis.frames import StudyFrames
-from analysis.numbers import plural
+from analysis.measures import LeftOut
+from analysis.numbers import listed, plural
 
 
 def traces_caption(info: TracesInfo) -> str:
@@ -57,6 +58,14 @@ LEARNED = (
     "Scalars of the best checkpoint: mean over seeds (lines) and single seeds (dashes). Broken line: the value before "
     "training. Arms stand side by side at each place."
 )
+
+
+def not_shown(left_out: LeftOut) -> str:
+    """ " Not shown: A (not tested at 10 %)."; empty where every arm is."""
+    arms: dict[str, list[str]] = {}
+    for arm, why in left_out:
+        arms.setdefault(why, []).append(arm)
+    return "".join(f" Not shown, {why}: {listed(names)}." for why, names in arms.items())
 
 
 def interactions_caption(info: InteractionsInfo) -> str:

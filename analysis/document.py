@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import ReconstructionsInfo
 from analysis.frames import StudyFrames
+from analysis.numbers import DIGITS
 from analysis.statistics import ClaimResult, Comparison, Effect
 from analysis.statistics.paired import Images
 from analysis.tables import (
@@ -19,6 +20,7 @@ from analysis.tables import (
     effects_table,
     linked,
     matrices_table,
+    means_table,
     overfitting_table,
     paper_table,
     published_checkpoints_table,
@@ -65,7 +67,7 @@ def tables_of(
     items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
     items.append(TableItem("time", timing_table(frames)))
     items += [TableItem("learning", t) for t in (reaching_table(frames),) if len(t.frame)]
-    items += [TableItem("claims", claims_table(claims))] if claims else []
+    items += [TableItem("claims", claims_table(frames, claims))] if claims else []
     return [item._replace(table=linked(item.table, frames)) for item in items]
 
 
@@ -79,6 +81,8 @@ def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Se
     frames = images.frames
     datasets = images.datasets() or test_sets(frames)
     items = [TableItem("quality", quality_table(images, comparisons, d)) for d in datasets]
+    means = [means_table(images, metric) for metric in DIGITS] if images.datasets() else []
+    items += [TableItem("quality", t, "for a paper, with spreads") for t in means if len(t.frame)]
     items += [TableItem("quality", paper_table(images, d)) for d in datasets]
     items += [TableItem("quality", t) for d in datasets if len((t := matrices_table(frames, d)).frame)]
     if comparisons:

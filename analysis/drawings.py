@@ -90,7 +90,15 @@ def _score_figures(
     for cost, words in COSTS.items():
         if (tradeoff := tradeoff_info(images, dataset, cost)).varies:
             title, draw = f"Quality against {words} on {dataset}", partial(draw_tradeoff, tradeoff, table)
-            items.append(FigureItem(f"quality-{words}-{dataset}", "quality", title, captions.TRADEOFF, draw))
+            items.append(
+                FigureItem(
+                    f"quality-{words}-{dataset}",
+                    "quality",
+                    title,
+                    captions.TRADEOFF + captions.not_shown(tradeoff.left_out),
+                    draw,
+                )
+            )
     if (info := images_info(frames, comparisons, dataset)).images:
         title = f"Differences image by image on {dataset}"
         items.append(
@@ -108,12 +116,15 @@ def _score_figures(
         items.append(FigureItem(f"interactions-{dataset}", "differences", title, caption, draw))
     if (returns := quality_returns(images, dataset)).panels:
         title, draw = f"Quality against recursions on {dataset}", partial(draw_returns, returns, table)
-        items.append(FigureItem(f"returns-{dataset}", "recursions", title, captions.RETURNS, draw))
+        items.append(
+            FigureItem(
+                f"returns-{dataset}", "recursions", title, captions.RETURNS + captions.not_shown(returns.left_out), draw
+            )
+        )
     if (sweep := sweep_info(frames, dataset)).panels:
         title = f"Quality against stage applications on {dataset}"
-        items.append(
-            FigureItem(f"recursions-{dataset}", "recursions", title, captions.SWEEP, partial(draw_sweep, sweep, table))
-        )
+        caption, draw = captions.SWEEP + captions.not_shown(sweep.left_out), partial(draw_sweep, sweep, table)
+        items.append(FigureItem(f"recursions-{dataset}", "recursions", title, caption, draw))
     return [*items, *_traces(frames, dataset), *_pictures(frames, dataset)]
 
 

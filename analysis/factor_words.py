@@ -22,7 +22,7 @@ def _sentence(frames: StudyFrames, e: Effect) -> str:
     if not found.seeds:
         return f"{lead}{' × '.join(map(_change, e.changes))}{where}: no data ({e.reason})."
     words = (_alone if len(e.changes) == 1 else _together)(e, where)
-    return f"{lead}{words}{bounds(found.low, found.high, found.seeds)}: {found.verdict}."
+    return f"{lead}{words}{bounds(found.low, found.high, found.seeds)}{found.at_costs}: {found.verdict}."
 
 
 def _alone(e: Effect, where: str) -> str:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analysis.parsing import first_line, header_problem
-from rdun.results import RunInfo, Score, TrialDirectory
+from rdun.results import RunInfo, Score, TrialDirectory, hours
 
 NAMES = ("scores.csv", "epochs.csv", "timing.csv")
 
 
 @dataclass(frozen=True)
 class Files:
-    """Raw files of one trial directory; a file that does not exist is empty. `error`: why run.json cannot be read."""
+    """Raw files of one trial directory; a file that does not exist is empty.
+
+    Attributes:
+        error: why run.json cannot be read.
+        hours: core-hours and GPU-hours ("core", "gpu") of all attempts.
+    """
 
     run: RunInfo | None
     scores: bytes
     epochs: bytes
     timings: bytes
     error: str = ""
+    hours: dict[str, float] = field(default_factory=dict)
 
     @staticmethod
     def read(trial: TrialDirectory) -> Files:
@@ -27,7 +33,7 @@ class Files:
             if run is None:
                 return Files(None, b"", b"", b"")
             scores, epochs, timings = (trial.read(n) if trial.exists(n) else b"" for n in NAMES)
-            return Files(run, scores, epochs, timings)
+            return Files(run, scores, epochs, timings, hours=_hours(trial, run))
         except (ValueError, TypeError, KeyError, OSError) as error:
             return Files(None, b"", b"", b"", f"run.json cannot be read: {first_line(error)}")
 
@@ -43,3 +49,13 @@ class Files:
         if problem := header_problem(self.scores, Score, "scores.csv"):
             return "unreadable", problem
         return "complete", ""
+
+
+def _hours(trial: TrialDirectory, run: RunInfo) -> dict[str, float]:
+    """Signs of life are read only where an attempt was cut off."""
+    if all(attempt.ended for attempt in run.attempts):
+        return hours(run, (), ())
+    try:
+        return hours(run, trial.epochs(), trial.system())
+    except (ValueError, TypeError, OSError):
+        return hours(run, (), ())

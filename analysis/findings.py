@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from analysis.budgets import costs_beside
 from analysis.frames import StudyFrames
-from analysis.numbers import NBSP, number, plural
+from analysis.numbers import DIGITS, NBSP, number, plural, with_unit
 from analysis.statistics import Comparison, Effect
 from analysis.statistics.corrections import LEVEL, held_back
 
@@ -24,6 +25,7 @@ class Finding(NamedTuple):
         mean, low, high: in dB, over `seeds` seeds.
         held_back: whether it is undecided because of Holm's correction alone.
         verdict: in words.
+        costs: what the arms take beside those they are compared with, where that differs.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Finding(NamedTuple):
     decided: bool
     held_back: bool
     verdict: str
+    costs: str = ""
 
     @staticmethod
     def of_effect(frames: StudyFrames, e: Effect) -> Finding:
@@ -49,6 +52,7 @@ class Finding(NamedTuple):
             decided=e.verdict in ("higher", "lower"),
             held_back=held_back(e.p_all, e.p_holm, e.boot_low, e.boot_high),
             verdict=verdict,
+            costs=costs_beside(frames, e.pairs),
         )
 
     @staticmethod
@@ -63,11 +67,17 @@ class Finding(NamedTuple):
             decided=c.decided,
             held_back=held_back(c.p_all, c.p_holm, c.boot_low, c.boot_high),
             verdict="undecided: one seed" if len(c.seeds) == 1 else verdict,
+            costs=costs_beside(frames, [(c.arm, c.versus)]),
         )
 
     def words(self) -> str:
-        """ "recursive minus unrolled: +0.10 dB (95 % interval ...)"."""
-        return f"{self.name}: {number(self.mean, signed=True)}{NBSP}dB{bounds(self.low, self.high, self.seeds)}"
+        """ "recursive minus unrolled: +0.10 dB (95 % interval ...) with parameters ×0.25"."""
+        return f"{self.name}: {number(self.mean, signed=True)}{NBSP}dB{bounds(self.low, self.high, self.seeds)}{self.at_costs}"
+
+    @property
+    def at_costs(self) -> str:
+        """ " with parameters ×0.25, MACs ×4"; empty where all are equal."""
+        return f" with {self.costs}" if self.costs else ""
 
 
 def undecided(p: float, p_all: float, p_holm: float) -> str:
@@ -81,11 +91,12 @@ def undecided(p: float, p_all: float, p_holm: float) -> str:
     return "undecided: its own interval excludes zero, the bootstrap over images does not"
 
 
-def bounds(low: float, high: float, seeds: int) -> str:
+def bounds(low: float, high: float, seeds: int, metric: str = "psnr") -> str:
     """ " (95 % interval +0.05 to +0.15 dB, 3 seeds)"."""
     if seeds < 2:
         return " (one seed, no interval)"
-    return f" (95{NBSP}% interval {number(low, signed=True)} to {number(high, signed=True)}{NBSP}dB, {plural(seeds, 'seed')})"
+    ends = f"{number(low, DIGITS[metric], signed=True)} to {with_unit(high, metric, signed=True)}"
+    return f" (95{NBSP}% interval {ends}, {plural(seeds, 'seed')})"
 
 
 def compared(frames: StudyFrames, c: Comparison) -> str:

@@ -57,7 +57,7 @@ class StudyFrames:
         store: where the trial directories are, for pictures.
         arms: by name, family by family, else in the plan's order.
         trials: one row per arm, seed and fingerprint; status ("complete", "running", "stopped", "failed", "not run",
-            "unreadable"), reason, ratios, facts, attempts, host, device, threads.
+            "unreadable"), reason, ratios, facts, attempts, host, device, threads, core_hours, gpu_hours (of all attempts).
         scores: scores.csv of the complete trials with arm and seed; one trial may appear under several arms.
         epochs: epochs.csv of all trials with arm, seed and status.
         timings: timing.csv of the complete trials with arm and seed.
@@ -89,6 +89,11 @@ class StudyFrames:
     def planned(self) -> int:
         """Distinct trials of the plan."""
         return int(self.trials["fingerprint"].nunique())
+
+    @cached_property
+    def records(self) -> dict[str, ArmRecord]:
+        """The arms as they were planned, by name."""
+        return {arm.name: arm for arm in self.plan.arms}
 
     @cached_property
     def test_sets(self) -> list[str]:
@@ -240,7 +245,7 @@ def _configs(arm: ArmRecord) -> tuple[TrialConfig, ...]:
 
 
 _TRIAL_COLUMNS = ["arm", "seed", "position", "fingerprint", "ratios", "status", "reason", "facts", "attempts"]
-_TRIAL_COLUMNS += ["host", "device", "threads"]
+_TRIAL_COLUMNS += ["host", "device", "threads", "core_hours", "gpu_hours"]
 
 
 def _trial(arm: Arm, seed: int, position: int, fingerprint: str, files: Files) -> tuple[Any, ...]:
@@ -250,7 +255,8 @@ def _trial(arm: Arm, seed: int, position: int, fingerprint: str, files: Files) -
     last = run.attempts[-1] if run is not None and run.attempts else None
     place = (last.host, last.device, last.threads) if last else ("", "", 0)
     facts, attempts = (run.facts, len(run.attempts)) if run is not None else ({}, 0)
-    return (arm.name, seed, position, fingerprint, ratios, status, reason, facts, attempts, *place)
+    spent = (files.hours.get("core", 0.0), files.hours.get("gpu", 0.0))
+    return (arm.name, seed, position, fingerprint, ratios, status, reason, facts, attempts, *place, *spent)
 
 
 def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:
@@ -258,7 +264,7 @@ def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:
     there = set(zip(trials["arm"], trials["seed"], strict=True))
     lacking = [(a.name, s) for a in plan.arms for s in plan.seeds if (a.name, s) not in there]
     rows: list[tuple[Any, ...]] = [
-        (arm, seed, 0, "", (), "not run", "no trial is planned for this seed", {}, 0, "", "", 0)
+        (arm, seed, 0, "", (), "not run", "no trial is planned for this seed", {}, 0, "", "", 0, 0.0, 0.0)
         for arm, seed in lacking
     ]
     return pd.concat([trials, pd.DataFrame(rows, columns=_TRIAL_COLUMNS)], ignore_index=True) if rows else trials

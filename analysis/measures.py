@@ -12,9 +12,13 @@ from analysis.frames import Arm, StudyFrames
 from analysis.numbers import percent
 
 AVERAGE = "average"
+SEVERAL = ", "
+"""Between the ratios of a mean over some of them."""
 NAN = float("nan")
 KEYS = ["arm", "seed", "dataset", "metric"]
 SPLITS = ("train", "validation", "test")
+LeftOut = tuple[tuple[str, str], ...]
+"""Arms that a figure does not show, each with the reason."""
 INITIAL = 0
 """Recursion count of rows scored before any network: the initial estimate."""
 
@@ -98,6 +102,11 @@ def ratio_labels(arms: Iterable[Arm]) -> list[str]:
     return [percent(r) for r in sorted({r for a in arms for r in a.ratios})]
 
 
+def mean_over(ratios: Iterable[float]) -> str:
+    """The `at` of a mean over these ratios: "10 %", "10 %, 25 %"; over none of them, the average over all."""
+    return SEVERAL.join(percent(r) for r in sorted(ratios)) or AVERAGE
+
+
 def not_tested(arm: Arm, at: str, ratios: Iterable[str]) -> str:
     """Why an arm has no value at a ratio, or no average over `ratios`, by its plan: "not tested at 10 %"; empty if it has."""
     own = [percent(r) for r in arm.ratios]
@@ -105,11 +114,21 @@ def not_tested(arm: Arm, at: str, ratios: Iterable[str]) -> str:
     return f"not tested at {', '.join(lacking)}" if lacking else ""
 
 
+def without_averages(frames: StudyFrames) -> dict[str, str]:
+    """Arms that lack ratios at which others of their family are tested, each with the reason: their averages would be others."""
+    found = {
+        a.name: not_tested(a, AVERAGE, ratio_labels(frames.members(family)))
+        for family in frames.families()
+        for a in frames.members(family)
+    }
+    return {arm: why for arm, why in found.items() if why}
+
+
 def gap_reason(frames: StudyFrames, arm: str, seed: int, at: str = AVERAGE) -> str:
     """Why an (arm, seed) cell has no value at a ratio; empty if all its trials are complete."""
     trials = frames.trials[(frames.trials["arm"] == arm) & (frames.trials["seed"] == seed)]
     for ratios, status, reason in zip(trials["ratios"], trials["status"], trials["reason"], strict=True):
-        covers = at == AVERAGE or not ratios or at in [percent(r) for r in ratios]
+        covers = at == AVERAGE or not ratios or any(percent(r) in at.split(SEVERAL) for r in ratios)
         if status != "complete" and covers:
             return describe_gap(str(status), str(reason))
     return ""

@@ -21,6 +21,7 @@ LABELS = {
     "threads": "Threads per trial",
     "trials to run": "Trials to run",
     "earlier runs": "Earlier runs",
+    "price": "Price of a GPU-hour, or core-hour without a GPU",
 }
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rdun.plan import Changes, Estimate, Forecast, Part, Plan, Trial, cost, steps
+from rdun.plan import Changes, Estimate, Forecast, Part, Plan, Trial, cost, steps, unequal_costs
 
 LISTED = 60
 """Trials that are listed one by one; a larger plan has the table of arms only."""
@@ -35,10 +35,15 @@ COLUMNS = (
 
 
 def print_plan(plan: Plan, forecast: Forecast, console: Console | None = None) -> None:
-    """Two tables: the arms with their costs, and the trials (of a plan that is not too large) with their estimates."""
+    """Two tables: the arms with their costs, and the trials (of a plan that is not too large) with their estimates.
+
+    Between them stands where compared arms differ in a cost.
+    """
     console = console or Console()
     console.print(Text(plan.study.question, style="bold"))
     console.print(_arms(plan))
+    for line in unequal_costs(plan.record):
+        console.print(Text(line))
     if len(plan.trials) <= LISTED:
         console.print(_trials(plan, forecast, wide=console.width >= 100))
     else:

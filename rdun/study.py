@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rdun.config import TrialConfig, canonical, conditions
+from rdun.config import TrialConfig, canonical, conditions, last_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,8 @@ class Claim:
 
     Attributes:
         metric: "psnr" (dB) or "ssim".
+        dataset: the test set that it is about, by the last name of its folder; None: every one, each with a verdict of its own.
+        ratios: the sampling ratios that are averaged; empty: all that the arms are tested at.
     """
 
     text: str
@@ -51,10 +53,14 @@ class Claim:
     versus: str
     metric: str = "psnr"
     at_least: float = 0.0
+    dataset: str | None = None
+    ratios: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise ValueError(f"claim {self.text!r} has metric={self.metric!r}; choose one of {', '.join(METRICS)}")
+        if len(set(self.ratios)) < len(self.ratios):
+            raise ValueError(f"claim {self.text!r} has ratios={self.ratios}; name each once")
 
 
 GPU_SHARE = 0.25
@@ -201,6 +207,23 @@ def _check_claims(arms: Sequence[Arm], claims: Sequence[Claim]) -> None:
             _check_fair(by_name[claim.arm], by_name[claim.versus])
         except ValueError as error:
             raise ValueError(f"claim {claim.text!r}: {error}") from None
+        _check_tested(claim, by_name[claim.arm])
+
+
+def _check_tested(claim: Claim, arm: Arm) -> None:
+    """What the claim is about is tested, by its arm and so by the other one, which is tested alike."""
+    sets = dict.fromkeys(last_name(name) for config in arm.configs for name in config.data.test)
+    if claim.dataset is not None and claim.dataset not in sets:
+        raise ValueError(
+            f"claim {claim.text!r} has dataset={claim.dataset!r}; its arms are tested on {', '.join(sets)}: name one of these, "
+            "or None for all"
+        )
+    ratios = sorted(_conditions(arm))
+    if unknown := [ratio for ratio in claim.ratios if ratio not in ratios]:
+        raise ValueError(
+            f"claim {claim.text!r} has ratios={claim.ratios}; its arms are not tested at {', '.join(map(str, unknown))}: name "
+            f"some of {', '.join(map(str, ratios))}, or none for all"
+        )
 
 
 def _check_fair(arm: Arm, base: Arm) -> None:

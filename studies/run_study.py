@@ -176,10 +176,12 @@ def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
     from rdun.results import Folder, PlanRecord
 
     before = PlanRecord.load(Folder(home)).provenance if (home / "plan.json").is_file() else {}
+    price = plan.study.resources.price
+    priced = {"price": f"{price.amount:g} {price.currency}".strip()} if price else {}
     if before and not plan.missing():
-        return before
+        return before | priced
     configs = [trial.config for trial in plan.trials]
-    return provenance(before, configs, plan.study.resources.threads, len(plan.missing()))
+    return provenance(before, configs, plan.study.resources.threads, len(plan.missing())) | priced
 
 
 def _rivals(plan: Plan) -> list[list[str]]:

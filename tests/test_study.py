@@ -127,3 +127,33 @@ def test_a_claim_compares_what_is_tested_alike() -> None:
 def test_a_claim_names_a_metric_that_there_is() -> None:
     with pytest.raises(ValueError, match=r"claim 'better' has metric='pnsr'; choose one of psnr, ssim"):
         Claim(text="better", arm="recursive", versus="base", metric="pnsr")
+
+
+TWO_RATIOS = tuple(
+    Arm(
+        name=name,
+        configs=(with_values(config, {"task.ratios": (0.1, 0.25), "data.test": ("set11", "shots/night/")}),),
+    )
+    for name, config in (("base", BASE), ("recursive", RECURSIVE))
+)
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        (
+            {"dataset": "bsd68"},
+            r"claim 'c' has dataset='bsd68'; its arms are tested on set11, night: name one of these",
+        ),
+        ({"ratios": (0.1, 0.5)}, r"claim 'c' has ratios=\(0.1, 0.5\); .* not tested at 0.5: name some of 0.1, 0.25"),
+        ({"ratios": (0.1, 0.1)}, r"claim 'c' has ratios=\(0.1, 0.1\); name each once"),
+    ],
+)
+def test_a_claim_is_about_what_is_tested(about: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(TWO_RATIOS, claims=(Claim(text="c", arm="recursive", versus="base", **about),))
+
+
+def test_a_claim_may_name_a_set_by_its_folder_and_some_ratios() -> None:
+    claims = (Claim(text="c", arm="recursive", versus="base", dataset="night", ratios=(0.25,)),)
+    assert make(TWO_RATIOS, claims=claims).claims == claims

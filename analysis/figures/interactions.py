@@ -46,7 +46,8 @@ class InteractionsInfo(NamedTuple):
 
 
 def interactions_info(images: Images, dataset: str) -> InteractionsInfo:
-    """Pairs of factors whose levels occur in every combination, each with the same levels of all other factors.
+    """Pairs of factors whose levels occur in every combination, each with the same levels of all other factors and with the same
+    ratios: averages over others would be compared.
 
     Values are means of test PSNR over arms, for the seeds that all arms have complete: what is
     missing favours no combination.
@@ -91,8 +92,8 @@ def _panel(arms: list[Arm], one: str, other: str, table: pd.DataFrame) -> Intera
     return InteractionPanel(across, tuple(levels[across]), by, tuple(lines))
 
 
-def _rest(arm: Arm, without: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((k, v) for k, v in arm.factors.items() if k not in without))
+def _rest(arm: Arm, without: tuple[str, str]) -> tuple[object, ...]:
+    return arm.ratios, *sorted((k, v) for k, v in arm.factors.items() if k not in without)
 
 
 def draw_interactions(info: InteractionsInfo, table: dict[str, Look]) -> Figure:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, timing_cells
+from analysis.measures import AVERAGE, LeftOut, timing_cells, without_averages
 from analysis.statistics.paired import Images
 from rdun.config import Fixed, TrialConfig, with_values
 
@@ -35,10 +35,14 @@ class ReturnsPanel(NamedTuple):
 
 
 class ReturnsInfo(NamedTuple):
-    """`label` names the values and their unit; no panel: no two arms differ in their recursions alone."""
+    """`label` names the values and their unit; no panel: no two arms differ in their recursions alone.
+
+    `left_out`: arms whose average is over fewer ratios than their family's, and why.
+    """
 
     label: str
     panels: tuple[ReturnsPanel, ...]
+    left_out: LeftOut = ()
 
 
 def quality_returns(images: Images, dataset: str) -> ReturnsInfo:
@@ -46,7 +50,12 @@ def quality_returns(images: Images, dataset: str) -> ReturnsInfo:
     cells = images.cells
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     values = {str(a): tuple(float(v) for v in g["value"]) for a, g in cells.groupby("arm", sort=False)}
-    return _info(images.frames, values, f"PSNR on {images.frames.data_set(dataset)}, dB")
+    frames = images.frames
+    lacking = without_averages(frames)
+    info = _info(
+        frames, {a: v for a, v in values.items() if a not in lacking}, f"PSNR on {frames.data_set(dataset)}, dB"
+    )
+    return info._replace(left_out=tuple(lacking.items()))
 
 
 def time_returns(frames: StudyFrames) -> ReturnsInfo:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import Look, gap_text, head, legend, panels, style
 from analysis.frames import StudyFrames
-from analysis.measures import recursion_cells, swept_arms
+from analysis.measures import LeftOut, recursion_cells, swept_arms, without_averages
 
 
 class SweepLine(NamedTuple):
@@ -31,17 +31,19 @@ class SweepPanel(NamedTuple):
 
 
 class SweepInfo(NamedTuple):
-    """Families with swept arms, on one test set."""
+    """Families with swept arms, on one test set; `left_out`: arms that lack ratios of their family's, and why."""
 
     dataset: str
     panels: tuple[SweepPanel, ...]
+    left_out: LeftOut = ()
 
 
 def sweep_info(frames: StudyFrames, dataset: str) -> SweepInfo:
     """Arms tested with more than one count; no panel if there are none."""
     cells = recursion_cells(frames)
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr")]
-    swept = set(swept_arms(cells))
+    lacking = without_averages(frames)
+    swept = set(swept_arms(cells)) - set(lacking)
     found = []
     for family in frames.families():
         lines = []
@@ -53,7 +55,7 @@ def sweep_info(frames: StudyFrames, dataset: str) -> SweepInfo:
                 lines.append(SweepLine(arm.treatment, counts, mean, low, high, arm.evaluations_test))
         if lines:
             found.append(SweepPanel(family, tuple(lines)))
-    return SweepInfo(frames.data_set(dataset), tuple(found))
+    return SweepInfo(frames.data_set(dataset), tuple(found), tuple(lacking.items()))
 
 
 def draw_sweep(info: SweepInfo, table: dict[str, Look]) -> Figure:

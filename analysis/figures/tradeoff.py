@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, gap_text, head, legend, panels, style
-from analysis.measures import AVERAGE
+from analysis.measures import AVERAGE, LeftOut, without_averages
 from analysis.statistics.paired import Images
 
 Cost = Literal["parameters", "macs"]
@@ -36,11 +36,12 @@ class TradeoffPanel(NamedTuple):
 
 
 class TradeoffInfo(NamedTuple):
-    """All families, on one test set."""
+    """All families, on one test set; `left_out`: arms whose average is over fewer ratios than their family's, and why."""
 
     dataset: str
     cost: Cost
     panels: tuple[TradeoffPanel, ...]
+    left_out: LeftOut = ()
 
     @property
     def varies(self) -> bool:
@@ -50,14 +51,16 @@ class TradeoffInfo(NamedTuple):
 
 
 def tradeoff_info(images: Images, dataset: str, cost: Cost = "parameters") -> TradeoffInfo:
-    """Mean test PSNR (over ratios and images) of each arm against its cost; arms without a complete seed are left out."""
+    """Mean test PSNR (over ratios and images) of each arm against its cost; arms without a complete seed, or tested at
+    fewer ratios than others of their family, are left out."""
     frames = images.frames
     cells = images.cells
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     by_arm = {str(a): tuple(float(v) for v in g["value"]) for a, g in cells.groupby("arm", sort=False)}
     found = []
+    lacking = without_averages(frames)
     for family in frames.families():
-        known = [a for a in frames.members(family) if by_arm.get(a.name)]
+        known = [a for a in frames.members(family) if by_arm.get(a.name) and a.name not in lacking]
         costs = {a.name: a.parameters if cost == "parameters" else a.macs for a in known}
         raw = [(costs[a.name], float(np.mean(by_arm[a.name]))) for a in known]
         front = pareto(raw)
@@ -66,7 +69,7 @@ def tradeoff_info(images: Images, dataset: str, cost: Cost = "parameters") -> Tr
             for a, (p, q), on in zip(known, raw, front, strict=True)
         ]
         found.append(TradeoffPanel(family, tuple(points)))
-    return TradeoffInfo(frames.data_set(dataset), cost, tuple(found))
+    return TradeoffInfo(frames.data_set(dataset), cost, tuple(found), tuple(lacking.items()))
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.measures import AVERAGE
+from analysis.measures import mean_over
 from analysis.statistics.corrections import LEVEL, decided, holm
 from analysis.statistics.intervals import cautious_p
 from analysis.statistics.paired import Comparison, Images, compare
@@ -36,11 +36,16 @@ class ClaimResult:
 
 
 def check_claims(images: Images, claims: Sequence[ClaimRecord]) -> list[ClaimResult]:
-    """All claims of a study, on each test dataset, corrected together."""
-    places = [(c, d) for c in claims for d in images.datasets_of(c.arm) or ["test"]]
-    pairs = [(c, compare(images, c.arm, c.versus, d, AVERAGE, c.metric)) for c, d in places]
+    """All claims of a study, on each test dataset that they are about, corrected together."""
+    places = [(c, d) for c in claims for d in _datasets(images, c)]
+    pairs = [(c, compare(images, c.arm, c.versus, d, mean_over(c.ratios), c.metric)) for c, d in places]
     p_values = [cautious_p(found.differences.to_numpy(dtype=float), c.at_least) for c, found in pairs]
     return [_judge(c, f, p, q) for (c, f), p, q in zip(pairs, p_values, holm(p_values), strict=True)]
+
+
+def _datasets(images: Images, claim: ClaimRecord) -> list[str]:
+    found = [d for d in images.datasets_of(claim.arm) if claim.dataset in (None, images.frames.data_set(d))]
+    return found or [claim.dataset or "test"]
 
 
 def _judge(claim: ClaimRecord, found: Comparison, p: float, p_holm: float) -> ClaimResult:

@@ -35,6 +35,7 @@ class Effect:
         boot_low, boot_high: bootstrap over these seeds and the images; all_low, all_high: crossed t over both.
         p_all: as in `Comparison`; p_holm: corrected over all effects on the dataset.
         family, changes: of factorial effects, see `Contrast`; else empty.
+        pairs: the arms whose differences are averaged, each with the one it is compared with; none of interactions.
         reason: why there is no estimate.
     """
 
@@ -51,6 +52,7 @@ class Effect:
     p_holm: float = float("nan")
     family: str = ""
     changes: tuple[Change, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
     reason: str = ""
 
     @property
@@ -72,7 +74,8 @@ def main_effects(frames: StudyFrames, comparisons: Sequence[Comparison]) -> list
         for (treatment, versus), found in groups.items():
             if len(found) > 1:
                 name = f"“{treatment}” minus “{versus}”"
-                effects.append(_effect(name, "main", dataset, found, np.full(len(found), 1 / len(found))))
+                main = _effect(name, "main", dataset, found, np.full(len(found), 1 / len(found)))
+                effects.append(replace(main, pairs=tuple((c.arm, c.versus) for c in found)))
                 effects += _interactions(frames, name, dataset, found)
         effects += factorial_effects(frames, dataset, [c for c in comparisons if c.dataset == dataset])
         corrected = holm([e.p_all for e in effects])
@@ -116,9 +119,8 @@ def factorial_effects(frames: StudyFrames, dataset: str, found: Sequence[Compari
             comparisons = [known[arm] for arm in weights]
             if comparisons:
                 effect = _effect(contrast.name, contrast.kind, dataset, comparisons, np.array(list(weights.values())))
-                effects.append(
-                    replace(effect, settings=contrast.settings, family=contrast.family, changes=contrast.changes)
-                )
+                effect = replace(effect, settings=contrast.settings, family=contrast.family)
+                effects.append(replace(effect, changes=contrast.changes, pairs=contrast.pairs))
     return effects
 
 

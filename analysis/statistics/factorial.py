@@ -40,6 +40,7 @@ class Contrast(NamedTuple):
     Attributes:
         kind: "factor" (one change) or "interaction" (two).
         settings: combinations of the other factors that are averaged.
+        pairs: of one change, the arms with it, each with the one without it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Contrast(NamedTuple):
     changes: tuple[Change, ...]
     weights: dict[str, float]
     settings: int
+    pairs: tuple[tuple[str, str], ...]
 
 
 def grids(arms: Iterable[Arm]) -> Iterator[Grid]:
@@ -100,4 +102,11 @@ def _contrast(grid: Grid, changes: tuple[Change, ...]) -> Contrast:
         changes=changes,
         weights={arm: w / settings for arm, w in weights.items()},
         settings=settings,
+        pairs=_pairs(grid, changes[0]) if len(changes) == 1 else (),
     )
+
+
+def _pairs(grid: Grid, change: Change) -> tuple[tuple[str, str], ...]:
+    place = list(grid.levels).index(change.factor)
+    there = {s: arm for s, arm in grid.arms.items() if s[place] == change.level}
+    return tuple((arm, grid.arms[*s[:place], change.instead, *s[place + 1 :]]) for s, arm in there.items())

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, cell_means, initial_scores, missing_seeds, network_scores, per_image
+from analysis.measures import AVERAGE, SEVERAL, cell_means, initial_scores, missing_seeds, network_scores, per_image
 from analysis.numbers import percent
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.intervals import Floats, bootstrap_interval, cautious_p, crossed_interval, t_estimate
@@ -22,7 +22,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Mean of `metric(arm) - metric(versus)` on the test images of one dataset, at a ratio or averaged over ratios.
+    """Mean of `metric(arm) - metric(versus)` on the test images of one dataset, at a ratio, averaged over several, or over all.
 
     Attributes:
         seeds: seeds for which both arms are complete.
@@ -109,7 +109,10 @@ class Images:
         return cell_means(self.initial)
 
     def table(self, arm: str, dataset: str, at: str, metric: str) -> pd.DataFrame:
-        """Values of one arm, shape (seeds, images)."""
+        """Values of one arm, shape (seeds, images); a mean over several ratios is there where all of them are."""
+        if SEVERAL in at:
+            tables = [self.table(arm, dataset, one, metric) for one in at.split(SEVERAL)]
+            return sum(tables[1:], tables[0]) / len(tables)
         key = (dataset, at, metric)
         if key not in self._tables:
             self._tables[key] = self._pivoted(*key)

@@ -5,6 +5,7 @@ from analysis.tables.differences import differences_table, effects_table
 from analysis.tables.latex import latex_text, to_latex
 from analysis.tables.links import linked
 from analysis.tables.matrices import matrices_table
+from analysis.tables.means import means_table
 from analysis.tables.overfitting import overfitting_table
 from analysis.tables.paper import paper_table
 from analysis.tables.published import published_checkpoints_table, published_cost_table, published_table
@@ -32,6 +33,7 @@ __all__ = [
     "linked",
     "markdown_text",
     "matrices_table",
+    "means_table",
     "overfitting_table",
     "paper_table",
     "published_checkpoints_table",

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
-from analysis.numbers import UNITS
+from analysis.budgets import costs_beside, costs_caption
+from analysis.frames import StudyFrames
+from analysis.measures import AVERAGE
+from analysis.numbers import DIGITS, UNITS
 from analysis.statistics import ClaimResult
+from analysis.tables.differences import costs_column
 from analysis.tables.table import Interval, Number, Table, Text
 
 
-def claims_table(results: Sequence[ClaimResult]) -> Table:
+def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
     """Each claim with its threshold, the measured difference, its interval and the verdict."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "claim": r.claim.text,
             "dataset": r.comparison.dataset,
+            "at": r.comparison.at,
             "metric": r.claim.metric.upper() + (f", {UNITS[r.claim.metric]}" if UNITS.get(r.claim.metric) else ""),
             "at_least": r.claim.at_least,
             "mean": r.comparison.mean,
@@ -24,9 +30,11 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
             "high": r.comparison.high,
             "p_holm": r.p_holm,
             "verdict": r.verdict,
+            "costs": costs_beside(frames, [(r.claim.arm, r.claim.versus)]),
         }
         for r in results
     ]
+    digits = 1 + max((DIGITS[r.claim.metric] for r in results), default=0)
     return Table(
         name="claims",
         title="Claims",
@@ -35,17 +43,20 @@ def claims_table(results: Sequence[ClaimResult]) -> Table:
             "p, the larger of Student's t over seeds and the crossed t over seeds and images, with Holm's correction over all "
             "claims, "
             "is below 0.05; the bootstrap over "
-            "seeds and images agrees. Everything else is undecided."
+            "seeds and images agrees. Everything else is undecided. The interval is Student's t over seeds. "
+            + costs_caption([row["costs"] for row in rows])
         ),
         frame=pd.DataFrame(rows),
         columns=(
             Text(key="claim", header="Claim"),
             Text(key="verdict", header="Verdict"),
             *([Text(key="dataset", header="Test set")] if len({r["dataset"] for r in rows}) > 1 else []),
+            *([Text(key="at", header="Ratios")] if {r["at"] for r in rows} != {AVERAGE} else []),
             Text(key="metric", header="Metric"),
-            Number(key="at_least", header="At least", signed=True, digits=3),
-            Number(key="mean", header="Measured", signed=True, digits=3),
-            Interval(low="low", high="high", header="95\u00a0% interval", digits=3),
+            Number(key="at_least", header="At least", signed=True, digits=digits),
+            Number(key="mean", header="Measured", signed=True, digits=digits),
+            Interval(low="low", high="high", header="95\u00a0% interval", digits=digits),
             Number(key="p_holm", header="p (Holm)", digits=3),
+            *costs_column(rows),
         ),
     )

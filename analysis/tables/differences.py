@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.budgets import costs_beside, costs_caption
+from analysis.certainty import shared_luck
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
 from analysis.statistics import Comparison, Effect, smallest_exact_p
@@ -43,6 +45,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
                 "arm": c.arm,
                 "versus": c.versus,
                 "comparison": str(treatment[c.arm]) + (f" minus {treatment[c.versus]}" if len(bases) > 1 else ""),
+                "costs": costs_beside(frames, [(c.arm, c.versus)]),
                 "seeds": f"{len(c.seeds)} of {len(frames.plan.seeds)}",
                 "mean": c.mean,
                 "low": c.low,
@@ -64,7 +67,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
     return Table(
         name=f"differences-{dataset}",
         title=f"Differences to the base arm on {dataset}",
-        caption=_caption(frames, found),
+        caption=_caption(frames, found) + " " + costs_caption([row["costs"] for row in rows]),
         frame=pd.DataFrame(rows),
         columns=(
             Text(key="comparison", header=f"Minus {bases.pop()}" if len(bases) == 1 else "Comparison"),
@@ -77,11 +80,17 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
             Number(key="images_better", header="Images up", unit="%", digits=0),
             Number(key="effect", header="Effect size d_z", digits=2, signed=True),
             Text(key="verdict", header="Verdict"),
+            *costs_column(rows),
         ),
         group="family" if any(frames.families()) else "",
         gaps=gaps,
-        notes=(MEASURED,),
+        notes=(shared_luck(frames), MEASURED),
     )
+
+
+def costs_column(rows: Sequence[dict[str, Any]]) -> tuple[Text, ...]:
+    """A column of what arms cost beside the others, where any costs differ."""
+    return (Text(key="costs", header="Costs"),) if any(row["costs"] for row in rows) else ()
 
 
 def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
@@ -93,7 +102,7 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
         f"The t-interval{df} treats seeds as drawn at random and the test images as given: it says nothing about other images. "
         "The bootstrap draws seeds and images anew. The interval for all images (crossed t) treats both as drawn at random. "
         "Higher or lower means that all agree: p, the larger of both t-tests, corrected by Holm for the "
-        f"{plural(len(found), 'comparison')}, is below 0.05, and the bootstrap interval excludes zero. "
+        f"{plural(len(found), 'comparison')} on this test set, is below 0.05, and the bootstrap interval excludes zero. "
         f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. Images up: part of the "
         "test images with a positive mean difference. Effect size: Cohen's d_z, the mean over the standard deviation "
         "of the per-image differences."
@@ -103,11 +112,12 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
 def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) -> Table:
     """Main effects over settings and their interactions."""
     found = sorted((e for e in effects if e.dataset == dataset), key=lambda e: list(KINDS).index(e.kind))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "kind": KINDS[e.kind],
             "name": e.name,
             "settings": float(e.settings),
+            "costs": costs_beside(frames, e.pairs),
             "seeds": f"{e.estimate.n} of {len(frames.plan.seeds)}",
             "mean": e.estimate.mean,
             "low": e.estimate.low,
@@ -128,10 +138,10 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             "Each effect is computed per seed from the paired PSNR differences of all settings and then averaged "
             "over seeds; 95\u00a0% t-interval "
             "over seeds, bootstrap and crossed t (all images) over seeds and images, p (the larger of both t-tests) corrected "
-            f"by Holm over these {len(found)} effects. A "
+            f"by Holm over these {len(found)} effects on this test set. A "
             "difference between settings asks whether the change does more in one than in the other. Main effects of factors, "
             "and interactions with ×, are those of a full grid within a family: a level minus the base's one, averaged over the "
-            "other factors' combinations."
+            "other factors' combinations. " + costs_caption([row["costs"] for row in rows])
         ),
         frame=pd.DataFrame(rows),
         columns=(
@@ -144,6 +154,7 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             Interval(low="all_low", high="all_high", header="95\u00a0% all images", unit="dB"),
             Number(key="p_holm", header="p (Holm)", digits=3),
             Text(key="verdict", header="Verdict"),
+            *costs_column(rows),
         ),
         group="kind",
         gaps={(line, "seeds"): e.reason for line, e in enumerate(found) if e.reason},

@@ -19,6 +19,7 @@ from analysis.measures import (
     ratio_labels,
     recursion_cells,
     swept_arms,
+    without_averages,
 )
 from analysis.numbers import DIGITS
 from analysis.statistics import Comparison
@@ -114,17 +115,22 @@ def _design_row(arm: Arm, own: dict[str, Values], found: Comparison | None) -> d
 
 
 def recursions_table(frames: StudyFrames, dataset: str) -> Table:
-    """PSNR by number of stage applications for the arms that were tested with several."""
+    """PSNR by number of stage applications for the arms that are tested with several; where there is none, the reason."""
     cells = recursion_cells(frames)
     cells = cells[(cells["dataset"] == dataset) & (cells["metric"] == "psnr")]
-    swept = swept_arms(cells)
-    counts = sorted({int(c) for c in cells.loc[cells["arm"].isin(swept), "recursions"]})
+    planned = {a.name for a in frames.arms.values() if any(c.recursion.sweep for c in a.configs)}
+    swept = planned.union(swept_arms(cells))
+    lacking_ratios = without_averages(frames)
+    cells = cells[cells["arm"].isin(swept - set(lacking_ratios))]
+    counts = sorted({int(c) for c in cells["recursions"]})
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
-    for line, arm in enumerate(a for a in frames.arms if a in swept):
+    for line, arm in enumerate(a for a in frames.arms if counts and a in swept):
         own = cells[cells["arm"] == arm]
         values = own.groupby("recursions")["value"].mean()
-        if lacking := missing_seeds(frames, arm, AVERAGE, [int(s) for s in own["seed"].unique()]):
+        if arm in lacking_ratios:
+            gaps[line, "trained"] = lacking_ratios[arm]
+        elif lacking := missing_seeds(frames, arm, AVERAGE, [int(s) for s in own["seed"].unique()]):
             gaps[line, "trained"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
         facts = frames.arms[arm]
         row = {"family": facts.family, "arm": arm, "network": facts.treatment, "trained": float(facts.evaluations_test)}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.frames import StudyFrames
 from analysis.measures import gap_reason, of_whole_cells, timing_cells
+from analysis.numbers import number
 from analysis.tables.table import Column, Number, Table, Text
 
 NAN = float("nan")
@@ -18,6 +19,8 @@ COLUMNS = {
     "images_per_second": ("Reconstruction", "images/s", 1),
 }
 
+UNITS = {"core": "core-hours", "gpu": "GPU-hours"}
+
 
 def timing_table(frames: StudyFrames) -> Table:
     """Seconds of training, milliseconds per step, images per second, each a mean over seeds; ratios are paired by seed."""
@@ -25,6 +28,8 @@ def timing_table(frames: StudyFrames) -> Table:
     names = [n for n in COLUMNS if n in cells]
     by_arm = {str(a): g.set_index("seed") for a, g in cells.groupby("arm", sort=False)} if len(cells) else {}
     drawn = of_whole_cells(frames, frames.epochs).groupby("arm", observed=True)["stage_evaluations"].mean()
+    unit = "gpu" if frames.trials["gpu_hours"].any() else "core"
+    spent = frames.trials.groupby("arm")[f"{unit}_hours"].sum()
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for line, arm in enumerate(frames.arms):
@@ -38,6 +43,7 @@ def timing_table(frames: StudyFrames) -> Table:
             "parameters": float(facts.parameters),
             "planned": float(facts.evaluations_train),
             "drawn": float(drawn.get(arm, NAN)),
+            "hours": float(spent.get(arm, 0.0)),
         }
         for name in names:
             values = own[name].dropna() if name in own else pd.Series(dtype=float)
@@ -54,9 +60,26 @@ def timing_table(frames: StudyFrames) -> Table:
         title="Time",
         caption=_caption(frames),
         frame=pd.DataFrame(rows),
-        columns=_columns(names, frames),
+        columns=_columns(names, frames, unit),
         group="family" if any(frames.families()) else "",
         gaps=gaps,
+        notes=(_total(frames, unit),),
+    )
+
+
+def _total(frames: StudyFrames, unit: str) -> str:
+    """Hours of the whole study, and what they cost where the plan says what one does."""
+    trials = frames.trials.drop_duplicates("fingerprint")
+    hours = float(trials[f"{unit}_hours"].sum())
+    amount, _, currency = str(frames.plan.provenance.get("price") or "").partition(" ")
+    money = (
+        f"; at {amount} {currency}".rstrip() + f" each, {number(float(amount) * hours)} {currency}".rstrip()
+        if amount
+        else ""
+    )
+    return (
+        f"The trials of this study took {number(hours, 3)} {UNITS[unit]} together, one that serves several arms counted "
+        f"once{money}."
     )
 
 
@@ -84,14 +107,15 @@ def _caption(frames: StudyFrames) -> str:
     cut = f" {resumed} trial{'s were' if resumed != 1 else ' was'} interrupted and resumed." if resumed else ""
     return (
         "Mean ± standard deviation over seeds. Training: seconds in training steps, without validation and pauses, "
-        "summed over the trials of an arm. "
+        "summed over the trials of an arm. Hours: cores or GPUs held by all attempts of an arm's trials, validation, tests and "
+        "failures included. "
         "Stages per step: mean number of stage applications in a training step, as drawn. Ratios to the base arm "
         "are paired by seed. "
         "Trials that run at the same time share the machine." + where + several + cut
     )
 
 
-def _columns(names: list[str], frames: StudyFrames) -> tuple[Column, ...]:
+def _columns(names: list[str], frames: StudyFrames, unit: str) -> tuple[Column, ...]:
     columns: list[Column] = [
         Text(key="network", header="Network"),
         Number(key="parameters", header="Parameters", digits=0),
@@ -100,6 +124,7 @@ def _columns(names: list[str], frames: StudyFrames) -> tuple[Column, ...]:
     columns += [
         Number(key=n, header=COLUMNS[n][0], unit=COLUMNS[n][1], digits=COLUMNS[n][2], spread=f"{n} sd") for n in names
     ]
+    columns.append(Number(key="hours", header=UNITS[unit][:1].upper() + UNITS[unit][1:], unit="all seeds", digits=3))
     if frames.compares:
         ratios = {
             "train_seconds": ("time ratio", "Training / base"),

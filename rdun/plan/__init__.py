@@ -1,5 +1,6 @@
 """A study as trials before any of them runs: identities, costs, estimates, checks. Nothing starts before all of it is valid."""
 
+from rdun.plan.budgets import unequal_costs
 from rdun.plan.changes import Changes, changes_since
 from rdun.plan.checks import check_checkpoints, check_data, check_store
 from rdun.plan.costs import QUANTITIES, cost, layout, samples, steps
@@ -45,5 +46,6 @@ __all__ = [
     "samples",
     "state_of",
     "steps",
+    "unequal_costs",
     "unmeasured",
 ]

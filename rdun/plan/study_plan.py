@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from rdun.config import Precision, TrialConfig, to_dict
 from rdun.data import training_fingerprint, trial_fingerprint
@@ -91,10 +91,7 @@ def make_plan(study: Study, store: Store, precision: Precision, *, retry_diverge
         seeds=list(study.seeds),
         arms=[_arm_record(arm) for arm in study.arms],
         cells=cells,
-        claims=[
-            ClaimRecord(text=c.text, arm=c.arm, versus=c.versus, metric=c.metric, at_least=c.at_least)
-            for c in study.claims
-        ],
+        claims=[ClaimRecord(**asdict(claim) | {"ratios": list(claim.ratios)}) for claim in study.claims],
         as_published=study.as_published,
     )
     _check_distinct(cells)

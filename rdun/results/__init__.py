@@ -5,7 +5,7 @@ from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_f
 from rdun.results.hours import hours, milliseconds
 from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
-from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord
+from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord, relative_costs, times
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
 from rdun.results.runs import Runs, is_copied, runs_id, runs_place
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
@@ -45,11 +45,13 @@ __all__ = [
     "is_full",
     "milliseconds",
     "reached",
+    "relative_costs",
     "remove_weights",
     "revoke",
     "runs_id",
     "runs_place",
     "space_used",
+    "times",
     "to_csv",
     "winners",
 ]

@@ -38,6 +38,37 @@ class ArmRecord:
     published: dict[str, str] = field(default_factory=dict)
 
 
+NEGLIGIBLE = 0.005
+"""Costs that differ by less than this part count as equal: a modulation's few multiplications are no other budget."""
+
+
+def relative_costs(arm: ArmRecord, base: ArmRecord) -> dict[str, float]:
+    """What an arm takes as multiples of what another takes, by name; only where they differ by `NEGLIGIBLE` or more.
+
+    Parameters, MACs, steps and samples are those of one network; "networks" counts them (one per ratio, say).
+    """
+    theirs = _costs(base)
+    ratios = {name: _ratio(ours, theirs[name]) for name, ours in _costs(arm).items()}
+    return {name: ratio for name, ratio in ratios.items() if abs(ratio - 1) >= NEGLIGIBLE}
+
+
+def times(low: float, high: float) -> str:
+    """Multiples as text: "×0.25", or "×0.25 to ×0.35" where they differ."""
+    one, other = f"×{low:.3g}", f"×{high:.3g}"
+    return one if one == other else f"{one} to {other}"
+
+
+def _costs(arm: ArmRecord) -> dict[str, int]:
+    own = {"parameters": arm.parameters, "MACs": arm.macs, "steps": arm.steps, "samples": arm.samples}
+    return own | {"networks": len(arm.configs)}
+
+
+def _ratio(ours: int, theirs: int) -> float:
+    if not theirs:
+        return float("inf") if ours else 1.0
+    return ours / theirs
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellRecord:
     """One (arm, seed) cell and the fingerprints of the trials that make it up."""
@@ -49,13 +80,19 @@ class CellRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimRecord:
-    """`metric(arm) - metric(versus) >= at_least`, on the test images, at the best checkpoint."""
+    """`metric(arm) - metric(versus) >= at_least`, on the test images, at the best checkpoint.
+
+    Attributes:
+        dataset: the test set, or None for each; ratios: those that are averaged, or none for all.
+    """
 
     text: str
     arm: str
     versus: str
     metric: str
     at_least: float
+    dataset: str | None = None
+    ratios: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +102,8 @@ class PlanRecord:
     Attributes:
         scale: one sentence on how small or large this is.
         as_published: whether published values may be set beside the study's own.
-        provenance: versions, git revision, data hashes and file lists, started, finished, seconds, machine, command.
+        provenance: versions, git revision, data hashes and file lists, started, finished, seconds, machine, command,
+            and the price of an hour ("2.5 EUR") where it was given.
     """
 
     name: str

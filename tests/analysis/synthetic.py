@@ -191,6 +191,7 @@ def _write_trial(
         return
     attempt = Attempt(
         started="2026-01-15T10:00:00Z",
+        ended="2026-01-15T10:36:00Z" if status == "complete" else None,
         host="node-1",
         device="cpu",
         threads=1,

@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.document import tables_of
+from analysis.frames import load_study
+from analysis.measures import by_cell
 from analysis.numbers import number
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
@@ -17,6 +20,7 @@ from analysis.tables import (
     designs_table,
     differences_table,
     linked,
+    means_table,
     paper_table,
     quality_table,
     to_csv,
@@ -25,7 +29,7 @@ from analysis.tables import (
     to_markdown,
 )
 from analysis.verdicts import NOT_AS_PUBLISHED
-from rdun.results import Store
+from rdun.results import Folder, PlanRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study
 from tests.analysis.test_reference import BASE, RECURSIVE, TRUTH, _study
@@ -143,3 +147,35 @@ def test_the_tables_of_a_report_are_linked(whole: tuple[Path, Store]) -> None:
     assert f"paper-{SET}" in names and f"designs-{SET}" in names
     for item in items:
         assert item.table.links or "arm" not in item.table.frame, item.table.name
+
+
+def test_means_have_a_column_for_every_test_set_and_ratio(tmp_path: Path) -> None:
+    """Two sets x (two ratios and their average); spreads in all; the best of a family in bold; LaTeX as all tables."""
+    truth = Truth(systems=("COAST",), ratios=(0.1, 0.5), seed_sd=0.01, image_sd=0.01, epochs=4, pictures=False)
+    missing = ("COAST, recursive, 10 %", 1)
+    home, store = write_study(tmp_path, replace(truth, statuses={missing: ("failed", "out of memory")}))
+    frames = load_study(PlanRecord.load(Folder(home)), store)
+    more = frames.scores.astype({"dataset": object}).assign(dataset="other", value=frames.scores["value"] + 1)
+    more = more[(more["unit"] == "image").to_numpy()]
+    scores = pd.concat([frames.scores.astype({"dataset": object}), more]).astype({"dataset": "category"})
+    images = Images(replace(frames, scores=scores))
+    table = means_table(images, "psnr")
+    heads = [c.header for c in table.columns]
+    one, other = (f"{d}, " for d in (truth.dataset, "other"))
+    assert heads == ["Network", *(d + at for d in (one, other) for at in ("10\u00a0%", "50\u00a0%", "average"))]
+    cells = by_cell(images.cells, "other")
+    for line, row in table.frame.iterrows():
+        values = list(cells[row["arm"], "average", "psnr"].values())
+        assert row["other average"] == pytest.approx(np.mean(values))
+        assert row["other average sd"] == pytest.approx(np.std(values, ddof=1))
+        best = row["arm"].startswith("COAST, recursive, random, RFMU")
+        assert [span.bold for span in table.cells[line][3][:1]] == [best], (
+            "the largest effect is the best of its family"
+        )
+    lines = [i for i, arm in enumerate(table.frame["arm"]) if arm == missing[0]]
+    assert {line for line, _ in table.gaps} == set(lines) and table.reasons() == ["seed 1 failed: out of memory"]
+    assert "SSIM" in means_table(images, "ssim").title and to_latex(table).count(r"\textbf") == 2 * 6
+
+
+def test_means_of_one_column_are_in_the_table_of_quality(whole: tuple[Path, Store]) -> None:
+    assert not len(means_table(Images(load(whole)), "psnr").frame)

@@ -46,6 +46,19 @@ def recursive(study: tuple[Path, Store]) -> StudyFrames:
     return frames
 
 
+def test_returns_join_averages_over_the_same_ratios(whole: tuple[Path, Store]) -> None:
+    """With one arm that has two ratios, the others' values are not its average's: they are left out and named."""
+    frames = recursive(whole)
+    _, two, *_ = frames.members("10 %")
+    config = with_values(two.configs[0], {"task.ratios": (0.1, 0.25)})
+    frames.arms[two.name] = two._replace(configs=(config,))
+    info = quality_returns(Images(frames), DATASET)
+    assert not info.panels
+    assert dict(info.left_out) == {
+        a.name: "not tested at 10\u00a0%" for a in frames.members("10 %") if a.name != two.name
+    }
+
+
 def test_returns_join_arms_that_differ_in_their_recursions_alone(whole: tuple[Path, Store]) -> None:
     frames = recursive(whole)
     info = quality_returns(Images(frames), DATASET)

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answer import answer, comparison_sentence, headline
+from analysis.answer import answer, claim_sentence, comparison_sentence, headline
+from analysis.certainty import shared_luck
 from analysis.drawings import figures_of
 from analysis.provenance import provenance
 from analysis.report import MANY_ARMS, _drawn, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
+from analysis.tables import Interval, claims_table, differences_table
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import VARIANTS, Truth, write_study
@@ -278,3 +280,26 @@ def test_provenance_tolerates_missing_and_unknown_keys(whole: tuple[Path, Store]
 def test_reports_need_no_torch() -> None:
     code = "import sys, analysis.report; sys.exit(bool({'torch', 'ray', 'mlflow', 'optuna'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
+    images = Images(load(whole))
+    arm, base = "COAST, recursive, 10 %", "COAST, unrolled, 10 %"
+    (result,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="ssim", at_least=0.0)])
+    c = result.comparison
+    low, high = (f"{v:+.4f}".replace("-", "\u2212") for v in (c.low, c.high))
+    assert f"(95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
+    (interval,) = [column for column in claims_table(images.frames, [result]).columns if isinstance(column, Interval)]
+    assert interval.digits == 5, "an SSIM is not told in thousandths"
+
+
+def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Store], tmp_path: Path) -> None:
+    """All seeds of a study train on one part of the blocks and are tested with the same matrices."""
+    images = Images(load(whole))
+    comparisons = compare_arms(images)
+    (told,) = [s for s in answer(images, comparisons, [], []).context if s.startswith("Intervals in sentences")]
+    assert "used (data.subset_seed=0) and the measurement matrices." in told and "Each test set" not in told
+    assert shared_luck(images.frames) in differences_table(images.frames, comparisons, "photographs-test").notes
+    home, store = write_study(tmp_path, Truth(systems=("COAST",), sizes={"100 %": 1.0}, pictures=False))
+    everything = shared_luck(load((home, store)))
+    assert "subset_seed" not in everything and "the training images and the measurement matrices" in everything

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from analysis.statistics import (
+    ClaimResult,
     bootstrap_interval,
     check_claims,
     compare,
@@ -177,6 +178,24 @@ def test_claims_hold_fail_or_stay_open(tmp_path: Path) -> None:
     results = check_claims(images, [claim(0.1), claim(1.0), claim(measured)])
     assert [r.verdict for r in results] == ["held", "refuted", "undecided"]
     assert results[2].reason == "the interval contains the threshold"
+
+
+def test_a_claim_may_be_about_some_ratios_and_one_set(tmp_path: Path) -> None:
+    """Its difference is the mean of those at its ratios; the average over all ratios is another."""
+    images = _study(tmp_path, effects={"unrolled": 0.0, "better": 0.5}, ratios=(0.1, 0.25, 0.5), seeds=(0, 1))
+    arm, versus, dataset = "COAST, better, 10 %", "COAST, unrolled, 10 %", "photographs-test"
+    low, high = (compare(images, arm, versus, dataset, f"{r}\u00a0%").mean for r in (10, 50))
+
+    def measured(ratios: list[float], dataset: str | None = None) -> ClaimResult:
+        claim = ClaimRecord(text="t", arm=arm, versus=versus, metric="psnr", at_least=0, dataset=dataset, ratios=ratios)
+        (result,) = check_claims(images, [claim])
+        return result
+
+    assert measured([0.1]).comparison.mean == pytest.approx(low)
+    some = measured([0.5, 0.1], dataset).comparison
+    assert some.mean == pytest.approx((low + high) / 2) and some.at == "10\u00a0%, 50\u00a0%"
+    assert measured([]).comparison.mean != pytest.approx(some.mean, abs=1e-6)
+    assert measured([], "set11").reason and not measured([], "set11").comparison.seeds
 
 
 def test_different_matrices_are_not_compared(tmp_path: Path) -> None:

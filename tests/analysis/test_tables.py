@@ -252,7 +252,12 @@ def test_timing_ratios_are_paired(whole: tuple[Path, Store]) -> None:
 def test_timing_without_any_measurement(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     frames.timings.drop(frames.timings.index, inplace=True)
-    assert [c.header for c in timing_table(frames).columns] == ["Network", "Parameters", "Stages per step"]
+    assert [c.header for c in timing_table(frames).columns] == [
+        "Network",
+        "Parameters",
+        "Stages per step",
+        "Core-hours",
+    ]
 
 
 def test_samples_to_the_base_arms_quality(whole: tuple[Path, Store]) -> None:
@@ -289,7 +294,7 @@ def test_other_tables_render(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     images = Images(frames)
     comparisons = compare_arms(images)
-    claims = claims_table(check_claims(images, frames.plan.claims))
+    claims = claims_table(images.frames, check_claims(images, frames.plan.claims))
     assert claims.frame["verdict"][0].startswith(("undecided", "refuted"))
     sweep = recursions_table(frames, DATASET)
     assert [c.header for c in sweep.columns] == ["Network", "Own count", "2", "4", "6"]
@@ -323,3 +328,28 @@ def test_spread_over_matrices(tmp_path: Path) -> None:
 
 def test_one_matrix_has_no_spread(whole: tuple[Path, Store]) -> None:
     assert matrices_table(load(whole), DATASET).frame.empty
+
+
+def test_hours_of_arms_and_of_the_study(holed: tuple[Path, Store]) -> None:
+    """Complete trials took 36 minutes on one core; one that was cut off counts to its last epoch, one not run nothing."""
+    frames = load(holed)
+    table = timing_table(frames)
+    hours = dict(zip(table.frame["arm"], table.frame["hours"], strict=True))
+    assert hours["COAST, unrolled, 10 %"] == pytest.approx(3 * 0.6)
+    assert hours["COAST, recursive, 100 %"] == pytest.approx(2 * 0.6)
+    cut_off = 2 * 4.0 / 3600
+    assert hours["COAST, recursive, random, 100 %"] == pytest.approx(2 * 0.6 + cut_off)
+    total = 21 * 0.6 + 2 * cut_off
+    assert f"took {total:.3f} core-hours together" in table.notes[0] and "each" not in table.notes[0]
+    assert "Core-hours" in [c.header for c in table.columns]
+
+
+def test_hours_have_a_price_and_are_counted_once(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    shared = frames.trials["fingerprint"][0]
+    trials = frames.trials.assign(gpu_hours=0.25)
+    trials.loc[trials.index[-1], "fingerprint"] = shared
+    priced = replace(frames.plan, provenance={"price": "2.5 EUR"})
+    table = timing_table(replace(frames, trials=trials, plan=priced))
+    assert "took 5.750 GPU-hours together" in table.notes[0] and "at 2.5 EUR each, 14.38 EUR." in table.notes[0]
+    assert table.frame["hours"].tolist() == [0.75] * 8 and "GPU-hours" in [c.header for c in table.columns]

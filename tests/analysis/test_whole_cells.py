@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from analysis.captions import images_caption
+from analysis.drawings import figures_of
 from analysis.figures.images import FEW, images_info
+from analysis.figures.interactions import interactions_info
 from analysis.figures.learning import learning_info
 from analysis.figures.sweep import sweep_info
 from analysis.figures.traces import traces_infos
+from analysis.figures.tradeoff import tradeoff_info
 from analysis.frames import StudyFrames, load_study
 from analysis.joined import Part, join
 from analysis.measures import fact
@@ -89,11 +92,11 @@ def test_traces_and_facts_are_of_whole_cells(tmp_path: Path) -> None:
     assert fact(frames, ARM, "blocks") == 4000
 
 
-def joined(folder: Path, *ratios: tuple[float, ...]) -> Images:
+def joined(folder: Path, *ratios: tuple[float, ...], sweep: tuple[int, ...] = ()) -> Images:
     """The same study at two sets of ratios, named a and b, as one report compares them."""
     parts = []
     for name, own in zip("ab", ratios, strict=True):
-        home, store = write_study(folder / name, replace(SPLIT, name=name, ratios=own, split_ratios=False, sweep=()))
+        home, store = write_study(folder / name, replace(SPLIT, name=name, ratios=own, split_ratios=False, sweep=sweep))
         parts.append(Part(PlanRecord.load(Folder(home)), store))
     return Images(load_study(*join(parts)))
 
@@ -117,6 +120,44 @@ def test_a_column_of_averages_holds_averages_over_the_same_ratios(tmp_path: Path
         assert len(lines) == 4 and table.frame[key][lines].isna().all(), table.name
         assert {table.gaps[i, key] for i in lines} == set(table.reasons()) == {"not tested at 10\u00a0%"}, table.name
         assert table.frame.loc[table.frame["arm"].str.startswith("a: "), key].notna().all(), table.name
+
+
+def test_figures_of_averages_show_averages_over_the_same_ratios(tmp_path: Path) -> None:
+    """As the tables: who lacks a ratio is left out and named; two factors at once are shown where all have the same ratios."""
+    images = joined(tmp_path / "other", (0.1, 0.5), (0.5,), sweep=(2, 4))
+    frames = images.frames
+    theirs = {arm: "not tested at 10\u00a0%" for arm in frames.arms if arm.startswith("b: ")}
+    tradeoff, sweep = tradeoff_info(images, SET), sweep_info(frames, SET)
+    assert dict(tradeoff.left_out) == dict(sweep.left_out) == theirs and len(theirs) == 4
+    for shown in (tradeoff.panels[0].points, sweep.panels[0].lines):
+        assert len(shown) == 4 and all(item.treatment.startswith("a") for item in shown)
+    assert not interactions_info(images, SET).panels
+    captions = [
+        item.caption for item in figures_of(frames, [images], []) if item.name.startswith(("quality", "recurs"))
+    ]
+    for caption in captions:
+        assert f"Not shown, not tested at 10\u00a0%: {', '.join(list(theirs)[:3])} and" in caption
+    assert len(captions) == 2
+    table = recursions_table(frames, SET)
+    lines = [i for i, arm in enumerate(table.frame["arm"]) if arm in theirs]
+    assert len(lines) == 4 and table.frame["4"][lines].isna().all()
+    assert {table.gaps[line, "trained"] for line in lines} == set(table.reasons()) == set(theirs.values())
+    alike = joined(tmp_path / "alike", (0.1, 0.5), (0.1, 0.5))
+    assert interactions_info(alike, SET).panels and not tradeoff_info(alike, SET).left_out
+
+
+def test_an_arm_without_a_whole_seed_stands_in_the_table_of_recursions(tmp_path: Path) -> None:
+    statuses = {(ARM, seed): ("failed", "out of memory") for seed in SPLIT.seeds}
+    home, store = write_study(tmp_path, replace(SPLIT, statuses=statuses))
+    plan = PlanRecord.load(Folder(home))
+    for arm in plan.arms:
+        for config in arm.configs:
+            config["recursion"]["sweep"] = list(SPLIT.sweep)
+    table = recursions_table(load_study(plan, store), SET)
+    assert table.frame["arm"].tolist() == [arm.name for arm in plan.arms]
+    line = table.frame["arm"].tolist().index(ARM)
+    assert table.frame.loc[line, ["2", "4", "6"]].isna().all()
+    assert table.gaps == {(line, "trained"): "; ".join(f"seed {s} failed: out of memory" for s in SPLIT.seeds)}
 
 
 def one_family_with_one_ratio(folder: Path) -> tuple[Path, Store]:

@@ -33,6 +33,7 @@ def test_every_trial_is_listed_and_fits(plan: Plan, store: Store, past: Past, wi
     assert "412 MiB" in seed_one and "22 s" in seed_one
     for arm in plan.record.arms:
         assert f"{arm.parameters:,}" in out.getvalue()
+    assert "Unequal parameters in 1 of 1 comparisons: recursive ×0.5" in out.getvalue()
 
 
 def test_a_large_plan_shows_its_arms_only(plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Plan, changes_since, make_plan, no_effect_warnings
+from rdun.plan import Plan, changes_since, make_plan, no_effect_warnings, unequal_costs
 from rdun.results import Store
 from rdun.significance import seeds_needed, seeds_warning, smallest_exact_p
 from rdun.study import Arm, Study
@@ -105,3 +105,17 @@ def test_trials_in_the_precision_of_another_machine_are_told_apart(tiny: TrialCo
     assert changes_since(there.record, there, store).precision is None
     other = make_plan(pair(with_values(tiny, {"optim.lr": 0.5}), {"model.channels": 8}), store, "fp32")
     assert changes_since(there.record, other, store).precision is None
+
+
+def test_unequal_costs_have_a_line_each(plan: Plan) -> None:
+    """Arms are compared with their base and with what claims compare them with; equal costs have no line."""
+    base, arm = (replace(a, parameters=400, macs=8, steps=5, samples=5) for a in plan.record.arms)
+    arms = [base, replace(arm, parameters=100, samples=10)]
+    assert unequal_costs(replace(plan.record, arms=arms)) == [
+        "Unequal parameters in 1 of 1 comparisons: recursive ×0.25 of unrolled",
+        "Unequal samples in 1 of 1 comparisons: recursive ×2 of unrolled",
+    ]
+    more = [replace(arms[1], name=f"arm {n}", parameters=100 * n, samples=5) for n in (1, 2, 3, 4)]
+    assert unequal_costs(replace(plan.record, arms=[base, *more], claims=[])) == [
+        "Unequal parameters in 3 of 4 comparisons (×0.25 to ×0.75): arm 1 ×0.25 of unrolled; arm 2 ×0.5 of unrolled; and 1 more"
+    ]

@@ -21,6 +21,7 @@ from rdun.results import Folder, PlanRecord, Store
 from rdun.search import Search
 from rdun.study import Price, Resources
 from studies.loading import load_study
+from studies.run_study import _provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("tiny_study.py")
@@ -458,6 +459,16 @@ def test_arms_that_differ_in_nothing_that_is_read_are_refused(
     auto = replace(study.arms[0], name="auto", configs=(replace(study.arms[0].configs[0], precision="auto"),))
     with pytest.raises(ValueError, match="'auto' trains exactly what arm 'unrolled' trains"):
         make_plan(replace(study, arms=(*study.arms, auto)), Store(tmp_path), "fp32")
+
+
+def test_the_record_of_a_run_holds_the_price(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGES", str(images))
+    from rdun.plan import make_plan
+
+    study = load_study(str(TINY))
+    for price, told in ((Price(2.5, "EUR"), "2.5 EUR"), (Price(3), "3"), (None, None)):
+        plan = make_plan(replace(study, resources=replace(study.resources, price=price)), Store(tmp_path), "fp32")
+        assert _provenance(plan, tmp_path).get("price") == told
 
 
 def test_a_dry_run_after_a_run_knows_what_it_takes(finished: tuple[Path, str], images: Path) -> None:
