@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -39,10 +40,18 @@ class Progress:
         plan: the study with what is already done.
         store: where finished trials say how they ended.
         unit: of the hours that the trials hold.
+        then: is told of each trial that is over.
     """
 
-    def __init__(self, plan: Plan, store: Store, console: Console | None = None, unit: str = "core-hours") -> None:
-        self.store, self.console = store, console or Console()
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        console: Console | None = None,
+        unit: str = "core-hours",
+        then: Callable[[str], None] | None = None,
+    ) -> None:
+        self.store, self.console, self._then = store, console or Console(), then
         self.total, self.begin = len(plan.trials), time.monotonic()
         self.reused = plan.counts()["complete"]
         arms = {arm.name: arm for arm in plan.record.arms}
@@ -105,6 +114,8 @@ class Progress:
         reason = f": {run.reason}" if run and run.reason else ""
         if not self.console.is_terminal:
             self._say(f"{row.arm}, seed {row.seed}: {row.state}{reached}{reason}")
+        if self._then:
+            self._then(fingerprint)
 
     def used(self, hours: float) -> None:
         """Hours that the trials have held so far."""

@@ -92,9 +92,9 @@ def parts_on(plan: Plan, store: Store, capacity: Capacity, parts: Mapping[str, P
         return parts
     configs = [trial.config for trial in plan.missing()]
     forecast = make_forecast(plan, store, place, measured(configs, store, place, probe=False))
-    click.echo(f"Cluster: {place.gpus} x {place.device}, {place.gpu_memory_mib / 1024:.0f} GiB")
+    say(f"Cluster: {place.gpus} x {place.device}, {place.gpu_memory_mib / 1024:.0f} GiB")
     for line in summary(plan, forecast):
-        click.echo(line)
+        say(line)
     return forecast.parts
 
 

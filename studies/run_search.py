@@ -16,7 +16,7 @@ from studies.planning import measured
 from studies.session import (
     INTERRUPTED,
     ROOT,
-    clear,
+    Weights,
     copy_to_tracker,
     data_sets,
     machine,
@@ -67,10 +67,11 @@ def run_search(
     part = shared(machine(search.resources, cpus), probe=probe)
     if dry_run:
         return
+    weights = Weights(store, keep)
     with Lease(Folder(home)):
         suggestions = Suggestions(search, home / "search.db", store, auto, search.trials, retry_failed=retry_failed)
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
-            halted = _run(suggestions, home, store, cpus, part, shared)
+            halted = _run(suggestions, home, store, cpus, part, shared, weights)
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
@@ -80,7 +81,8 @@ def run_search(
     print_tracker(tracking_uri(ROOT))
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
-    _clear(record, store, keep)
+    _clear(record, weights, _prints(record))
+    weights.report([*_prints(record), *record.baselines.values()])
     say(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
     if halted:
         stopped(halted)
@@ -99,11 +101,15 @@ def _precision(search: Search, database: Path) -> Precision:
     return begun or here
 
 
-def _clear(record: SearchRecord, store: Store, keep: Keep) -> None:
-    """Keeps the weights of the trials that no other is better than, and of the baselines."""
+def _clear(record: SearchRecord, weights: Weights, prints: Iterable[str]) -> list[str]:
+    """Of these trials, keeps the weights of those that no other is better than, and of the baselines; all of which it returns."""
     best = [*(trial.fingerprint for trial in record.best()), *record.baselines.values()]
-    rest = [trial.fingerprint for trial in record.trials if trial.fingerprint and trial.fingerprint not in best]
-    clear([*([fingerprint] for fingerprint in best)], store, keep, rest)
+    weights.clear([*prints, *best], [[fingerprint] for fingerprint in best])
+    return best
+
+
+def _prints(record: SearchRecord) -> list[str]:
+    return [trial.fingerprint for trial in record.trials if trial.fingerprint]
 
 
 def _run(
@@ -113,6 +119,7 @@ def _run(
     cpus: int | None,
     part: Parts,
     shared: Callable[[Machine], Parts],
+    weights: Weights,
 ) -> str:
     """Starts a cluster and runs; what ended it before its end, if anything. search.json is up to date after every trial.
 
@@ -131,12 +138,15 @@ def _run(
         return ""
     facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
 
+    held = list[str]()
+
     def save(fingerprint: str = "") -> None:
         record = replace(suggestions.record(), provenance=facts)
         record.save(Folder(home))
         for trial in record.trials:
             if fingerprint and trial.fingerprint == fingerprint and trial.state != "duplicate":
                 say(f"{sum(t.state != 'running' for t in record.trials)} tried | {_line(record, trial)}")
+                held[:] = _clear(record, weights, [fingerprint, *held])
 
     try:
         with tuning.cluster(cpus=cpus) as capacity:

@@ -15,7 +15,7 @@ from studies.planning import Asked, lay_out, parts_on, write_configs
 from studies.session import (
     INTERRUPTED,
     ROOT,
-    clear,
+    Weights,
     copy_to_tracker,
     data_sets,
     is_quiet,
@@ -78,9 +78,9 @@ def _train_and_report(
     from rdun.results import Folder
     from rdun.tracking import Mirror, tracking_uri
 
-    uri, start, halted = tracking_uri(ROOT), time.monotonic(), ""
+    uri, start, halted, weights = tracking_uri(ROOT), time.monotonic(), "", Weights(store, keep)
     with ExitStack() as stack:
-        train = stack.enter_context(_training(plan, parts, store, cpus)) if plan.missing() else None
+        train = stack.enter_context(_training(plan, parts, store, cpus, weights)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
         with Mirror(home, store, uri) as mirror:
@@ -96,14 +96,18 @@ def _train_and_report(
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(plan, after, report, uri)
-    clear(_rivals(plan), store, keep)
+    every = [trial.fingerprint for trial in plan.trials]
+    weights.clear(every, _rivals(plan))
+    weights.report(every)
     if halted:
         stopped(halted)
     return after["complete"] < len(plan.trials)
 
 
 @contextmanager
-def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | None) -> Iterator[Callable[[], str]]:
+def _training(
+    plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | None, weights: Weights
+) -> Iterator[Callable[[], str]]:
     """A cluster that can hold the trials, and the function that runs them; it tells what ended it before its end, if anything."""
     from rich.console import Console
 
@@ -115,9 +119,14 @@ def _training(plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | N
         shared = parts_on(plan, store, capacity, parts)
         unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"
 
+        console, rivals = Console(quiet=True) if is_quiet() else None, _rivals(plan)
+
+        def clear(fingerprint: str) -> None:
+            weights.clear((rival for group in rivals if fingerprint in group for rival in group), rivals)
+
         def train() -> str:
             try:
-                with Progress(plan, store, Console(quiet=True) if is_quiet() else None, unit) as progress:
+                with Progress(plan, store, console, unit, clear) as progress:
                     run_trials(plan, store, progress, capacity, shared)
             except KeyboardInterrupt:
                 return INTERRUPTED

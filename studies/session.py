@@ -46,21 +46,34 @@ def stopped(why: str) -> NoReturn:
     sys.exit(130 if why == INTERRUPTED else 1)
 
 
-def clear(groups: Iterable[Sequence[str]], store: Store, keep: Keep, others: Sequence[str] = ()) -> None:
-    """Removes the weights that are not to be kept, and says what the trials take of the disk.
+class Weights:
+    """The weights of a run's trials. What is not to be kept goes as trials have their end: a long run does not fill the disk.
 
-    Args:
-        groups: trials of which the best one keeps its weights with "best".
-        others: trials of which none does.
+    Attributes:
+        removed: bytes.
     """
-    from rdun.results import remove_weights, space_used, winners
 
-    groups = list(groups)
-    prints = dict.fromkeys([*(fingerprint for group in groups for fingerprint in group), *others])
-    removed = remove_weights(prints, store, keep, winners(groups, store))
-    freed = f", {removed / 1e6:.1f} MB removed" if removed else ""
-    kept = {"all": "all weights", "best": "the best weights", "none": "no weights"}[keep]
-    say(f"Disk:    {space_used(prints, store) / 1e6:.1f} MB in {len(prints)} trials; {kept} kept{freed}")
+    def __init__(self, store: Store, keep: Keep) -> None:
+        self._store, self._keep, self.removed = store, keep, 0
+
+    def clear(self, fingerprints: Iterable[str], groups: Iterable[Sequence[str]]) -> None:
+        """Removes those of trials that have an end, but with "best" those of the best trial of each group."""
+        from rdun.results import remove_weights, winners
+
+        if self._keep == "all":
+            return
+        found = dict.fromkeys(fingerprints)
+        rivals = [group for group in groups if not found.keys().isdisjoint(group)]
+        self.removed += remove_weights(found, self._store, self._keep, winners(rivals, self._store))
+
+    def report(self, fingerprints: Iterable[str]) -> None:
+        """Says what the trials take of the disk."""
+        from rdun.results import space_used
+
+        found = dict.fromkeys(fingerprints)
+        freed = f", {self.removed / 1e6:.1f} MB removed" if self.removed else ""
+        kept = {"all": "all weights", "best": "the best weights", "none": "no weights"}[self._keep]
+        say(f"Disk:    {space_used(found, self._store) / 1e6:.1f} MB in {len(found)} trials; {kept} kept{freed}")
 
 
 def precision() -> Precision:

@@ -53,8 +53,8 @@ def test_the_view_fits_a_terminal_of_100_columns(plan: Plan, tmp_path: Path) -> 
 
 
 def test_lines_without_a_terminal_say_how_each_trial_ended(plan: Plan, tmp_path: Path) -> None:
-    out = io.StringIO()
-    progress = Progress(plan, Store(tmp_path), Console(file=out, width=80))
+    out, told = io.StringIO(), list[str]()
+    progress = Progress(plan, Store(tmp_path), Console(file=out, width=80), then=told.append)
     done, broken = plan.trials[:2]
     for trial in (done, broken):
         progress.started(trial.fingerprint)
@@ -69,6 +69,7 @@ def test_lines_without_a_terminal_say_how_each_trial_ended(plan: Plan, tmp_path:
     assert "unrolled, seed 0: complete, validation 27.25 dB" in lines[0]
     assert "1 failed" in lines[1]
     assert lines[1].endswith("failed: Diverged: at recursion 2")
+    assert told == [done.fingerprint, broken.fingerprint]
 
 
 def test_a_trial_that_has_been_trained_is_tested(plan: Plan, tmp_path: Path) -> None:
