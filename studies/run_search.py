@@ -215,10 +215,10 @@ def _print_space(search: Search, record: SearchRecord | None) -> None:
     say(f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}")
     if unfit := search.unfit():
         values, problem = unfit[0]
-        fit = (
-            f"{len(unfit)} bounds of the space are no settings: their values do not fit together, and are never trained"
+        where = ", ".join(f"{name} {value}" for name, value in values.items())
+        say(
+            f"  bounds of the space whose values do not fit together, and are never trained: {len(unfit)} ({where}: {problem})"
         )
-        say(f"  {fit} ({', '.join(f'{name} {value}' for name, value in values.items())}: {problem})")
     costs = [
         {name: QUANTITIES[name](config) for name in ("parameters", "macs", "steps")}
         for config in (search.config(values) for values in search.corners())

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from rdun.config import TrialConfig
 from rdun.plan import Measurement, add_probes, keys
 from rdun.results import Folder, SearchRecord, SearchState, SearchTrial, Store
-from rdun.search import Search
+from rdun.search import Search, Values
 from studies.loading import changed_search, load, names
 from studies.run_search import run_search
 from studies.session import asked_for, machine
@@ -223,3 +224,18 @@ def test_dry_run_shows_the_space(images: Path, tmp_path: Path) -> None:
     assert "Settings: 8; 4 trials by random" in done.stdout
     assert "parameters: 966 to 7,316 at the bounds of the space, at most 2,500" in done.stdout
     assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_tells_values_that_do_not_fit_together(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(base: TrialConfig, values: Values) -> TrialConfig:
+        if values["layers"] < values["high"]:
+            raise ValueError("high is above layers")
+        return tiny_search.build(base, values)
+
+    monkeypatch.setenv("IMAGES", str(images))
+    run_search(tiny_search.search(build=build), tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+    shown = capsys.readouterr().out
+    where = "layers 1, high 2, model.channels 4: high is above layers"
+    assert f"bounds of the space whose values do not fit together, and are never trained: 1 ({where})" in shown
