@@ -164,7 +164,7 @@ def test_means_have_a_column_for_every_test_set_and_ratio(tmp_path: Path) -> Non
     one, other = (f"{d}, " for d in (truth.dataset, "other"))
     assert heads == ["Network", *(d + at for d in (one, other) for at in ("10\u00a0%", "50\u00a0%", "average"))]
     cells = by_cell(images.cells, "other")
-    for line, row in table.frame.iterrows():
+    for line, row in enumerate(table.frame.to_dict("records")):
         values = list(cells[row["arm"], "average", "psnr"].values())
         assert row["other average"] == pytest.approx(np.mean(values))
         assert row["other average sd"] == pytest.approx(np.std(values, ddof=1))
