@@ -16,8 +16,6 @@ from rdun.study import Arm, Resources, Study
 from studies.loading import changed_search, load, seeds_of
 
 SEEDS = 3
-LONGEST = 90
-"""Characters of the name of an arm."""
 LONGEST_NAME = 64 - len("-best") - len("-012345")
 """Of a search, so that its study, also a changed one, has a name that a study may have."""
 
@@ -88,18 +86,18 @@ def _study(
     arms = [Arm(name=label, configs=(c,), factors={"setting": label}) for label, c in baselines.items()]
     for trial, config in chosen:
         label = f"trial {trial.number}"
-        arms.append(Arm(name=_arm_name(trial), configs=(config,), factors={"setting": label}, compare_to=first))
+        arms.append(Arm(name=label, configs=(config,), factors={"setting": label}, compare_to=first))
         first = first or arms[0].name
     several = len(record.objectives) > 1
     goals = " and ".join(f"{o['quantity']} ({o['direction']})" for o in record.objectives)
-    numbers = ", ".join(str(trial.number) for trial, _ in chosen)
+    settings = "; ".join(f"trial {trial.number} ({_values(trial)})" for trial, _ in chosen)
     return Study(
         name=study_name(record.name),
         title=f"{record.title}: its best settings with new seeds",
         question=f"Do the best settings hold with seeds that did not choose them? The search asked: {record.question}",
-        method=f"{record.method} Replicated are trials {numbers} of the search {record.name!r}, "
-        + ("of those that no other one is better than" if several else "the best")
-        + f" by {goals}{', and its baselines' if baselines else ''}.",
+        method=f"{record.method} Replicated are of the search {record.name!r} "
+        + (f"some that no other trial is better than by {goals}" if several else f"the best trials by {goals}")
+        + f"{', and its baselines' if baselines else ''}: {settings}.",
         expectation="A search trains each setting with one seed, and the best of many is favoured by chance: expect less than "
         f"the search reported. Of the search: {record.expectation}",
         scale=record.scale,
@@ -128,12 +126,10 @@ def _chosen(
     return chosen
 
 
-def _arm_name(trial: SearchTrial) -> str:
-    values = ", ".join(
+def _values(trial: SearchTrial) -> str:
+    return ", ".join(
         f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.values.items()
     )
-    text = f"trial {trial.number}: {values}"
-    return text if len(text) <= LONGEST else text[: LONGEST - 4].rpartition(",")[0] + ", ..."
 
 
 def _config(store: Store, fingerprint: str, what: str) -> TrialConfig:

@@ -21,7 +21,7 @@ TOP = 10
 def best_table(frames: SearchFrames) -> Table:
     """The Pareto set, or the best ten for one objective, above the baselines."""
     record, several = frames.record, len(frames.record.objectives) > 1
-    shown = [t for t in record.trials if t.number in frames.best] if several else _top(frames)
+    shown = [t for t in record.trials if t.number in frames.best] if several else frames.record.ranked()[:TOP]
     order = {n: i for i, n in enumerate(frames.best)} if several else {}
     shown = sorted(shown, key=lambda t: order[t.number]) if several else shown
     rows = [_row(frames, t) for t in shown] + [_baseline_row(frames, b) for b in frames.baselines]
@@ -117,12 +117,6 @@ def importance_table(found: Sequence[Importance], frames: SearchFrames) -> Table
             Interval(low="low", high="high", header="Without a tenth", unit="%", digits=0, signed=False),
         ),
     )
-
-
-def _top(frames: SearchFrames) -> list[SearchTrial]:
-    sign = 1 if frames.record.objectives[0]["direction"] == "maximize" else -1
-    done = [t for t in frames.record.trials if t.state == "complete"]
-    return sorted(done, key=lambda t: (-sign * t.objectives[0], t.number))[:TOP]
 
 
 def _columns(frames: SearchFrames, parameters: Sequence[str]) -> list[Column]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rdun.results import SearchRecord, SearchTrial, Store
 from studies.run_search import _clear
@@ -47,22 +48,22 @@ def test_what_another_arm_keeps_is_not_removed(tmp_path: Path) -> None:
 
 def test_of_a_search_only_trials_that_no_other_is_better_than_have_weights(tmp_path: Path) -> None:
     store, weights, held = Store(tmp_path), Weights(Store(tmp_path), "best"), list[str]()
-    texts = dict.fromkeys(("name", "title", "question", "method", "expectation", "scale", "sampler"), "")
-    goals, rest = [{"quantity": "validation_psnr", "direction": "maximize"}], {"seed": 0, "wanted": 3, "space": {}}
-    record = SearchRecord(
-        **texts,
-        **rest,
-        trials=[],
-        objectives=goals,
-        constraints=[],
-        baselines={"b": "base"},  # type: ignore[arg-type]
-    )
+    values: dict[str, Any] = {
+        **dict.fromkeys(("name", "title", "question", "method", "expectation", "scale", "sampler"), ""),
+        "seed": 0,
+        "wanted": 3,
+        "space": {},
+        "constraints": [],
+        "baselines": {"first": "base"},
+        "objectives": [{"quantity": "validation_psnr", "direction": "maximize"}],
+    }
+    record = SearchRecord(trials=[], **values)
     found, trials = [], list[SearchTrial]()
     for number, (fingerprint, psnr) in enumerate({"base": 25.0, "a": 20.0, "b": 22.0, "c": 21.0}.items()):
         left(store, fingerprint, psnr)
         if fingerprint != "base":
-            known = {"fingerprint": fingerprint, "objectives": [psnr], "values": {}, "quantities": {}}
-            trials.append(SearchTrial(number=number, state="complete", **known))  # type: ignore[arg-type]
+            known: dict[str, Any] = {"fingerprint": fingerprint, "objectives": [psnr], "values": {}, "quantities": {}}
+            trials.append(SearchTrial(number=number, state="complete", **known))
         record = replace(record, trials=trials)
         held = _clear(record, weights, [fingerprint, *held])
         found.append(with_weights(store, ["base", "a", "b", "c"]))
