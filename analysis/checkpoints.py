@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, fact, missing_seeds
+from analysis.measures import AVERAGE, facts, missing_seeds
 from analysis.numbers import percent
 from analysis.reference import remark, rows_of
 from analysis.verdicts import NOT_AS_PUBLISHED, Verdict, judge
@@ -28,13 +28,13 @@ class CheckpointCell(NamedTuple):
 
 def checkpoint_cells(frames: StudyFrames) -> list[CheckpointCell]:
     """The published checkpoints for the arms that name one."""
-    found = []
+    found, best = [], facts(frames, "best_validation_psnr")
     for arm in frames.arms.values():
         rows = rows_of(arm.name, arm.published, "checkpoints")
         for row in rows.to_dict("records"):
             dataset, ratio, published = str(row["dataset"]), float(row["ratio"]), float(row["best_psnr"])
             reason = _why_not(frames, arm, dataset, ratio)
-            measured = NAN if reason else fact(frames, arm.name, "best_validation_psnr")
+            measured = NAN if reason else best[arm.name]
             if measured != measured and not reason:
                 reason = "; ".join(f"seed {s} {why}" for s, why in missing_seeds(frames, arm.name, AVERAGE, []))
             verdict = "not run" if reason else judge({"psnr": measured}, {"psnr": published})

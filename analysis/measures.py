@@ -177,12 +177,14 @@ def timing_cells(frames: StudyFrames) -> pd.DataFrame:
     return wide.reset_index()
 
 
-def fact(frames: StudyFrames, arm: str, name: str) -> float:
-    """A number from run.json's facts, the mean over the arm's complete cells; nan if none recorded it."""
+def facts(frames: StudyFrames, name: str) -> dict[str, float]:
+    """A number from run.json's facts for every arm, the mean over its complete cells; nan if none recorded it."""
     trials = of_whole_cells(frames, frames.trials)
-    found = trials.loc[trials["arm"] == arm, "facts"]
-    values = [facts[name] for facts in found if isinstance(facts.get(name), (int, float))]
-    return float(np.mean(values)) if values else float("nan")
+    found: dict[str, list[float]] = {arm: [] for arm in frames.arms}
+    for arm, recorded in zip(trials["arm"], trials["facts"], strict=True):
+        if arm in found and isinstance(value := recorded.get(name), (int, float)):
+            found[arm].append(float(value))
+    return {arm: float(np.mean(values)) if values else NAN for arm, values in found.items()}
 
 
 def overfitting_cells(frames: StudyFrames) -> pd.DataFrame:

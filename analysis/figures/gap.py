@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from analysis.figures.style import INK, Look, Mark, draw_seeds, gap_text, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import fact, overfitting_cells
+from analysis.measures import facts, overfitting_cells
 from analysis.numbers import number, percent
 
 
@@ -49,7 +49,8 @@ def gap_info(frames: StudyFrames) -> GapInfo:
             _line([a for a in here if a.series == series], cells) for series in dict.fromkeys(a.series for a in here)
         ]
         found.append(GapPanel(setting, tuple(line for line in lines if line.fractions)))
-    sizes = {a.fraction: fact(frames, a.name, "blocks") for a in arms}
+    blocks = facts(frames, "blocks")
+    sizes = {a.fraction: blocks[a.name] for a in arms}
     return GapInfo(tuple(found), tuple(sorted(sizes.items())))
 
 

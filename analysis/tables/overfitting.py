@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import SPLITS, fact, mean_and_spread, missing_seeds, overfitting_cells
+from analysis.measures import SPLITS, facts, mean_and_spread, missing_seeds, overfitting_cells
 from analysis.numbers import number, percent
 from analysis.tables.table import Column, Number, Table, Text
 
@@ -16,18 +16,19 @@ def overfitting_table(frames: StudyFrames) -> Table:
     """Pooled block PSNR of each split, its gain over the initial estimate, and the gap between training and validation."""
     values, suffix = overfitting_cells(frames), frames.block_groups[0].suffix
     by_arm = {str(arm): own for arm, own in values.groupby("arm", sort=False)}
+    known = facts(frames, "blocks")
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for arm in _order(frames):
         own = by_arm.get(arm, values[:0])
-        facts = frames.arms[arm]
-        blocks = fact(frames, arm, "blocks")
+        place = frames.arms[arm]
+        blocks = known[arm]
         row: dict[str, Any] = {
-            "setting": facts.setting,
+            "setting": place.setting,
             "arm": arm,
-            "network": facts.series,
-            "size": size_label(facts.fraction, blocks),
-            "fraction": facts.fraction,
+            "network": place.series,
+            "size": size_label(place.fraction, blocks),
+            "fraction": place.fraction,
             "blocks": blocks,
         }
         for name in [*SPLITS, *(f"gain {s}" for s in SPLITS), "gap", "gap last"]:

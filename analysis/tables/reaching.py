@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
+from analysis.statistics.intervals import Floats
 from analysis.tables.table import Number, Table, Text
 
 NAN = float("nan")
+READ = ("validation_psnr", "samples")
 
 
 def reaching_table(frames: StudyFrames) -> Table:
@@ -66,20 +69,29 @@ def reaching_table(frames: StudyFrames) -> Table:
     )
 
 
-def _curves(frames: StudyFrames) -> dict[str, dict[tuple[Any, ...], pd.DataFrame]]:
+class _Curve(NamedTuple):
+    """Of one trial, epoch by epoch."""
+
+    psnr: Floats
+    samples: Floats
+
+
+def _curves(frames: StudyFrames) -> dict[str, dict[tuple[Any, ...], _Curve]]:
     """Of each arm, the epochs of its complete trials by seed and ratios."""
-    epochs = frames.epochs[frames.epochs["status"] == "complete"]
+    epochs = frames.epochs[frames.epochs["status"] == "complete"].sort_values("epoch")
     ratios = dict(zip(frames.trials["fingerprint"], frames.trials["ratios"], strict=True))
-    curves: dict[str, dict[tuple[Any, ...], pd.DataFrame]] = defaultdict(dict)
+    curves: dict[str, dict[tuple[Any, ...], _Curve]] = defaultdict(dict)
     for (arm, seed, fingerprint), curve in epochs.groupby(["arm", "seed", "fingerprint"], observed=True):
-        curves[str(arm)][seed, tuple(ratios[fingerprint])] = curve.sort_values("epoch")
+        curves[str(arm)][seed, tuple(ratios[fingerprint])] = _Curve(
+            *(curve[name].to_numpy(dtype=float) for name in READ)
+        )
     return curves
 
 
-def _pair(own: pd.DataFrame, base: pd.DataFrame) -> tuple[float, float, float, float]:
+def _pair(own: _Curve, base: _Curve) -> tuple[float, float, float, float]:
     """Best PSNR of both, samples to the base's best, and their ratio to the base's; nan where it is not reached."""
-    best = int(base["validation_psnr"].to_numpy().argmax())
-    target, needed = float(base["validation_psnr"].iloc[best]), float(base["samples"].iloc[best])
-    reached = own[own["validation_psnr"] >= target]
-    samples = float(reached["samples"].iloc[0]) if len(reached) else NAN
-    return float(own["validation_psnr"].max()), target, samples, samples / needed
+    best = int(base.psnr.argmax())
+    target, needed = float(base.psnr[best]), float(base.samples[best])
+    reached = own.samples[own.psnr >= target]
+    samples = float(reached[0]) if len(reached) else NAN
+    return float(np.fmax.reduce(own.psnr)), target, samples, samples / needed

@@ -71,7 +71,9 @@ def test_every_effect_has_a_sentence_with_its_interval(tmp_path: Path) -> None:
     start = "rfmu “yes” instead of “no” changes test PSNR by "
     assert second.startswith(start + number(effects[1].estimate.mean, signed=True))
     assert "averaged over 2 combinations of the other factors (95\u00a0% interval +0.4" in second
-    assert first.startswith("recursion “random” instead of “fixed”") and second.endswith("4 seeds): higher.")
+    assert first.startswith("recursion “random” instead of “fixed”") and second.endswith(
+        "4 seeds) with parameters ×0.34 to ×1.02: higher."
+    )
     amount = number(effects[2].estimate.mean)
     assert f"by {amount}\u00a0dB more with rfmu “yes” than with “no” (95\u00a0% interval" in together
     turned = replace(effects[2], estimate=effects[2].estimate._replace(mean=-0.3))

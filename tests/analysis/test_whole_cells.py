@@ -18,7 +18,7 @@ from analysis.figures.traces import traces_infos
 from analysis.figures.tradeoff import tradeoff_info
 from analysis.frames import StudyFrames, load_study
 from analysis.joined import Part, join
-from analysis.measures import fact
+from analysis.measures import facts
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from analysis.tables import designs_table, overfitting_table, paper_table, quality_table, recursions_table, timing_table
@@ -87,9 +87,9 @@ def test_traces_and_facts_are_of_whole_cells(tmp_path: Path) -> None:
     (line,) = [line for line in panel.lines if line.total == 4]
     assert line.values["psnr"][4] == pytest.approx(psnr(4, 4, 0.05))
     left = (frames.trials["arm"] == ARM) & (frames.trials["seed"] == 2) & (frames.trials["status"] == "complete")
-    (facts,) = frames.trials.loc[left, "facts"]
-    facts["blocks"] = 0
-    assert fact(frames, ARM, "blocks") == 4000
+    (recorded,) = frames.trials.loc[left, "facts"]
+    recorded["blocks"] = 0
+    assert facts(frames, "blocks")[ARM] == 4000
 
 
 def joined(folder: Path, *ratios: tuple[float, ...], sweep: tuple[int, ...] = ()) -> Images:
