@@ -14,6 +14,7 @@ from analysis.measures import AVERAGE
 from analysis.numbers import DIGITS, NBSP, listed, number, plural
 from analysis.statistics import ClaimResult, Comparison, Effect, smallest_exact_p
 from analysis.statistics.paired import Images
+from analysis.weights_answer import weights_answer
 
 
 class Answer(NamedTuple):
@@ -47,7 +48,7 @@ def answer(
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
     found = [Finding.of_effect(frames, e) for e in main]
     return Answer(
-        headline=_progress(frames) + headline(frames, comparisons, main),
+        headline=_progress(frames) + (weights_answer(images) or headline(frames, comparisons, main)),
         over=_over(frames, main[0].settings) if main else "",
         effects=tuple(f"{f.words()}: {f.verdict}." for f in found),
         factors=factor_sentences(frames, effects),

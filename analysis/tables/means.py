@@ -13,7 +13,10 @@ from analysis.tables.table import Number, Table, Text
 
 
 def means_table(images: Images, metric: str) -> Table:
-    """Rows: arms, by family; columns: test sets x ratios, and the average over several. No line where there is one column."""
+    """Rows: arms, by family; columns: test sets x ratios, and the average over several.
+
+    No line where the table of quality says it all: with one column, or on one test set with one seed.
+    """
     frames = images.frames
     ratios = ratio_labels(frames.arms.values())
     heads = ratios if len(ratios) == 1 else [*ratios, AVERAGE]
@@ -22,7 +25,8 @@ def means_table(images: Images, metric: str) -> Table:
     cells = {d: by_cell(images.cells, d) for d in datasets}
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
-    for line, arm in enumerate(frames.arms.values() if len(places) > 1 else ()):
+    more = len(places) > 1 and (len(datasets) > 1 or len(frames.plan.seeds) > 1)
+    for line, arm in enumerate(frames.arms.values() if more else ()):
         row: dict[str, Any] = {"family": arm.family, "arm": arm.name, "network": arm.treatment}
         for dataset, at in places:
             key, why = f"{dataset} {at}", not_tested(arm, at, ratios)

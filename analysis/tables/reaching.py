@@ -21,12 +21,13 @@ def reaching_table(frames: StudyFrames) -> Table:
 
     Of each pair of trials (same seed and ratios, both complete): the base's best validation PSNR of all epochs is the target;
     the first epoch of the arm at or above it gives the samples, and over the samples of the base's best epoch their ratio.
+    Weights that are only tested have no line.
     """
-    curves = _curves(frames)
+    curves, trained = _curves(frames), {arm.name: arm.steps > 0 for arm in frames.plan.arms}
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for facts in frames.arms.values():
-        if facts.compare_to is None:
+        if facts.compare_to is None or not trained[facts.name]:
             continue
         base = curves.get(facts.compare_to, {})
         pairs = [_pair(curve, base[key]) for key, curve in curves.get(facts.name, {}).items() if key in base]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from rdun.replay.recording import Recording
-from rdun.results import Folder, PlanRecord, RunInfo, SearchRecord, SearchTrial, Store, TrialDirectory
+from rdun.results import Folder, PlanRecord, RunInfo, SearchRecord, SearchTrial, Store, TrialDirectory, with_ends
 
 FILES = ("config.json", "epochs.csv", "scores.csv", "timing.csv")
 """All of a trial that a replay and its report read, beside run.json; weights, pictures, traces and loads are left out."""
@@ -27,7 +27,8 @@ def save_recording(recording: Recording, folder: str) -> None:
         source, target = recording.store.trial(fingerprint), store.trial(fingerprint)
         if run := source.run():
             _copy(source, target, FILES)
-            target.write_run(replace(run, attempts=tuple(replace(a, host="") for a in run.attempts)))
+            whole = with_ends(run, source.epochs(), source.system())  # the copy has no samples of the load
+            target.write_run(replace(whole, attempts=tuple(replace(a, host="") for a in whole.attempts)))
 
 
 def write_replayed(

@@ -2,7 +2,7 @@
 
 from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
-from rdun.results.hours import hours, milliseconds
+from rdun.results.hours import hours, milliseconds, with_ends
 from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord, relative_costs, times
@@ -54,4 +54,5 @@ __all__ = [
     "times",
     "to_csv",
     "winners",
+    "with_ends",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rdun.results.records import EpochRecord, RunInfo, SystemSample
@@ -16,6 +17,17 @@ def hours(run: RunInfo, epochs: Sequence[EpochRecord], system: Sequence[SystemSa
         "core": sum(span * attempt.threads for attempt, span in spans) / 3_600_000,
         "gpu": sum(span * attempt.gpus for attempt, span in spans) / 3_600_000,
     }
+
+
+def with_ends(run: RunInfo, epochs: Sequence[EpochRecord], system: Sequence[SystemSample]) -> RunInfo:
+    """The same with the last sign of life as the end of attempts that were cut off, so that its hours no longer need signs."""
+    signs = [*(e.timestamp for e in epochs), *(s.timestamp for s in system)]
+    ends = (milliseconds(a.started) + _length(run, number, signs) for number, a in enumerate(run.attempts))
+    known = (
+        a.ended or datetime.fromtimestamp(end / 1000, UTC).isoformat()
+        for a, end in zip(run.attempts, ends, strict=True)
+    )
+    return replace(run, attempts=tuple(replace(a, ended=end) for a, end in zip(run.attempts, known, strict=True)))
 
 
 def _length(run: RunInfo, number: int, signs: Sequence[int]) -> int:

@@ -179,3 +179,8 @@ def test_means_have_a_column_for_every_test_set_and_ratio(tmp_path: Path) -> Non
 
 def test_means_of_one_column_are_in_the_table_of_quality(whole: tuple[Path, Store]) -> None:
     assert not len(means_table(Images(load(whole)), "psnr").frame)
+
+
+def test_one_seed_on_one_set_has_no_spread_to_add(tmp_path: Path) -> None:
+    truth = Truth(systems=("COAST",), ratios=(0.1, 0.5), seeds=(0,), epochs=1, pictures=False)
+    assert not len(means_table(Images(load(write_study(tmp_path, truth))), "psnr").frame)

@@ -18,7 +18,8 @@ from analysis.provenance import provenance
 from analysis.report import MANY_ARMS, _drawn, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
-from analysis.tables import Interval, claims_table, differences_table
+from analysis.tables import Interval, claims_table, differences_table, reaching_table
+from analysis.weights_answer import weights_answer
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import VARIANTS, Truth, write_study
@@ -249,6 +250,24 @@ def test_the_answer_says_no_more_than_the_numbers(
     assert expected in found.headline
     assert "3 seeds)" in found.headline
     assert len(found.lines) == 1
+
+
+def test_a_study_that_trains_nothing_answers_with_what_the_weights_reach(tmp_path: Path) -> None:
+    truth = Truth(
+        systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0,), matrices=("gauss-s0", "gauss-s1"), pictures=False
+    )
+    trained = load(write_study(tmp_path, truth))
+    plan = replace(trained.plan, arms=[replace(arm, steps=0, samples=0) for arm in trained.plan.arms])
+    images = Images(replace(trained, plan=plan))
+    found = answer(images, compare_arms(images), [], ())
+    mean = images.cells[images.cells["at"] == "average"].query("metric == 'psnr'")
+    assert found.headline.startswith(f"On {truth.dataset} the weights reach, averaged over ratios and images: “")
+    for arm, value in mean.groupby("arm", observed=True)["value"].mean().items():
+        assert f"“{trained.arms[str(arm)].treatment}” {value:.2f}\N{NO-BREAK SPACE}dB" in found.headline
+    spread = "varies by 0.35 to 0.35\N{NO-BREAK SPACE}dB (standard deviation)"  # 0.5 dB between two: 0.5 / sqrt(2)
+    assert found.headline.endswith(f"{spread}.")
+    assert not len(reaching_table(images.frames).frame) and len(reaching_table(trained).frame)
+    assert not weights_answer(Images(trained))
 
 
 def test_the_headline_says_where_holm_alone_leaves_it_undecided(whole: tuple[Path, Store]) -> None:

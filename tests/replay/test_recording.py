@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rdun.replay import Event, Recording, load_recording, orders, outcome, save_recording, write_replayed
-from rdun.results import Folder, SearchRecord, Status, Store, TrialDirectory
+from rdun.results import Folder, SearchRecord, Status, Store, SystemSample, TrialDirectory, hours, milliseconds
 from studies.replay import main
 from tests.replay.conftest import RECORD, STUDY
 
@@ -67,6 +67,31 @@ def test_a_copy_is_the_same_record(recording: Recording, tmp_path: Path) -> None
     assert again.record == replace(here, provenance=here.provenance | nameless)
     assert again.curves == recording.curves
     assert b'"host": ""' in again.store.trial(again.curves[0].fingerprint).read("run.json")
+
+
+def test_a_copy_tells_the_hours_of_attempts_that_were_cut_off(recording: Recording, tmp_path: Path) -> None:
+    """Their last sign of life may be a sample of the load, which the copy has not."""
+    save_recording(recording, str(tmp_path / "a"))
+    folder = Store(tmp_path / "a" / "trials").trial(recording.curves[0].fingerprint)
+    run = folder.run()
+    assert run is not None
+    began = milliseconds(run.attempts[0].started)
+    cut_off = replace(run.attempts[0], started="2020-01-01T00:00:00+00:00", ended=None, outcome="died", threads=2)
+    sample = SystemSample(
+        timestamp=milliseconds(cut_off.started) + 1_800_000, cpu_percent=1.0, memory_mib=1.0, gpu_memory_mib=0.0
+    )
+    folder.write_run(replace(run, attempts=(cut_off, *run.attempts)))
+    folder.write_system([sample])
+    before = hours(run, [], [])
+    assert began > sample.timestamp
+    save_recording(
+        load_recording(Folder(tmp_path / "a" / "studies" / STUDY), Store(tmp_path / "a" / "trials")),
+        str(tmp_path / "b"),
+    )
+    copy = Store(tmp_path / "b" / "trials").trial(folder.path.rpartition("/")[2])
+    saved = copy.run()
+    assert saved is not None and copy.system() == []
+    assert hours(saved, copy.epochs(), [])["core"] == pytest.approx(before["core"] + 1.0)
 
 
 def test_weights_that_are_only_tested_are_part_of_a_record_and_of_no_replay(
