@@ -11,6 +11,7 @@ from analysis.frames import StudyFrames
 from analysis.measures import gap_reason, of_whole_cells, timing_cells
 from analysis.numbers import number
 from analysis.tables.table import Column, Number, Table, Text
+from rdun.results import TRAINED_IN
 
 NAN = float("nan")
 COLUMNS = {
@@ -105,13 +106,17 @@ def _caption(frames: StudyFrames) -> str:
     several = f" Trials ran on {hosts} machines: compare times with care." if hosts > 1 else ""
     resumed = int((trials["attempts"] > 1).sum())
     cut = f" {resumed} trial{'s were' if resumed != 1 else ' was'} interrupted and resumed." if resumed else ""
+    taken = sum(TRAINED_IN in facts for facts in trials["facts"])
+    elsewhere = (
+        f" {taken} trial{'s' * (taken != 1)} only tested what trials of other tests had trained: hours without that."
+    )
     return (
         "Mean ± standard deviation over seeds. Training: seconds in training steps, without validation and pauses, "
         "summed over the trials of an arm. Hours: cores or GPUs held by all attempts of an arm's trials, validation, tests and "
         "failures included. "
         "Stages per step: mean number of stage applications in a training step, as drawn. Ratios to the base arm "
         "are paired by seed. "
-        "Trials that run at the same time share the machine." + where + several + cut
+        "Trials that run at the same time share the machine." + where + several + cut + elsewhere * bool(taken)
     )
 
 

@@ -138,7 +138,7 @@ class Folder:
         where = self._at(below) if below else self.path
         try:
             entries = self.fs.ls(where, detail=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
 

@@ -264,7 +264,7 @@ def cause(error: BaseException) -> str:
     }.items():
         if sign in text:
             return gist
-    return without_password(text)[:200]
+    return without_password(text)[:500]  # room for three paths
 
 
 def without_password(uri: str) -> str:

@@ -40,7 +40,7 @@ from analysis.tables import (
     to_latex,
     to_markdown,
 )
-from rdun.results import Folder, SearchRecord, Store
+from rdun.results import TRAINED_IN, Folder, SearchRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import PROTOCOL, Truth, image_level, write_study
 from tests.analysis.synthetic_search import points, write_search
@@ -247,6 +247,16 @@ def test_timing_ratios_are_paired(whole: tuple[Path, Store]) -> None:
     assert row["time ratio"].item() == pytest.approx((seconds[arm] / seconds[base]).mean())
     assert table.frame["time ratio"].isna().sum() == 2  # the base arms
     assert "stage_evaluations_per_second" not in table.frame
+
+
+def test_times_say_which_trainings_were_taken_over(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    assert "had trained" not in timing_table(frames).caption
+    facts = [{**own, TRAINED_IN: "0" * 16} if line < 2 else own for line, own in enumerate(frames.trials["facts"])]
+    taken = replace(frames, trials=frames.trials.assign(facts=pd.Series(facts, dtype=object)))
+    assert timing_table(taken).caption.endswith(
+        " 2 trials only tested what trials of other tests had trained: hours without that."
+    )
 
 
 def test_timing_without_any_measurement(whole: tuple[Path, Store]) -> None:
