@@ -44,20 +44,20 @@ def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
     config, records = from_dict(TrialConfig, folder.read_json("config.json")), folder.epochs()
     if not records and run.status != "complete":
         return None
-    between = [(b.timestamp - a.timestamp) / 1000 - (b.seconds - a.seconds) for a, b in pairwise(records)]
+    trained = [] if TRAINED_IN in run.facts else records  # elsewhere, maybe on another machine
+    between = [(b.timestamp - a.timestamp) / 1000 - (b.seconds - a.seconds) for a, b in pairwise(trained)]
     epoch = max(0.0, statistics.median(between)) if between else None
     samples, gpu = folder.system(), machine.kind == "cuda"
-    trained = bool(records) and TRAINED_IN not in run.facts  # else it says nothing of a training
     return Measurement(
         source="past runs",
         **keys(config)._asdict(),
         device=machine.device,
         threads=machine.threads,
         recompute=machine.recompute,
-        step=records[-1].seconds / records[-1].step if trained else None,
-        evaluations=statistics.fmean(record.stage_evaluations for record in records) if records else 0.0,
+        step=trained[-1].seconds / trained[-1].step if trained else None,
+        evaluations=statistics.fmean(record.stage_evaluations for record in trained) if trained else 0.0,
         epoch=epoch,
-        scoring=_scoring(run, records, epoch),
+        scoring=_scoring(run, trained, epoch),
         memory_mib=max((sample.memory_mib for sample in samples), default=0.0),
         gpu_memory_mib=run.facts.get("peak_memory_bytes", 0) / 2**20 if gpu else 0.0,
     )
@@ -69,7 +69,5 @@ def _scoring(run: RunInfo, records: Sequence[EpochRecord], epoch: float | None) 
     if run.status != "complete" or len(run.attempts) > 1 or first.ended is None:
         return None
     whole = (datetime.fromisoformat(first.ended) - datetime.fromisoformat(first.started)).total_seconds()
-    if TRAINED_IN in run.facts:
-        return whole
     trained = records[-1].seconds if records else 0.0
     return max(0.0, whole - trained - len(records) * (epoch or 0.0))

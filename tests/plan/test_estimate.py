@@ -9,7 +9,7 @@ import pytest
 from rdun.config import TrialConfig, with_values
 from rdun.plan import Estimator, Machine, Plan, make_forecast, makespan, past_runs
 from rdun.plan.forecast import check_budget
-from rdun.results import Store
+from rdun.results import TRAINED_IN, Store
 from rdun.study import Price, Resources
 from tests.plan.conftest import MACHINE, Past, other
 
@@ -26,6 +26,20 @@ def test_a_past_run_tells_of_steps_validation_and_scoring(store: Store, past: Pa
     assert (found.validation, found.scoring, found.source) == (True, True, "past runs")
     assert found.memory_mib == 412.5
     assert estimator(store).estimate(longer, epochs_done=20).seconds == pytest.approx(10 * 6 + 10, abs=1)
+
+
+def test_a_training_that_was_taken_over_tells_of_its_test_only(store: Store, past: Past, tiny: TrialConfig) -> None:
+    """Its epochs may be another machine's."""
+    folder = store.trial(past(tiny))
+    run = folder.run()
+    assert run is not None
+    folder.write_run(replace(run, facts={**run.facts, TRAINED_IN: "0" * 16}))
+    (found,) = past_runs(store, MACHINE)
+    assert (found.step, found.epoch, found.evaluations) == (None, None, 0.0)
+    assert found.scoring == pytest.approx(10 + tiny.optim.epochs * (6 * 0.5 + 3))  # all of its time
+    assert estimator(store).estimate(tiny).seconds is None
+    only_tested = estimator(store).estimate(tiny, epochs_done=tiny.optim.epochs)
+    assert (only_tested.seconds, only_tested.scoring) == (found.scoring, True)
 
 
 def test_other_depths_scale_by_stage_applications(store: Store, past: Past, tiny: TrialConfig) -> None:
