@@ -19,29 +19,6 @@ if (
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
 
-SLOWEST = (
-    "studies/test_command_line",
-    "studies/test_searches",
-    "tuning/test_failures",
-    "tuning/test_stopping",
-    "tuning/test_nodes",
-    "tracking/test_lost",
-    "replay/test_replay",
-    "tuning/test_run_search",
-    "trial/test_run",
-    "tuning/test_waiting",
-    "studies/test_replicating",
-    "data/test_workers",
-    "tuning/test_leaving",
-)
-"""Files that start clusters, servers and other processes. They come first: at the end, one of two workers would wait for them."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(SLOWEST)}
-    assert all(path.is_file() for path in places), "SLOWEST names a file that is not there"
-    items.sort(key=lambda item: places.get(item.path, len(places)))
-
 
 def photograph(seed: int, shape: tuple[int, int]) -> np.ndarray:
     """A smooth random picture with edges: enough structure for a network to learn something."""
