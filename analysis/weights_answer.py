@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, network_scores
+from analysis.measures import AVERAGE
 from analysis.numbers import NBSP, listed, number
 from analysis.statistics.paired import Images
+from analysis.tables.matrices import matrices_table
 
 NAMED = 4
 """Arms that the sentence names; the table of quality has all."""
@@ -40,10 +41,5 @@ def _sentence(frames: StudyFrames, dataset: str, cells: pd.DataFrame) -> str:
 
 def _over_matrices(frames: StudyFrames, dataset: str) -> str:
     """The lowest and the highest standard deviation over the test matrices, of all arms and ratios; empty for one matrix."""
-    scores = network_scores(frames)
-    scores = scores[(scores["dataset"] == dataset) & (scores["metric"] == "psnr")]
-    means = scores.groupby(["arm", "ratio", "matrix"], observed=True)["value"].mean()
-    spreads = means.groupby(["arm", "ratio"], observed=True).std(ddof=1).dropna()
-    if spreads.empty:
-        return ""
-    return f"{number(spreads.min())} to {number(spreads.max())}{NBSP}dB"
+    spreads = matrices_table(frames, dataset).frame
+    return f"{number(spreads['sd'].min())} to {number(spreads['sd'].max())}{NBSP}dB" if len(spreads) else ""

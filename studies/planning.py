@@ -1,11 +1,11 @@
-"""The plan of a study, printed: what is done, what it is going to take, and what speaks against it."""
+"""The plan of a study or search, printed: what is done, what it is going to take, and what speaks against it."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,13 @@ from rdun.results import Folder
 from studies.session import is_quiet, machine, say
 
 if TYPE_CHECKING:
-    from rdun.config import TrialConfig
+    from rdun.config import Precision, TrialConfig
     from rdun.plan import Forecast, Machine, Measurement, Part, Plan
     from rdun.results import Runs, Store
+    from rdun.search import Search
     from rdun.tuning import Capacity
+
+    Parts = Callable[[TrialConfig], Part]
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,89 @@ def write_configs(plan: Plan, folder: Path, runs: Runs) -> None:
         f'  for f in {files}; do python -m rdun.trial "$f" --workdir {place}"$(basename "$f" .json)" {options}; done'
     )
     click.echo("Then this command, without --write-configs, finds them complete and reports.")
+
+
+def print_space(search: Search) -> None:
+    """The space of a search: its parameters, how many settings it has, and what they cost at its bounds."""
+    from rdun.plan import QUANTITIES
+
+    say(search.question)
+    for name, parameter in search.space.items():
+        say(f"  {name}: {parameter}")
+    if search.stopping:
+        say(f"Early stopping: {search.stopping}")
+    size = search.size()
+    say(f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}")
+    if unfit := search.unfit():
+        values, problem = unfit[0]
+        where = ", ".join(f"{name} {value}" for name, value in values.items())
+        say(
+            f"  bounds of the space whose values do not fit together, and are never trained: {len(unfit)} ({where}: {problem})"
+        )
+    costs = [
+        {name: QUANTITIES[name](config) for name in ("parameters", "macs", "steps")}
+        for config in (search.config(values) for values in search.corners())
+    ]
+    for name in costs[0]:
+        low, high = (pick(cost[name] for cost in costs) for pick in (min, max))
+        bounds = "".join(f", at most {c.at_most:,.10g}" for c in search.constraints if c.quantity == name)
+        say(f"  {name}: {low:,.10g} to {high:,.10g} at the bounds of the space{bounds}")
+
+
+def lay_out_search(
+    search: Search, auto: Precision, left: int, store: Store, place: Machine, *, probe: bool = False
+) -> Parts:
+    """Prints what the trials that are left take, between the fastest and the slowest bound of the space, and how they share GPUs.
+
+    Returns:
+        The part of a GPU for a setting.
+
+    Raises:
+        ValueError: more than the budget even if all are as fast as the fastest bound, or nobody knows.
+    """
+    from rdun.plan import Estimator, part_of
+    from rdun.plan_view import clock, sharing
+
+    limit = search.resources
+    configs = [search.config(values).resolved(auto) for values in search.corners()]
+    estimator = Estimator(measured(configs, store, place, probe=probe), place)
+
+    peaks = [estimator.estimate(config).gpu_memory_mib or 0.0 for config in configs]
+    highest = max(peaks) if all(peaks) else None
+
+    def part(config: TrialConfig) -> Part:
+        found = estimator.estimate(config)
+        if found.gpu_memory_mib is None:  # no more than at the bounds of the space, if that is known
+            found = replace(found, gpu_memory_mib=highest, source="bounds of the space")
+        return part_of(search.resources, place, found, left)
+
+    for line in sharing(part(config) for config in configs):
+        say(line)
+    times = [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
+    if not left or (not times and limit.budget is None):
+        return part
+    if not times:
+        raise ValueError(
+            f"budget={limit.budget:g} {place.unit} cannot be checked: no bound of the space has a known time; measure some steps "
+            "with --probe, or leave the budget out"
+        )
+    (low, high), hours = ([pick(values) for pick in (min, max)] for values in zip(*times, strict=True))
+    hours = [left * each for each in hours]
+    money = f", {limit.price.of(hours[0])} to {limit.price.of(hours[1])}" if limit.price else ""
+    say(
+        f"Estimate: {clock(low)} to {clock(high)} per trial at {len(times)} of {len(configs)} bounds of the space; "
+        f"{hours[0]:.3g} to {hours[1]:.3g} {place.unit}{money} for {left} trials"
+    )
+    if limit.budget is not None and hours[0] > limit.budget:
+        raise ValueError(
+            f"budget={limit.budget:g} {place.unit} is exceeded: {left} trials take at least {hours[0]:.3g} {place.unit}; raise "
+            "the budget, or ask for fewer trials"
+        )
+    if limit.budget is not None and hours[1] > limit.budget:
+        click.echo(
+            f"Warning: {left} of the slowest trials would exceed budget={limit.budget:g} {place.unit}.", err=True
+        )
+    return part
 
 
 def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:

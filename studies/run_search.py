@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from studies.planning import measured
+from studies.planning import lay_out_search, print_space
 from studies.session import (
     INTERRUPTED,
     ROOT,
@@ -30,12 +30,11 @@ from studies.session import (
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.config import Precision, TrialConfig
-    from rdun.plan import Machine, Part
+    from rdun.plan import Machine
     from rdun.results import Keep, SearchRecord, SearchTrial, Store
     from rdun.search import Search
     from rdun.tuning import Suggestions
-
-    Parts = Callable[[TrialConfig], Part]
+    from studies.planning import Parts
 
 SHOWN = 10
 
@@ -60,10 +59,11 @@ def run_search(
     store, home = Store(folder / "trials"), folder / "studies" / search.name
     record = SearchRecord.load(Folder(home)) if (home / "search.json").is_file() else None
     if dry_run:
-        _print_space(search, record)
+        print_space(search)
+        say(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
     left = record.left(search.trials, retry_failed=retry_failed) if record else search.trials
     auto = _precision(search, home / "search.db")
-    shared = partial(_sharing, search, auto, left, store)
+    shared = partial(lay_out_search, search, auto, left, store)
     part = shared(machine(search.resources, cpus), probe=probe)
     if dry_run:
         return
@@ -201,87 +201,6 @@ def _write_report(home: Path, store: Store) -> Report:
 
 def _configs(search: Search) -> Iterable[TrialConfig]:
     return [*(search.config(values) for values in search.corners()), *search.baselines.values()]
-
-
-def _print_space(search: Search, record: SearchRecord | None) -> None:
-    from rdun.plan import QUANTITIES
-
-    say(search.question)
-    for name, parameter in search.space.items():
-        say(f"  {name}: {parameter}")
-    if search.stopping:
-        say(f"Early stopping: {search.stopping}")
-    size = search.size()
-    say(f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}")
-    if unfit := search.unfit():
-        values, problem = unfit[0]
-        where = ", ".join(f"{name} {value}" for name, value in values.items())
-        say(
-            f"  bounds of the space whose values do not fit together, and are never trained: {len(unfit)} ({where}: {problem})"
-        )
-    costs = [
-        {name: QUANTITIES[name](config) for name in ("parameters", "macs", "steps")}
-        for config in (search.config(values) for values in search.corners())
-    ]
-    for name in costs[0]:
-        low, high = (pick(cost[name] for cost in costs) for pick in (min, max))
-        bounds = "".join(f", at most {c.at_most:,.10g}" for c in search.constraints if c.quantity == name)
-        say(f"  {name}: {low:,.10g} to {high:,.10g} at the bounds of the space{bounds}")
-    say(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
-
-
-def _sharing(search: Search, auto: Precision, left: int, store: Store, place: Machine, *, probe: bool = False) -> Parts:
-    """Prints what the trials that are left take, between the fastest and the slowest bound of the space, and how they share GPUs.
-
-    Returns:
-        The part of a GPU for a setting.
-
-    Raises:
-        ValueError: more than the budget even if all are as fast as the fastest bound, or nobody knows.
-    """
-    from rdun.plan import Estimator, part_of
-    from rdun.plan_view import clock, sharing
-
-    limit = search.resources
-    configs = [search.config(values).resolved(auto) for values in search.corners()]
-    estimator = Estimator(measured(configs, store, place, probe=probe), place)
-
-    peaks = [estimator.estimate(config).gpu_memory_mib or 0.0 for config in configs]
-    highest = max(peaks) if all(peaks) else None
-
-    def part(config: TrialConfig) -> Part:
-        found = estimator.estimate(config)
-        if found.gpu_memory_mib is None:  # no more than at the bounds of the space, if that is known
-            found = replace(found, gpu_memory_mib=highest, source="bounds of the space")
-        return part_of(search.resources, place, found, left)
-
-    for line in sharing(part(config) for config in configs):
-        say(line)
-    times = [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
-    if not left or (not times and limit.budget is None):
-        return part
-    if not times:
-        raise ValueError(
-            f"budget={limit.budget:g} {place.unit} cannot be checked: no bound of the space has a known time; measure some steps "
-            "with --probe, or leave the budget out"
-        )
-    (low, high), hours = ([pick(values) for pick in (min, max)] for values in zip(*times, strict=True))
-    hours = [left * each for each in hours]
-    money = f", {limit.price.of(hours[0])} to {limit.price.of(hours[1])}" if limit.price else ""
-    say(
-        f"Estimate: {clock(low)} to {clock(high)} per trial at {len(times)} of {len(configs)} bounds of the space; "
-        f"{hours[0]:.3g} to {hours[1]:.3g} {place.unit}{money} for {left} trials"
-    )
-    if limit.budget is not None and hours[0] > limit.budget:
-        raise ValueError(
-            f"budget={limit.budget:g} {place.unit} is exceeded: {left} trials take at least {hours[0]:.3g} {place.unit}; raise "
-            "the budget, or ask for fewer trials"
-        )
-    if limit.budget is not None and hours[1] > limit.budget:
-        click.echo(
-            f"Warning: {left} of the slowest trials would exceed budget={limit.budget:g} {place.unit}.", err=True
-        )
-    return part
 
 
 def _print_end(record: SearchRecord, report: Report) -> None:

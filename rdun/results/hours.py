@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rdun.results.records import EpochRecord, RunInfo, SystemSample
+from rdun.results.records import Attempt, EpochRecord, RunInfo, SystemSample
 
 
 def hours(run: RunInfo, epochs: Sequence[EpochRecord], system: Sequence[SystemSample]) -> dict[str, float]:
@@ -22,12 +22,12 @@ def hours(run: RunInfo, epochs: Sequence[EpochRecord], system: Sequence[SystemSa
 def with_ends(run: RunInfo, epochs: Sequence[EpochRecord], system: Sequence[SystemSample]) -> RunInfo:
     """The same with the last sign of life as the end of attempts that were cut off, so that its hours no longer need signs."""
     signs = [*(e.timestamp for e in epochs), *(s.timestamp for s in system)]
-    ends = (milliseconds(a.started) + _length(run, number, signs) for number, a in enumerate(run.attempts))
-    known = (
-        a.ended or datetime.fromtimestamp(end / 1000, UTC).isoformat()
-        for a, end in zip(run.attempts, ends, strict=True)
-    )
-    return replace(run, attempts=tuple(replace(a, ended=end) for a, end in zip(run.attempts, known, strict=True)))
+
+    def ended(number: int, attempt: Attempt) -> str:
+        moment = milliseconds(attempt.started) + _length(run, number, signs)
+        return attempt.ended or datetime.fromtimestamp(moment / 1000, UTC).isoformat()
+
+    return replace(run, attempts=tuple(replace(a, ended=ended(number, a)) for number, a in enumerate(run.attempts)))
 
 
 def _length(run: RunInfo, number: int, signs: Sequence[int]) -> int:

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from rdun import monitor
 from rdun.allocator import keep_freed_memory
 from rdun.config import TrialConfig, to_dict
-from rdun.data import image_set, training_blocks, training_fingerprint, trial_fingerprint
+from rdun.data import image_set, training_blocks, trial_fingerprint
 from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding
 from rdun.operators import make_task
@@ -28,7 +28,6 @@ from rdun.results import (
     Outcome,
     RunInfo,
     Status,
-    Trainings,
     TrialDirectory,
     is_full,
 )
@@ -36,7 +35,7 @@ from rdun.training import CHECKPOINT, Diverged, TrainState, first_non_finite, fi
 from rdun.training.divergence import ValidationDiverged
 from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, is_out_of_memory
 from rdun.trial.scoring import Scorer
-from rdun.trial.trained import take_over
+from rdun.trial.trained import take_over, tell_of_training, trained_before
 from rdun.trial.weights import first_network
 
 OnEpoch = Callable[[EpochRecord], None]
@@ -160,7 +159,7 @@ class _Attempt:
             self.info = replace(self.info, facts=whence | _facts(scorer, state) | memory.facts())
             self._end("complete", "complete")
             self.folder.remove(CHECKPOINT)
-            self._tell_of_training()
+            tell_of_training(self.folder, self.config)
         except Stopped as stop:
             self._end("stopped", "stopped", stop.reason)
         except (KeyboardInterrupt, SystemExit):
@@ -230,7 +229,7 @@ class _Attempt:
     def _resumed(self) -> TrainState:
         """The state to go on from, and what the directory says of it."""
         state = self._state()
-        if not state.epoch and (other := self._trained_before()):
+        if not state.epoch and (other := trained_before(self.folder, self.config)):
             take_over(self.folder, state, other)
             self.info = replace(self.info, facts=self.info.facts | {TRAINED_IN: other.path.rpartition("/")[2]})
         if state.epoch:
@@ -239,20 +238,6 @@ class _Attempt:
             self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
             self._mark("running")
         return state
-
-    def _trained_before(self) -> TrialDirectory | None:
-        """A trial of the same store that has done this training."""
-        found = self._trainings()
-        return found.find(training_fingerprint(self.config)) if found else None
-
-    def _tell_of_training(self) -> None:
-        """Lets other trials of the store find this one's training."""
-        if found := self._trainings():
-            with contextlib.suppress(OSError):  # the trial is complete all the same
-                found.add(training_fingerprint(self.config), self.info.fingerprint)
-
-    def _trainings(self) -> Trainings | None:
-        return Trainings.beside(self.folder, self.info.fingerprint) if self.config.optim.epochs else None
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from torch import Tensor
 
-from rdun.results import TrialDirectory
+from rdun.config import TrialConfig
+from rdun.data import training_fingerprint, trial_fingerprint
+from rdun.results import Trainings, TrialDirectory
 from rdun.results.keeping import BEST, LAST
 from rdun.training import TrainState
 from rdun.trial.scoring import of_training
 from rdun.weights import decode_model
+
+
+def trained_before(folder: TrialDirectory, config: TrialConfig) -> TrialDirectory | None:
+    """A trial of the same store that has done the training of this one."""
+    index = _index(folder, config)
+    return index.find(training_fingerprint(config)) if index else None
+
+
+def tell_of_training(folder: TrialDirectory, config: TrialConfig) -> None:
+    """Lets other trials of the store find the training of a complete trial."""
+    if index := _index(folder, config):
+        with contextlib.suppress(OSError):  # the trial is complete all the same
+            index.add(training_fingerprint(config), trial_fingerprint(config))
+
+
+def _index(folder: TrialDirectory, config: TrialConfig) -> Trainings | None:
+    """None: the trial lies in no store, or trains nothing."""
+    return Trainings.beside(folder, trial_fingerprint(config)) if config.optim.epochs else None
 
 
 def take_over(folder: TrialDirectory, state: TrainState, other: TrialDirectory) -> None:
