@@ -7,6 +7,13 @@ from typing import ClassVar, Literal
 
 from rdun.config.checks import check
 
+MOST_LAYERS, MOST_CHANNELS = 1_000, 4_096  # beyond every network of the field; a plan still describes it in seconds
+
+
+def _check_size(layers: int, channels: int) -> None:
+    for name, number, most in (("layers", layers, MOST_LAYERS), ("channels", channels, MOST_CHANNELS)):
+        check(1 <= number <= most, f"model.{name}", number, f"use at least 1 and at most {most:,}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoastConfig:
@@ -27,8 +34,7 @@ class CoastConfig:
     deblock: bool = True
 
     def __post_init__(self) -> None:
-        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
-        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+        _check_size(self.layers, self.channels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +56,7 @@ class IstaNetPlusConfig:
     deblock: bool = False
 
     def __post_init__(self) -> None:
-        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
-        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+        _check_size(self.layers, self.channels)
         check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
 
 
@@ -70,8 +75,7 @@ class IstaNetConfig:
     deblock: bool = False
 
     def __post_init__(self) -> None:
-        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
-        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+        _check_size(self.layers, self.channels)
         check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
 
 
@@ -92,8 +96,7 @@ class DpdnnConfig:
     deblock: bool = True
 
     def __post_init__(self) -> None:
-        check(self.layers >= 1, "model.layers", self.layers, "use at least 1 layer")
-        check(self.channels >= 1, "model.channels", self.channels, "use at least 1 channel")
+        _check_size(self.layers, self.channels)
 
 
 ModelConfig = CoastConfig | DpdnnConfig | IstaNetConfig | IstaNetPlusConfig

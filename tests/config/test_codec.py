@@ -66,6 +66,8 @@ def test_changes_are_checked_together_not_one_by_one() -> None:
         ({"optim.lr": "fast"}, ["optim.lr='fast'", "a number"]),
         ({"optim.batch": 2.5}, ["optim.batch=2.5", "whole number"]),
         ({"model.layers": 0}, ["model.layers=0", "at least 1"]),
+        ({"model.layers": 10**9}, ["model.layers=1000000000", "at most 1,000"]),
+        ({"model.channels": 5000}, ["model.channels=5000", "at most 4,096"]),
         ({"model.layers": True}, ["model.layers=True", "whole number"]),
         ({"task.ratios": (1.5,)}, ["task.ratios=1.5", "0.25"]),
         ({"task.ratios": ()}, ["task.ratios=()", "at least one"]),
