@@ -1,10 +1,13 @@
-"""Shared pieces: tiny images, a tiny config, one Ray cluster for the whole session."""
+"""Shared pieces: tiny images, a tiny config, one Ray cluster for each process that runs tests."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +19,9 @@ if (
     "PYTEST_XDIST_WORKER" in os.environ
 ):  # several processes at once: threads that wait for each other cost many times that
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if TYPE_CHECKING:
+    from rdun.tuning import Capacity
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
 
@@ -78,9 +84,52 @@ def data_root() -> Path:
     return Path(root)
 
 
+class SharedCluster:
+    """One cluster of two cores and a GPU that is none, for all tests of this process that need no cluster of their own.
+
+    Starting and ending one takes some ten seconds. Its processes know neither a cluster or tracker of the user nor his data.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self.cache, self.stack = cache, contextlib.ExitStack()
+        self.found: Capacity | None = None
+
+    def capacity(self) -> Capacity:
+        from rdun.tuning import private_cluster
+
+        if self.found is None:
+            with pytest.MonkeyPatch.context() as patch:
+                for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "RDUN_DATA"):
+                    patch.delenv(name, raising=False)
+                patch.setenv("XDG_CACHE_HOME", str(self.cache))
+                self.found = self.stack.enter_context(private_cluster(cpus=2, gpus=1))
+        return self.found
+
+    def close(self) -> None:
+        self.found = None
+        self.stack.close()
+
+
 @pytest.fixture(scope="session")
-def clean_environment() -> Iterator[None]:
-    """Nothing here joins a cluster or a tracker of the user."""
-    saved = {key: os.environ.pop(key, None) for key in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
-    yield
-    os.environ.update({key: value for key, value in saved.items() if value is not None})
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedCluster]:
+    shared = SharedCluster(tmp_path_factory.mktemp("cache"))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def gpu_capacity(shared_cluster: SharedCluster) -> Capacity:
+    """The shared cluster, with its GPU."""
+    return shared_cluster.capacity()
+
+
+@pytest.fixture
+def capacity(gpu_capacity: Capacity) -> Capacity:
+    """The two cores of the shared cluster."""
+    return replace(gpu_capacity, gpus=0.0)
+
+
+@pytest.fixture
+def no_cluster(shared_cluster: SharedCluster) -> None:
+    """For tests that start a cluster in this process: Ray can be in one only."""
+    shared_cluster.close()

@@ -17,7 +17,7 @@ import yaml
 
 from tests.cluster.lab import NET, ROOT, VENV, Lab, lab, lacking
 from tests.cluster.laptop import EXPORT, Laptop, wait_for
-from tests.studies.test_command_line import scores
+from tests.studies.command import scores
 
 pytestmark = [
     pytest.mark.cluster,

@@ -13,7 +13,7 @@ import pytest
 
 from rdun.replay import Curve, Recording, outcome
 from rdun.stopping import Asha, HyperBand, Median
-from rdun.tuning import private_cluster, replay
+from rdun.tuning import Capacity, replay
 from tests.replay.conftest import RECORD, STUDY
 from tests.replay.through_tune import Pass, through_tune
 
@@ -51,7 +51,7 @@ def test_a_rule_stops_some_and_the_same_ones_each_time(rule: Asha | HyperBand | 
     assert replay(curves, rule, recording.quantity, SLOTS, seed=1) == events
 
 
-def test_tune_itself_gives_the_same_epochs_in_the_same_order(recording: Recording) -> None:
+def test_tune_itself_gives_the_same_epochs_in_the_same_order(recording: Recording, capacity: Capacity) -> None:
     curves = recording.curves[:6]
     passes = [
         Pass(curves),
@@ -59,8 +59,7 @@ def test_tune_itself_gives_the_same_epochs_in_the_same_order(recording: Recordin
         Pass(curves, HyperBand(1, 2, 2), seed=1),
         Pass(curves, Median(2, 2)),
     ]
-    with private_cluster(cpus=SLOTS):
-        real = through_tune(passes, recording.quantity, SLOTS)
+    real = through_tune(passes, recording.quantity, SLOTS)
     for each, events in zip(passes, real, strict=True):
         assert replay(each.curves, each.stopping, recording.quantity, SLOTS, each.seed) == events
     assert len({tuple(events) for events in real}) > 2

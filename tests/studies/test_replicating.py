@@ -17,7 +17,7 @@ from rdun.search import Objective, Search
 from studies.loading import changed
 from studies.replicating import replicated, study_name
 from tests.studies import tiny_search
-from tests.studies.test_command_line import ROOT, environment, run_here, scores
+from tests.studies.command import ROOT, environment, run_here, scores
 
 TINY = str(Path(__file__).with_name("tiny_search.py"))
 ONE = (Objective("validation_psnr", "maximize"),)

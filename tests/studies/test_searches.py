@@ -18,8 +18,9 @@ from studies.loading import changed_search, load, names
 from studies.run_search import run_search
 from studies.session import asked_for, machine
 from tests.studies import tiny_search
-from tests.studies.test_command_line import run, run_here, scores, started
+from tests.studies.command import run, run_here, scores, started
 
+pytestmark = pytest.mark.usefixtures("no_cluster")
 TINY = str(Path(__file__).with_name("tiny_search.py"))
 SEARCHES = [name for name in names() if name.startswith("search_")]
 

@@ -174,9 +174,8 @@ def hindered(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str
 trainable = rdun.tuning.trials._train
 
 
-@pytest.mark.usefixtures("clean_environment")
 def test_each_kind_of_failure_has_its_own_end(
-    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gpu_capacity: Capacity, tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two trials share a GPU that is none. No retries: those that end well do so because their failures do not count."""
     monkeypatch.setattr(rdun.tuning.trials, "_train", hindered)
@@ -195,8 +194,7 @@ def test_each_kind_of_failure_has_its_own_end(
     )
     plan = make_plan(study, store, "fp32")
     parts = {t.fingerprint: Part(0.5, 30.0 if t.config.seed == 2 else 0.0) for t in plan.trials}
-    with cluster(cpus=2, gpus=1) as capacity:
-        run_trials(plan, store, seen, capacity, parts)
+    run_trials(plan, store, seen, gpu_capacity, parts)
     runs = {}
     for trial in plan.trials:
         run = store.trial(trial.fingerprint).run()

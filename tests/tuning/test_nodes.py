@@ -23,13 +23,15 @@ from rdun.tuning.cluster import Capacity, leave
 from rdun.tuning.machines import Gpu, gpu_machine
 from rdun.tuning.nodes import check_nodes
 from studies.loading import load_study
+from tests.conftest import SharedCluster
 from tests.tuning.conftest import wait_for
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def two_nodes() -> Iterator[Cluster]:
+def two_nodes(shared_cluster: SharedCluster) -> Iterator[Cluster]:
+    shared_cluster.close()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")

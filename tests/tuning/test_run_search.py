@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from rdun.results import Store
 from rdun.search import Choice, Int, Objective, Search
-from rdun.tuning import cluster, run_search
+from rdun.tuning import Capacity, run_search
 from tests.tuning.conftest import Open
 
 
-@pytest.mark.usefixtures("clean_environment")
-def test_failed_trials_are_a_gap_with_a_reason(search: Search, store: Store, opened: Open) -> None:
+def test_failed_trials_are_a_gap_with_a_reason(capacity: Capacity, search: Search, store: Store, opened: Open) -> None:
     one = replace(
         search,
         space={"optim.lr": Choice((2e-3, 1e30)), "high": Int(1, 2)},
@@ -23,8 +20,7 @@ def test_failed_trials_are_a_gap_with_a_reason(search: Search, store: Store, ope
     )
     ended: list[str] = []
     suggestions = opened(one)
-    with cluster(cpus=2) as capacity:
-        run_search(suggestions, store, capacity, lambda: None, ended.append)
+    run_search(suggestions, store, capacity, lambda: None, ended.append)
     assert suggestions.finished()
     trials = suggestions.record().trials
     assert {trial.state for trial in trials} >= {"complete", "failed"}

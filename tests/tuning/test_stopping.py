@@ -20,7 +20,7 @@ from rdun.search import Choice, Int, Objective, Real, Search
 from rdun.stopping import Asha, HyperBand, Median, Stopping
 from rdun.study import Resources
 from rdun.trial import Stopped, run_trial
-from rdun.tuning import Halted, Suggestions, cluster, mark_stopped, mark_unfinished, run_search
+from rdun.tuning import Capacity, Halted, Suggestions, mark_stopped, mark_unfinished, run_search
 from rdun.tuning.stopping import Stopper, reporter
 from rdun.tuning.suggestions import Suggestion
 from tests.tuning.conftest import Open, leave
@@ -41,9 +41,8 @@ def rates(search: Search) -> Search:
     )
 
 
-def run(suggestions: Suggestions, store: Store) -> None:
-    with cluster(cpus=2) as capacity:
-        run_search(suggestions, store, capacity, _look_away, _look_away)
+def run(suggestions: Suggestions, store: Store, capacity: Capacity) -> None:
+    run_search(suggestions, store, capacity, _look_away, _look_away)
     suggestions.settle()
     mark_stopped(suggestions.stopped(), "asha", store)
 
@@ -93,9 +92,8 @@ def check_the_rule_s_record(stopper: Stopper, store: Store) -> None:
         assert sorted(recorded.values()) == sorted(best)
 
 
-@pytest.mark.usefixtures("clean_environment")
 def test_a_trial_that_is_behind_is_stopped_and_says_so(
-    rates: Search, store: Store, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capacity: Capacity, rates: Search, store: Store, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Stopper] = []
 
@@ -106,7 +104,7 @@ def test_a_trial_that_is_behind_is_stopped_and_says_so(
     monkeypatch.setattr("rdun.tuning.search.Stopper", make)
     monkeypatch.setattr(rdun.tuning.trials, "_train", short_of_memory)
     suggestions = opened(rates)
-    run(suggestions, store)
+    run(suggestions, store, capacity)
     assert suggestions.finished()
     check_the_rule_s_record(made[0], store)
     record = suggestions.record()
@@ -147,17 +145,19 @@ def test_a_trial_that_is_behind_is_stopped_and_says_so(
     assert suggestions.record().trials == record.trials
 
 
-def test_a_trial_that_the_budget_ended_says_so_and_names_no_rule(rates: Search, store: Store, opened: Open) -> None:
+def test_a_trial_that_the_budget_ended_says_so_and_names_no_rule(
+    capacity: Capacity, rates: Search, store: Store, opened: Open
+) -> None:
     """Under a rule that would never have stopped it; of a trial that an earlier run left it says the same."""
     patient = replace(
         rates,
         base=with_values(rates.base, {"optim.epochs": 2000}),
         stopping=Asha(grace=1999, reduction=2),
         baselines={},
-        resources=Resources(budget=2e-4),
+        resources=Resources(threads=2, budget=4e-4),  # all cores: one at a time
     )
     suggestions = opened(patient)
-    with cluster(cpus=1) as capacity, pytest.raises(Halted, match="is used up") as halt:
+    with pytest.raises(Halted, match="is used up") as halt:
         run_search(suggestions, store, capacity, _look_away, _look_away)
     suggestions.settle()
     (trial,) = suggestions.record().trials

@@ -14,7 +14,7 @@ from rdun.config import TrialConfig, with_values
 from rdun.plan import make_plan
 from rdun.results import Store
 from rdun.study import Arm, Resources, Study
-from rdun.tuning import Halted, Silent, cluster, run_trials, waiting
+from rdun.tuning import Capacity, Halted, Silent, run_trials, waiting
 from rdun.tuning.meter import Meter
 from rdun.tuning.watch import Watch
 
@@ -110,7 +110,7 @@ def test_a_cluster_without_cores_and_autoscaler_is_refused(status: Any, monkeypa
         waiting.first_worker(print)
 
 
-def test_a_run_ends_at_its_budget(tiny: TrialConfig, tmp_path: Path, clean_environment: None) -> None:
+def test_a_run_ends_at_its_budget(tiny: TrialConfig, tmp_path: Path, capacity: Capacity) -> None:
     study = Study(
         name="s",
         title="",
@@ -123,6 +123,6 @@ def test_a_run_ends_at_its_budget(tiny: TrialConfig, tmp_path: Path, clean_envir
         resources=Resources(budget=1e-5),
     )
     store = Store(tmp_path / "trials")
-    with cluster(cpus=1) as capacity, pytest.raises(Halted, match=r"budget=1e-05 core-hours is used up"):
+    with pytest.raises(Halted, match=r"budget=1e-05 core-hours is used up"):
         run_trials(make_plan(study, store, "fp32"), store, Silent(), capacity)
     assert make_plan(study, store, "fp32").counts()["complete"] == 0

@@ -1,0 +1,62 @@
+"""A study file, and a study whose fields the command line changes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdun.search import Search
+from rdun.study import Price, Resources
+from studies.loading import load_study
+from tests.studies.command import TINY
+
+
+def test_a_users_file_may_define_dataclasses(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGES", str(images))
+    mine = tmp_path / "mine.py"
+    extra = "from dataclasses import dataclass\n\n\n@dataclass\nclass Size:\n    layers: int = 1\n"
+    mine.write_text("from __future__ import annotations\n\n" + TINY.read_text() + extra)
+    before = set(sys.modules)
+    assert load_study(str(mine)).name == "tiny"
+    assert not {name for name in set(sys.modules) - before if "mine" in name}
+
+
+def test_a_changed_study_is_not_the_published_one() -> None:
+    from studies.loading import changed as change
+
+    table1 = load_study("table1", "full")
+    assert table1.as_published
+    assert change(table1, ["data.test=set11"], "0,1").as_published
+    assert not change(table1, ["data.test=set11", "data.fraction=0.01"], None).as_published
+    assert change(table1, ["precision=bf16"], None).as_published
+    assert not change(table1, ["precision=bf16", "optim.epochs=1"], None).as_published
+
+
+def test_a_changed_study_has_its_own_name_and_says_so() -> None:
+    from studies.loading import changed as change
+
+    plain = load_study("quickstart")
+    changed = change(plain, ["optim.lr=1e-3"], None)
+    assert changed.name.startswith("quickstart-")
+    assert "optim.lr=1e-3" in changed.scale
+    assert changed.arms[0].configs[0].optim.lr == 1e-3
+    assert change(plain, ["optim.lr=1e-3"], None).name == changed.name != change(plain, ["optim.lr=2e-4"], None).name
+    assert change(plain, [], "0,1,2").name == "quickstart"
+
+
+def test_resources_are_changed_and_the_study_or_search_is_the_same() -> None:
+    from studies.loading import changed as change
+    from studies.loading import changed_search, load
+
+    plain = replace(load_study("quickstart"), resources=Resources(retries=5, price=Price(2, "EUR")))
+    words = ["resources.threads=4", "resources.gpus=0.5", "resources.recompute=true"]
+    expected = Resources(threads=4, gpus=0.5, recompute=True, retries=5, price=Price(2, "EUR"))
+    assert change(plain, words, None) == replace(plain, resources=expected)
+    both = change(plain, [*words, "optim.lr=1e-3"], None)
+    assert (both.name, both.resources) == (change(plain, ["optim.lr=1e-3"], None).name, expected)
+    search = load("search_budget")
+    assert isinstance(search, Search)
+    assert changed_search(search, ["resources.retries=0"]) == replace(search, resources=Resources(retries=0))
