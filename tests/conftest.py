@@ -75,6 +75,19 @@ def tiny(images: Path) -> TrialConfig:
     )
 
 
+def draw_roughly(patch: pytest.MonkeyPatch) -> None:
+    """Figures of reports without PDF and with few pixels, which takes half their time, for tests that look at something else."""
+    from analysis.figures import output
+
+    patch.setattr(output, "RESOLUTION", 20)
+    patch.setattr(output.FigureCanvasPdf, "print_pdf", lambda canvas, file, metadata: None)
+
+
+@pytest.fixture
+def rough_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_roughly(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of published data and weights, or a skip."""

@@ -51,6 +51,7 @@ def test_two_revisions_are_compared_arm_by_arm(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_studies_without_common_arms_are_families_of_one_report(tmp_path: Path) -> None:
     other = replace(TRUTH, name="wider", systems=("ISTA-Net+",), seeds=(0, 1, 2))
     parts = [part(tmp_path, TRUTH), part(tmp_path / "other", other)]

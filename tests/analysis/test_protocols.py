@@ -105,6 +105,7 @@ def test_a_family_of_two_protocols_is_refused(tmp_path: Path) -> None:
         write_report(*write_study(tmp_path, truth))
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_every_group_has_its_own_tables_and_figures(tmp_path: Path) -> None:
     frames = load(write_study(tmp_path, MIXED))
     images, parts = Images(frames), [Images(p) for p in frames.parts()]

@@ -134,6 +134,7 @@ def test_values_stand_beside_the_published_ones(tmp_path: Path) -> None:
     assert "0.10\u00a0dB" in table.caption and len(table.notes) == 1 and "Table 1" in table.notes[0]
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_a_small_study_is_never_compared(tmp_path: Path) -> None:
     folder, store = _study(tmp_path, replace(TRUTH, as_published=False), {BASE: -5.0, RECURSIVE: -5.0})
     frames = load((folder, store))

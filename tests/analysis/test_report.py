@@ -119,6 +119,7 @@ def test_the_page_says_what_a_reader_needs(page: tuple[_Page, str, Path]) -> Non
     assert "# Are recursions all you need?" in markdown
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_an_unfinished_study_says_what_is_missing(holed: tuple[Path, Store]) -> None:
     words = _Page(write_report(*holed).path.read_text()).text
     assert "So far, 21 of 24 trials are complete." in words
@@ -128,6 +129,7 @@ def test_an_unfinished_study_says_what_is_missing(holed: tuple[Path, Store]) -> 
     assert "2 of 3 seeds: seed 0 not run" in words
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_an_empty_study_has_a_report(tmp_path: Path) -> None:
     arms = [f"COAST, {v}, 10 %" for v in VARIANTS]
     statuses = {(a, s): ("not run", "") for a in arms for s in (0, 1)}
@@ -137,6 +139,7 @@ def test_an_empty_study_has_a_report(tmp_path: Path) -> None:
     assert "8 of 8 trials give no scores" in page.text
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_a_study_that_has_only_begun_shows_its_curves(tmp_path: Path) -> None:
     arms = [f"COAST, {v}, 10 %" for v in VARIANTS]
     statuses = {(a, s): ("running", "") for a in arms for s in (0, 1)}
@@ -148,6 +151,7 @@ def test_a_study_that_has_only_begun_shows_its_curves(tmp_path: Path) -> None:
 HOSTILE = "<script>alert(1)</script>"
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_hostile_names_are_harmless(tmp_path: Path) -> None:
     truth = Truth(
         name=HOSTILE,
@@ -178,6 +182,7 @@ def test_hostile_names_are_harmless(tmp_path: Path) -> None:
     assert {p.parent for p in tmp_path.rglob("*.csv")} <= {folder / "tables", *(tmp_path / "trials").iterdir()}
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_figures_and_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
     truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0,), images=("a.png",), epochs=1, pictures=False)
     study = write_study(tmp_path, truth)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.conftest import draw_roughly
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("tiny_study.py")
 
@@ -40,7 +42,10 @@ def run(
 
 
 def run_here(*words: str, images: Path, tmp_path: Path, **extra: str) -> Result:
-    """The command in this process, which has imported everything already: for what no other process has to see."""
+    """The command in this process, which has imported everything already: for what no other process has to see.
+
+    Its report has rough figures and no PDF.
+    """
     from studies.run_ablation import main
 
     with pytest.MonkeyPatch.context() as patch:
@@ -48,6 +53,7 @@ def run_here(*words: str, images: Path, tmp_path: Path, **extra: str) -> Result:
         for name, value in environment(images, tmp_path, **extra).items():
             patch.setenv(name, value)
         patch.chdir(tmp_path)
+        draw_roughly(patch)
         patch.setattr(sys, "argv", command(*words)[1:])
         return CliRunner(catch_exceptions=False).invoke(main, words)
 

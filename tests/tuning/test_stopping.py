@@ -20,7 +20,7 @@ from rdun.search import Choice, Int, Objective, Real, Search
 from rdun.stopping import Asha, HyperBand, Median, Stopping
 from rdun.study import Resources
 from rdun.trial import Stopped, run_trial
-from rdun.tuning import Capacity, Halted, Suggestions, mark_stopped, mark_unfinished, run_search
+from rdun.tuning import Capacity, Halted, Suggestions, cluster, mark_stopped, mark_unfinished, run_search
 from rdun.tuning.stopping import Stopper, reporter
 from rdun.tuning.suggestions import Suggestion
 from tests.tuning.conftest import Open, leave
@@ -145,8 +145,9 @@ def test_a_trial_that_is_behind_is_stopped_and_says_so(
     assert suggestions.record().trials == record.trials
 
 
+@pytest.mark.usefixtures("no_cluster")
 def test_a_trial_that_the_budget_ended_says_so_and_names_no_rule(
-    capacity: Capacity, rates: Search, store: Store, opened: Open
+    rates: Search, store: Store, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under a rule that would never have stopped it; of a trial that an earlier run left it says the same."""
     patient = replace(
@@ -154,10 +155,11 @@ def test_a_trial_that_the_budget_ended_says_so_and_names_no_rule(
         base=with_values(rates.base, {"optim.epochs": 2000}),
         stopping=Asha(grace=1999, reduction=2),
         baselines={},
-        resources=Resources(threads=2, budget=4e-4),  # all cores: one at a time
+        resources=Resources(budget=2e-4),
     )
     suggestions = opened(patient)
-    with pytest.raises(Halted, match="is used up") as halt:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with cluster(cpus=1) as capacity, pytest.raises(Halted, match="is used up") as halt:
         run_search(suggestions, store, capacity, _look_away, _look_away)
     suggestions.settle()
     (trial,) = suggestions.record().trials
