@@ -42,6 +42,9 @@ class Int:
         """All values, of many the bounds."""
         return tuple(range(self.low, self.high + 1)) if len(self) <= MANY else self.bounds()
 
+    def holds(self, value: object) -> bool:
+        return type(value) is int and self.low <= value <= self.high
+
     def __len__(self) -> int:
         return self.high - self.low + 1
 
@@ -66,6 +69,9 @@ class Real:
         """The bounds."""
         return self.bounds()
 
+    def holds(self, value: object) -> bool:
+        return type(value) in (int, float) and self.low <= value <= self.high  # type: ignore[operator]
+
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
 
@@ -82,6 +88,9 @@ class Choice:
     def examples(self) -> tuple[Any, ...]:
         """All options."""
         return self.options
+
+    def holds(self, value: object) -> bool:
+        return repr(value) in map(repr, self.options)  # 1 is not True
 
     def __len__(self) -> int:
         return len(self.options)

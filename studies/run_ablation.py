@@ -98,6 +98,11 @@ class Stoppable(click.Command):
 @click.option(
     "--trials", metavar="N|+N", help="Suggestions of a search in all, or +N: so many more once it is finished."
 )
+@click.option(
+    "--learn-from",
+    metavar="SEARCH",
+    help="Begin a search with what another one of this folder has found, where it fits: for a wider space.",
+)
 @click.option("--stopping", type=click.Choice(list(STOPPINGS)), help="Another rule for a search; a search of its own.")
 @click.option(
     "--retry-failed", is_flag=True, help="Train the diverged trials of a study, or the failed ones of a search, again."
@@ -127,6 +132,7 @@ def main(
     cluster: Path | None,
     keep: Keep,
     trials: str | None,
+    learn_from: str | None,
     stopping: str | None,
     retry_failed: bool,
 ) -> None:
@@ -154,12 +160,13 @@ def main(
         if cluster:
             return run_remote(context, cluster, name, _name(name, scale, replicate, changes, seeds, stopping))
         if replicate:
-            _refuse(name, "replicated as a study", {"--trials": trials})
+            _refuse(name, "replicated as a study", {"--trials": trials, "--learn-from": learn_from})
             asked: Study | Search = replicated(name, scale, stopping, place.on_disk(), replicate, seeds)
         else:
             asked = load(name, scale)
         if isinstance(asked, Study):
-            _refuse(name, "a study", {"--trials": trials, "--stopping": None if replicate else stopping})
+            searches_only = {"--trials": trials, "--learn-from": learn_from}
+            _refuse(name, "a study", searches_only | {"--stopping": None if replicate else stopping})
             study = changed(asked, changes, seeds)
             if compare:
                 return compare_studies(study, place.on_disk(), compare)
@@ -178,7 +185,8 @@ def main(
             return from_record(search, folder, sync)
         if count is None:
             search = asked_for(search, folder, more)
-        return run_search(search, folder, cpus, dry_run=dry_run, retry_failed=retry_failed, keep=keep, probe=probe)
+        options = {"dry_run": dry_run, "retry_failed": retry_failed, "probe": probe}
+        return run_search(search, folder, cpus, keep=keep, learn_from=learn_from, **options)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
 

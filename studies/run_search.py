@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rdun.config import Precision, TrialConfig
     from rdun.plan import Machine
     from rdun.results import Keep, SearchRecord, SearchTrial, Store
-    from rdun.search import Search
+    from rdun.search import Search, Values
     from rdun.tuning import Suggestions
     from studies.planning import Parts
 
@@ -48,8 +48,13 @@ def run_search(
     retry_failed: bool,
     keep: Keep,
     probe: bool = False,
+    learn_from: str | None = None,
 ) -> None:
-    """Continues a search up to its number of trials; exits with 1 if one has no end or none is complete."""
+    """Continues a search up to its number of trials; exits with 1 if one has no end or none is complete.
+
+    Args:
+        learn_from: name of another search of this folder, whose complete trials are taken over where they are settings of this.
+    """
     from rdun.data.download import provide
     from rdun.results import Folder, Lease, SearchRecord, Store
     from rdun.tracking import Mirror, tracking_uri
@@ -63,6 +68,8 @@ def run_search(
         say(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
     left = record.left(search.trials, retry_failed=retry_failed) if record else search.trials
     auto = _precision(search, home / "search.db")
+    learned = _learned(search, learn_from, folder, auto) if learn_from else {}
+    left = max(0, left - len(learned.keys() - set(_prints(record) if record else ())))
     shared = partial(lay_out_search, search, auto, left, store)
     part = shared(machine(search.resources, cpus), probe=probe)
     if dry_run:
@@ -70,6 +77,7 @@ def run_search(
     weights = Weights(store, keep)
     with Lease(Folder(home)):
         suggestions = Suggestions(search, home / "search.db", store, auto, search.trials, retry_failed=retry_failed)
+        suggestions.learn(learned.values())
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
             halted = _run(suggestions, home, store, cpus, part, shared, weights)
             report = _write_report(home, store)
@@ -88,6 +96,34 @@ def run_search(
         stopped(halted)
     if not suggestions.finished() or not record.best():
         sys.exit(1)
+
+
+def _learned(search: Search, name: str, folder: Path, precision: Precision) -> Mapping[str, Values]:
+    """What another search of this folder has found out, as settings of this one; prints how much that is.
+
+    Raises:
+        ValueError: no such search, or nothing of it fits.
+    """
+    from rdun.results import Folder, SearchRecord, Store
+    from rdun.tuning import known_settings
+
+    names = sorted(path.parent.name for path in (folder / "studies").glob("*/search.json"))
+    if name not in names:
+        raise ValueError(
+            f"--learn-from={name}: {folder} has no such search; choose one of {', '.join(names) or 'none'}"
+        )
+    other = SearchRecord.load(Folder(folder / "studies" / name))
+    learned = known_settings(search, other, Store(folder / "trials"), precision)
+    complete = sum(trial.state == "complete" for trial in other.trials)
+    if not learned:
+        raise ValueError(
+            f"--learn-from={name}: none of its {complete} complete trials is a setting of {search.name!r}, whose space, data, "
+            f"training or precision ({precision}) is another; leave --learn-from out"
+        )
+    say(
+        f"Learned: {len(learned)} of the {complete} complete trials of {name} are settings of this search, and count as its own"
+    )
+    return learned
 
 
 def _precision(search: Search, database: Path) -> Precision:
@@ -133,10 +169,14 @@ def _run(
     start, search, halted = time.monotonic(), suggestions.search, ""
     before = SearchRecord.load(Folder(home)).provenance if (home / "search.json").is_file() else {}
     _mark_stopped(suggestions, store)  # of a driver that was killed
-    if suggestions.finished() and before:
+    finished = suggestions.finished()
+    if finished and before:
         replace(suggestions.record(), provenance=before).save(Folder(home))
         return ""
     facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
+    if finished:  # all of it was learned
+        replace(suggestions.record(), provenance=facts).save(Folder(home))
+        return ""
 
     held = list[str]()
 

@@ -14,6 +14,7 @@ _ENVIRONMENT = {  # before ray is imported: no walls of logs, no telemetry, no w
 os.environ.update({key: os.environ.get(key, value) for key, value in _ENVIRONMENT.items()})
 
 from rdun.tuning.cluster import Capacity, cluster, private_cluster, trial_resources  # noqa: E402
+from rdun.tuning.learning import known_settings  # noqa: E402
 from rdun.tuning.machines import gpu_machine  # noqa: E402
 from rdun.tuning.replay import replay  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
@@ -30,6 +31,7 @@ __all__ = [
     "Watcher",
     "cluster",
     "gpu_machine",
+    "known_settings",
     "mark_stopped",
     "mark_unfinished",
     "private_cluster",

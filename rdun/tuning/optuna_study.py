@@ -43,7 +43,8 @@ def open_study(search: Search, database: Path) -> optuna.Study:
         if known.get(name) != asked.get(name):
             raise ValueError(
                 f"search {search.name!r} was begun with {name}={known.get(name)}, now it is {asked.get(name)}; "
-                f"give the search another name, or remove {database}"
+                f"give the search another name (with --learn-from {search.name} it begins with what this one knows), "
+                f"or remove {database}"
             )
     study.set_user_attr("asked", asked)
     with warnings.catch_warnings():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from rdun.config import Precision, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import QUANTITIES, check_data
 from rdun.results import SearchRecord, Store, reached
-from rdun.search import QUALITIES, Search
+from rdun.search import QUALITIES, Search, Values
 from rdun.stopping import name_of
 from rdun.tuning.optuna_record import READ, RETRY, STOPPED, examined, rows, whole
 from rdun.tuning.optuna_study import distribution, mark, open_study, precision_of, report, sampler
@@ -80,6 +80,15 @@ class Suggestions:
         for suggestion in self._waiting:
             return suggestion
         return self._asked()
+
+    def learn(self, settings: Iterable[Values]) -> None:
+        """Takes settings whose trials are complete as suggestions of its own, but for those that it has."""
+        trials = self.study.get_trials(deepcopy=False)
+        known = {trial.user_attrs["fingerprint"] for trial in trials if whole(trial)}
+        for values in settings:
+            if self._identified(self.search.config(values))[0] not in known:
+                self.study.enqueue_trial(dict(values))
+                self._examined_next(self.search.sampler)
 
     def ended(self, fingerprint: str, *, died: bool = False, stopped_at: int = 0) -> None:
         """Tells Optuna how a trial that was given out has ended, by what its directory says.
@@ -174,24 +183,27 @@ class Suggestions:
     def _asked(self) -> Suggestion | None:
         rejected = 0
         while self._counted() < self.trials:
-            model = self.search.sampler if rejected < MODEL_TRIES else "random"
-            number = sum(examined(trial) for trial in self.study.get_trials(deepcopy=False))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self.study.sampler = sampler(model, self.search.seed, number)
-                trial = self.study.ask(self.space)
-            problem = self._examined(trial)
-            if problem:
-                self.study.tell(trial, state=TrialState.PRUNED)
-                rejected += 1
-                if rejected == TRIES:
-                    self.gave_up = f"{TRIES} suggestions in a row were infeasible, the last one because {problem}"
-                    return None
-                continue
-            rejected = 0
-            if suggestion := self._given(trial.number, trial.user_attrs):
+            suggestion, problem = self._examined_next(self.search.sampler if rejected < MODEL_TRIES else "random")
+            if suggestion:
                 return suggestion
+            rejected = rejected + 1 if problem else 0
+            if rejected == TRIES:
+                self.gave_up = f"{TRIES} suggestions in a row were infeasible, the last one because {problem}"
+                break
         return None
+
+    def _examined_next(self, model: str) -> tuple[Suggestion | None, str]:
+        """Asks for one suggestion: as a trial to be run, if it is one, or why it is infeasible."""
+        number = sum(examined(trial) for trial in self.study.get_trials(deepcopy=False))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.study.sampler = sampler(model, self.search.seed, number)
+            trial = self.study.ask(self.space)
+        problem = self._examined(trial)
+        if problem:
+            self.study.tell(trial, state=TrialState.PRUNED)
+            return None, problem
+        return self._given(trial.number, trial.user_attrs), ""
 
     def _examined(self, trial: optuna.Trial) -> str:
         """Makes the suggestion's config and its costs, and keeps both with it; why it is infeasible, if it is."""

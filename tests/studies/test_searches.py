@@ -99,6 +99,25 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     assert answer.startswith(f"{len(longer.best())} of {complete} complete settings are Pareto-optimal")
     assert f"**{answer}" in (home / "report.md").read_text()
 
+    wide = tmp_path / "wide.py"
+    space = '{"layers": Int(1, 3), "high": Int(1, 2), "model.channels": Choice((4, 8))}'
+    wide.write_text(
+        "from rdun.search import Choice, Int\nfrom tests.studies import tiny_search\n\n\n"
+        f"def search():\n    return tiny_search.search(name='wide', space={space}, trials={complete})\n"
+    )
+    words = (str(wide), "--runs", str(tmp_path / "runs"), "--learn-from")
+    refused = run_here(*words, "tiny", images=images, tmp_path=tmp_path)
+    assert refused.exit_code == 2 and "has no such search; choose one of tiny-search" in refused.stderr
+    learned = run_here(*words, "tiny-search", images=images, tmp_path=tmp_path)
+    assert learned.exit_code == 0, learned.stdout + learned.stderr
+    assert f"Learned: {complete} of the {complete} complete trials of tiny-search" in learned.stdout
+    found = SearchRecord.load(Folder(tmp_path / "runs" / "studies" / "wide"))
+    assert {t.fingerprint: t.objectives for t in found.trials} == {
+        t.fingerprint: t.objectives for t in longer.trials if t.state == "complete"
+    }
+    other = run_here(*words, "tiny-search", "--set", "optim.lr=1e-3", images=images, tmp_path=tmp_path)
+    assert other.exit_code == 2 and "is a setting of 'wide-" in other.stderr, other.stderr
+
 
 @pytest.mark.parametrize(
     ("words", "message"),

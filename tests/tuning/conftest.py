@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rdun.config import TrialConfig, UniformRange, with_values
+from rdun.config import TrialConfig, UniformRange, to_dict, with_values
 from rdun.results import EpochRecord, RunInfo, Status, Store
 from rdun.search import Choice, Constraint, Int, Objective, Real, Search, Values
 from rdun.tuning import Suggestions
@@ -94,6 +94,7 @@ def worked_off(suggestions: Suggestions, store: Store, most: int = 1000) -> list
     values: list[dict[str, Any]] = []
     while len(values) < most and (found := suggestions.next()):
         config = found.config
+        store.trial(found.fingerprint).write_json("config.json", to_dict(config))
         leave(store, found.fingerprint, psnr=20 + config.model.layers - abs(config.optim.lr - 3e-3) * 100)
         suggestions.ended(found.fingerprint)
         values.append({"number": found.number, "layers": config.model.layers, "lr": config.optim.lr})

@@ -1,0 +1,59 @@
+"""What another search over the same trial directories found out, as settings of this one. No Optuna and no Ray here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rdun.config import Precision
+from rdun.data import trial_fingerprint
+from rdun.results import SearchRecord, Store
+from rdun.search import Search, Values
+
+TRIES = 256
+"""Values that are tried for the parameters of which the other search says nothing."""
+
+
+def known_settings(search: Search, other: SearchRecord, store: Store, precision: Precision) -> dict[str, Values]:
+    """The settings of `search` whose trainings `other` has complete, by fingerprint, in its order.
+
+    A parameter that the other search did not have, or on which its setting does not depend, is read from the trial's config where
+    it is a field of it; else its values are tried.
+
+    Args:
+        precision: what "auto" stands for in `search`.
+    """
+    found: dict[str, Values] = {}
+    for trial in other.trials:
+        folder = store.trial(trial.fingerprint)
+        run = folder.run() if trial.state == "complete" and trial.fingerprint not in found else None
+        if run and run.status == "complete":
+            config = folder.read_json("config.json")
+            for values in _completed(search, trial.values, config):
+                if _fingerprint(search, values, precision) == trial.fingerprint:
+                    found[trial.fingerprint] = values
+                    break
+    return found
+
+
+def _completed(search: Search, known: Values, config: Mapping[str, Any]) -> Iterator[Values]:
+    """The known values, with the possible ones of all other parameters of the space."""
+    fields = {name: value for name in search.space if (value := _field(config, name)) is not None}
+    values = {name: value for name, value in {**fields, **known}.items() if name in search.space}
+    if any(not search.space[name].holds(value) for name, value in values.items()):
+        return
+    open_ = {name: parameter.examples() for name, parameter in search.space.items() if name not in values}
+    for chosen in itertools.islice(itertools.product(*open_.values()), TRIES):
+        yield values | dict(zip(open_, chosen, strict=True))
+
+
+def _field(config: Mapping[str, Any], name: str) -> Any:
+    value: Any = config
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _fingerprint(search: Search, values: Values, precision: Precision) -> str:
+    return "" if search.problem(values) else trial_fingerprint(search.config(values).resolved(precision))
