@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,7 +218,7 @@ def _name(
     return changed_search(asked, changes, stopping=stopping).name
 
 
-def _refuse(name: str, what: str, options: dict[str, object]) -> None:
+def _refuse(name: str, what: str, options: Mapping[str, object]) -> None:
     for option, value in options.items():
         if value:
             raise ValueError(f"{option}={value}: {name!r} is {what}, which has no such option; leave it out")

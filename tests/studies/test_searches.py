@@ -105,17 +105,17 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
         "from rdun.search import Choice, Int\nfrom tests.studies import tiny_search\n\n\n"
         f"def search():\n    return tiny_search.search(name='wide', space={space}, trials={complete})\n"
     )
-    words = (str(wide), "--runs", str(tmp_path / "runs"), "--learn-from")
-    refused = run_here(*words, "tiny", images=images, tmp_path=tmp_path)
+    begin = (str(wide), "--runs", str(tmp_path / "runs"), "--learn-from")
+    refused = run_here(*begin, "tiny", images=images, tmp_path=tmp_path)
     assert refused.exit_code == 2 and "has no such search; choose one of tiny-search" in refused.stderr
-    learned = run_here(*words, "tiny-search", images=images, tmp_path=tmp_path)
+    learned = run_here(*begin, "tiny-search", images=images, tmp_path=tmp_path)
     assert learned.exit_code == 0, learned.stdout + learned.stderr
     assert f"Learned: {complete} of the {complete} complete trials of tiny-search" in learned.stdout
     found = SearchRecord.load(Folder(tmp_path / "runs" / "studies" / "wide"))
     assert {t.fingerprint: t.objectives for t in found.trials} == {
         t.fingerprint: t.objectives for t in longer.trials if t.state == "complete"
     }
-    other = run_here(*words, "tiny-search", "--set", "optim.lr=1e-3", images=images, tmp_path=tmp_path)
+    other = run_here(*begin, "tiny-search", "--set", "optim.lr=1e-3", images=images, tmp_path=tmp_path)
     assert other.exit_code == 2 and "is a setting of 'wide-" in other.stderr, other.stderr
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rdun.config import TrialConfig, with_values
 from rdun.results import RunInfo, SearchRecord, Store
-from rdun.search import Choice, Int, Real, Search, Values
+from rdun.search import Choice, Int, Parameter, Real, Search, Values
 from rdun.tuning import Suggestions, known_settings
 from tests.tuning.conftest import Open, build, leave, worked_off
 
@@ -31,7 +31,7 @@ def known(search: Search, store: Store, opened: Open) -> SearchRecord:
 @pytest.fixture
 def wider(search: Search) -> Search:
     """More layers, and the batch, which was eight before."""
-    more = {"model.layers": Int(1, 5), "optim.batch": Choice((16, 8))}
+    more: dict[str, Parameter] = {"model.layers": Int(1, 5), "optim.batch": Choice((16, 8))}
     return replace(search, name="wider", space={**search.space, **more}, trials=7)
 
 
@@ -105,8 +105,6 @@ def test_a_parameter_of_a_function_is_tried(search: Search, known: SearchRecord,
         (Choice((1, None, "a")), (1, None, "a"), (True, 1.0, "b")),
     ],
 )
-def test_a_parameter_holds_its_values(
-    parameter: Int | Real | Choice, inside: tuple[Any, ...], outside: tuple[Any, ...]
-) -> None:
+def test_a_parameter_holds_its_values(parameter: Parameter, inside: tuple[Any, ...], outside: tuple[Any, ...]) -> None:
     assert all(map(parameter.holds, inside))
     assert not any(map(parameter.holds, outside))
