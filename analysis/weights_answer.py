@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE
+from analysis.measures import AVERAGE, without_averages
 from analysis.numbers import NBSP, listed, number
 from analysis.statistics.paired import Images
 from analysis.tables.matrices import matrices_table
@@ -20,7 +20,8 @@ def weights_answer(images: Images) -> str:
     if any(arm.steps for arm in frames.plan.arms):
         return ""
     cells = images.cells
-    cells = cells[(cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
+    averaged = ~cells["arm"].isin(without_averages(frames))  # those over other ratios say nothing beside them
+    cells = cells[(cells["metric"] == "psnr") & (cells["at"] == AVERAGE) & averaged]
     return " ".join(
         _sentence(frames, d, found) for d in images.datasets() if len(found := cells[cells["dataset"] == d])
     )

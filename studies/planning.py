@@ -73,10 +73,10 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     if asked.table:
         write_csv(plan, forecast, asked.table)
         say(f"Trials:  {asked.table}")
-    if study.resources.budget is not None and forecast.unknown and os.environ.get("RAY_ADDRESS"):
-        click.echo("The budget cannot be checked before the run, which ends when it is used up.", err=True)
-    else:
+    if study.resources.budget is None or not is_elsewhere():
         check_budget(forecast, study.resources)
+    else:
+        click.echo(LATER, err=True)
     compared = sum(arm.compare_to is not None for arm in study.arms)
     for warning in (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study)):
         if warning:
@@ -84,20 +84,33 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     return forecast
 
 
-def parts_on(plan: Plan, store: Store, capacity: Capacity, parts: Mapping[str, Part]) -> Mapping[str, Part]:
-    """How trials share GPUs: as the plan has it, or as the GPUs of the cluster hold them where this machine has none."""
-    from rdun.plan import make_forecast
+LATER = "The budget is checked when the cluster is connected, as far as times are known, and the run ends when it is used up."
+
+
+def is_elsewhere() -> bool:
+    """Whether trials run on a cluster, whose machines may be others than this one."""
+    return bool(os.environ.get("RAY_ADDRESS"))
+
+
+def parts_on(plan: Plan, store: Store, capacity: Capacity, forecast: Forecast) -> Mapping[str, Part]:
+    """How trials share GPUs: as the plan has it, or as the GPUs of the cluster hold them where this machine has none.
+
+    Raises:
+        ValueError: the budget of a run on a cluster is exceeded.
+    """
+    from rdun.plan import check_budget, make_forecast
     from rdun.plan_view import summary
     from rdun.tuning import gpu_machine
 
     place = gpu_machine(plan.study.resources, capacity)
-    if place is None:
-        return parts
-    configs = [trial.config for trial in plan.missing()]
-    forecast = make_forecast(plan, store, place, measured(configs, store, place, probe=False))
-    say(f"Cluster: {place.gpus} x {place.device}, {place.gpu_memory_mib / 1024:.0f} GiB")
-    for line in summary(plan, forecast):
-        say(line)
+    if place:
+        configs = [trial.config for trial in plan.missing()]
+        forecast = make_forecast(plan, store, place, measured(configs, store, place, probe=False))
+        say(f"Cluster: {place.gpus} x {place.device}, {place.gpu_memory_mib / 1024:.0f} GiB")
+        for line in summary(plan, forecast):
+            say(line)
+    if is_elsewhere() and not forecast.unknown:
+        check_budget(forecast, plan.study.resources)
     return forecast.parts
 
 
@@ -187,6 +200,9 @@ def lay_out_search(
 
     for line in sharing(part(config) for config in configs):
         say(line)
+    if limit.budget is not None and is_elsewhere() and not place.gpus:
+        click.echo(LATER, err=True)
+        limit = replace(limit, budget=None)
     times = [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
     if not left or (not times and limit.budget is None):
         return part

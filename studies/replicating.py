@@ -136,7 +136,7 @@ def _config(store: Store, fingerprint: str, what: str) -> TrialConfig:
     folder = store.trial(fingerprint)
     if not folder.exists("config.json"):
         raise ValueError(
-            f"--replicate: {what} has no config.json in {folder.path}; run the search again, which trains it"
+            f"--replicate: {what} has no config.json in {folder.path}; put the folder back, or name fewer settings"
         )
     return from_dict(TrialConfig, folder.read_json("config.json"))
 

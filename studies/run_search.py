@@ -77,19 +77,19 @@ def run_search(
     weights = Weights(store, keep)
     with Lease(Folder(home)):
         suggestions = Suggestions(search, home / "search.db", store, auto, search.trials, retry_failed=retry_failed)
-        suggestions.learn(learned.values())
+        suggestions.learn(learned)
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
             halted = _run(suggestions, home, store, cpus, part, shared, weights)
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
+        _clear(record, weights, _prints(record))
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(record, report)
     print_tracker(tracking_uri(ROOT))
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
-    _clear(record, weights, _prints(record))
     weights.report([*_prints(record), *record.baselines.values()])
     say(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
     if halted:
@@ -118,7 +118,7 @@ def _learned(search: Search, name: str, folder: Path, precision: Precision) -> M
     if not learned:
         raise ValueError(
             f"--learn-from={name}: none of its {complete} complete trials is a setting of {search.name!r}, whose space, data, "
-            f"training or precision ({precision}) is another; leave --learn-from out"
+            f"bounds, training or precision ({precision}) are others; leave --learn-from out"
         )
     say(
         f"Learned: {len(learned)} of the {complete} complete trials of {name} are settings of this search, and count as its own"
@@ -175,6 +175,7 @@ def _run(
         return ""
     facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
     if finished:  # all of it was learned
+        facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
         replace(suggestions.record(), provenance=facts).save(Folder(home))
         return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from studies.session import (
 
 if TYPE_CHECKING:
     from analysis.report import Report
-    from rdun.plan import Part, Plan
+    from rdun.plan import Forecast, Plan
     from rdun.results import Keep, Runs, Store
     from rdun.study import Study
     from rdun.tuning import Capacity
@@ -55,7 +55,7 @@ def run_study(
     if dry_run or asked.configs:
         return
     with runs.held(study.name) as home:
-        incomplete = _train_and_report(plan, forecast.parts, runs.store, home, cpus, keep)
+        incomplete = _train_and_report(plan, forecast, runs.store, home, cpus, keep)
     if runs.remote:
         say(f"Kept in: {runs.place}/studies/{study.name}")
     if incomplete:
@@ -70,9 +70,7 @@ def _check_published(study: Study) -> None:
         check_places(places)
 
 
-def _train_and_report(
-    plan: Plan, parts: Mapping[str, Part], store: Store, home: Path, cpus: int | None, keep: Keep
-) -> bool:
+def _train_and_report(plan: Plan, forecast: Forecast, store: Store, home: Path, cpus: int | None, keep: Keep) -> bool:
     """Runs what is missing, then writes report and tracker; True if a trial is not complete."""
     from rdun.monitor import now
     from rdun.results import Folder
@@ -80,7 +78,7 @@ def _train_and_report(
 
     uri, start, halted, weights = tracking_uri(ROOT), time.monotonic(), "", Weights(store, keep)
     with ExitStack() as stack:
-        train = stack.enter_context(_training(plan, parts, store, cpus, weights)) if plan.missing() else None
+        train = stack.enter_context(_training(plan, forecast, store, cpus, weights)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
         with Mirror(home, store, uri) as mirror:
@@ -106,7 +104,7 @@ def _train_and_report(
 
 @contextmanager
 def _training(
-    plan: Plan, parts: Mapping[str, Part], store: Store, cpus: int | None, weights: Weights
+    plan: Plan, forecast: Forecast, store: Store, cpus: int | None, weights: Weights
 ) -> Iterator[Callable[[], str]]:
     """A cluster that can hold the trials, and the function that runs them; it tells what ended it before its end, if anything."""
     from rich.console import Console
@@ -116,13 +114,16 @@ def _training(
 
     with cluster(cpus=cpus) as capacity:
         _warn_of_precision(plan, capacity)
-        shared = parts_on(plan, store, capacity, parts)
+        shared = parts_on(plan, store, capacity, forecast)
         unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"
 
         console, rivals = Console(quiet=True) if is_quiet() else None, _rivals(plan)
 
+        counted_on = plan.trained_elsewhere(store)
+
         def clear(fingerprint: str) -> None:
-            weights.clear((rival for group in rivals if fingerprint in group for rival in group), rivals)
+            over = {rival for group in rivals if fingerprint in group for rival in group}
+            weights.clear(over - counted_on, rivals)
 
         def train() -> str:
             try:

@@ -38,12 +38,13 @@ class LearnedPanel(NamedTuple):
 
 
 class LearnedInfo(NamedTuple):
-    """One kind of scalar; `start` is its value before training."""
+    """One kind of scalar; `start` is its value before training, `without` the number of trials whose weights were not kept."""
 
     kind: str
     label: str
     start: float
     panels: tuple[LearnedPanel, ...]
+    without: int
 
 
 STARTS = {"step": 0.5, "threshold": 0.01, "delta": 0.1, "eta": 0.9}
@@ -52,11 +53,12 @@ STARTS = {"step": 0.5, "threshold": 0.01, "delta": 0.1, "eta": 0.9}
 def learned_infos(frames: StudyFrames) -> list[LearnedInfo]:
     """Every kind of scalar that any complete trial has learned, from its best weights; an arm of several networks is left out."""
     read = {a.name: _seeds(frames, a) for a in frames.arms.values() if len(a.configs) == 1}
+    without = sum(not scalars for seeds in read.values() for scalars in seeds)
     found = []
     for kind, label in KINDS.items():
         members = [LearnedPanel(f, _lines(frames.members(f), read, kind)) for f in frames.families()]
         if shown := tuple(p for p in members if p.lines):
-            found.append(LearnedInfo(kind, label, STARTS[kind], shown))
+            found.append(LearnedInfo(kind, label, STARTS[kind], shown, without))
     return found
 
 

@@ -23,6 +23,7 @@ class Estimate:
         validation, scoring: whether these are in the seconds.
         memory_mib, gpu_memory_mib: as in `Measurement`; None: no equal training was measured.
         source: where it comes from; empty if nothing is known.
+        tests_only: nothing is left to train, so that a probe of some steps could not tell more.
     """
 
     seconds: float | None = None
@@ -31,6 +32,7 @@ class Estimate:
     memory_mib: float | None = None
     gpu_memory_mib: float | None = None
     source: str = ""
+    tests_only: bool = False
 
 
 class Estimator:
@@ -69,7 +71,8 @@ class Estimator:
         total = config.optim.epochs
         if epochs_done >= total:  # weights that are only tested
             source = tested[0].source if scoring is not None else ""
-            return Estimate(seconds=scoring, validation=True, scoring=scoring is not None, source=source)
+            known = scoring is not None
+            return Estimate(seconds=scoring, validation=True, scoring=known, source=source, tests_only=True)
         if not trained:
             return Estimate()
         expected = mean_evaluations(config.recursion, config.model.layers)

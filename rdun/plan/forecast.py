@@ -38,6 +38,11 @@ class Forecast:
         """Trials of which no time is known."""
         return sum(estimate.seconds is None for estimate in self.estimates.values())
 
+    @property
+    def unmeasured(self) -> int:
+        """Of these, the trials that have to train, so that a probe would tell."""
+        return sum(estimate.seconds is None and not estimate.tests_only for estimate in self.estimates.values())
+
     def left_out(self) -> list[str]:
         """What the known times do not hold."""
         known = [estimate for estimate in self.estimates.values() if estimate.seconds is not None]
@@ -81,6 +86,8 @@ def _epochs_done(trial: Trial, store: Store) -> int:
 def check_budget(forecast: Forecast, resources: Resources) -> None:
     """Refuses a plan that takes more than the budget, or of which nobody knows whether it does.
 
+    Tests of which no time is known are not counted: the run ends at its budget all the same.
+
     Raises:
         ValueError: with the numbers and what to do.
     """
@@ -94,8 +101,8 @@ def check_budget(forecast: Forecast, resources: Resources) -> None:
             f"budget={budget:g} {unit} is exceeded: what is left takes {least}{hours:.3g} {unit}{cost}; raise the budget, or "
             "plan fewer seeds, arms or epochs"
         )
-    if forecast.unknown:
+    if forecast.unmeasured:
         raise ValueError(
-            f"budget={budget:g} {unit} cannot be checked: the time of {forecast.unknown} of {len(forecast.estimates)} trials is "
-            "unknown; measure some steps of each network with --probe, or leave the budget out"
+            f"budget={budget:g} {unit} cannot be checked: the time of {forecast.unmeasured} of {len(forecast.estimates)} trials "
+            "is unknown; measure some steps of each network with --probe, or leave the budget out"
         )

@@ -53,6 +53,12 @@ class Plan:
         states = States(store)
         return replace(self, trials=tuple(replace(t, state=states.of(t.fingerprint, t.config)) for t in self.trials))
 
+    def trained_elsewhere(self, store: Store) -> set[str]:
+        """The complete trials whose weights the "trained" ones of this plan take over."""
+        index = Trainings(store)
+        found = (index.find(training_fingerprint(t.config)) for t in self.trials if t.state == "trained")
+        return {folder.path.rpartition("/")[2] for folder in found if folder}
+
     def counts(self) -> dict[str, int]:
         """Trials by state."""
         found = Counter(trial.state for trial in self.trials)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rdun.results.directory import Store, TrialDirectory
+from rdun.results.records import RunInfo
 
 Keep = Literal["all", "best", "none"]
 """All weights; the best weights of the best trial of each group; or none. Records, scores and pictures always stay."""
@@ -24,9 +25,9 @@ def winners(groups: Iterable[Sequence[str]], store: Store) -> set[str]:
 
 
 def remove_weights(fingerprints: Iterable[str], store: Store, keep: Keep, best: set[str]) -> int:
-    """Removes what `keep` does not name of trials that have an end, checkpoints of failed ones included; the bytes removed.
+    """Removes what `keep` does not name of trials that are over: complete, or diverged. Returns the bytes removed.
 
-    A trial that can go on keeps its checkpoint. A second call finds nothing to remove.
+    A trial that can go on keeps its checkpoint, also one that failed otherwise: it is tried again. A second call finds nothing.
     """
     if keep == "all":
         return 0
@@ -34,11 +35,16 @@ def remove_weights(fingerprints: Iterable[str], store: Store, keep: Keep, best: 
     for fingerprint in fingerprints:
         folder = store.trial(fingerprint)
         run = folder.run()
-        if run is None or run.status not in ("complete", "failed"):
+        if run is None or not _is_over(run):
             continue
         chosen = keep == "best" and fingerprint in best
         removed += sum(_removed(folder, name) for name in ((LAST, CHECKPOINT) if chosen else (BEST, LAST, CHECKPOINT)))
     return removed
+
+
+def _is_over(run: RunInfo) -> bool:
+    diverged = run.status == "failed" and bool(run.attempts) and run.attempts[-1].outcome == "diverged"
+    return run.status == "complete" or diverged
 
 
 def space_used(fingerprints: Iterable[str], store: Store) -> int:

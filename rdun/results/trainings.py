@@ -30,8 +30,9 @@ class Trainings:
         return set(self._index.names())
 
     def add(self, training: str, fingerprint: str) -> None:
-        """Tells of a complete trial."""
-        self._index.write_text(training, fingerprint)
+        """Tells of a complete trial, unless one with weights is known."""
+        if self.find(training) is None:
+            self._index.write_text(training, fingerprint)
 
     def find(self, training: str) -> TrialDirectory | None:
         """A complete trial with the weights of a training."""

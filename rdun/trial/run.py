@@ -158,8 +158,6 @@ class _Attempt:
             whence = {name: fact for name, fact in self.info.facts.items() if name == TRAINED_IN}
             self.info = replace(self.info, facts=whence | _facts(scorer, state) | memory.facts())
             self._end("complete", "complete")
-            self.folder.remove(CHECKPOINT)
-            tell_of_training(self.folder, self.config)
         except Stopped as stop:
             self._end("stopped", "stopped", stop.reason)
         except (KeyboardInterrupt, SystemExit):
@@ -173,6 +171,10 @@ class _Attempt:
             if found is error:
                 raise
             raise found from error
+        else:  # nothing from here on makes it less complete
+            with contextlib.suppress(OSError):
+                self.folder.remove(CHECKPOINT)
+            tell_of_training(self.folder, self.config)
         return self.info
 
     def _failed(self, error: Exception, memory: monitor.PeakMemory) -> Exception:
@@ -229,15 +231,23 @@ class _Attempt:
     def _resumed(self) -> TrainState:
         """The state to go on from, and what the directory says of it."""
         state = self._state()
-        if not state.epoch and (other := trained_before(self.folder, self.config)):
-            take_over(self.folder, state, other)
-            self.info = replace(self.info, facts=self.info.facts | {TRAINED_IN: other.path.rpartition("/")[2]})
+        if not state.epoch:
+            self._begin(state)
         if state.epoch:
             self.folder.write_epochs(state.records)
             latest = replace(self.info.attempts[-1], resumed_at_epoch=state.epoch)
             self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
             self._mark("running")
         return state
+
+    def _begin(self, state: TrainState) -> None:
+        """Forgets a training that was taken over and is gone; takes one over, if there is one and its weights stay."""
+        self.info = replace(self.info, facts={k: fact for k, fact in self.info.facts.items() if k != TRAINED_IN})
+        self.folder.remove("timing.csv")
+        if other := trained_before(self.folder, self.config):
+            with contextlib.suppress(FileNotFoundError):
+                take_over(self.folder, state, other)
+                self.info = replace(self.info, facts=self.info.facts | {TRAINED_IN: other.path.rpartition("/")[2]})
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rdun.config import Precision
 from rdun.data import trial_fingerprint
+from rdun.plan import QUANTITIES
 from rdun.results import SearchRecord, Store
-from rdun.search import Search, Values
+from rdun.search import Int, Parameter, Search, Values
 
 TRIES = 256
 """Values that are tried for the parameters of which the other search says nothing."""
@@ -19,7 +20,7 @@ def known_settings(search: Search, other: SearchRecord, store: Store, precision:
     """The settings of `search` whose trainings `other` has complete, by fingerprint, in its order.
 
     A parameter that the other search did not have, or on which its setting does not depend, is read from the trial's config where
-    it is a field of it; else its values are tried.
+    it is a field of it; else its values are tried, of a fraction the bounds. Settings beyond a bound on costs are left out.
 
     Args:
         precision: what "auto" stands for in `search`.
@@ -43,9 +44,15 @@ def _completed(search: Search, known: Values, config: Mapping[str, Any]) -> Iter
     values = {name: value for name, value in {**fields, **known}.items() if name in search.space}
     if any(not search.space[name].holds(value) for name, value in values.items()):
         return
-    open_ = {name: parameter.examples() for name, parameter in search.space.items() if name not in values}
+    open_ = {name: _tried(parameter) for name, parameter in search.space.items() if name not in values}
     for chosen in itertools.islice(itertools.product(*open_.values()), TRIES):
         yield values | dict(zip(open_, chosen, strict=True))
+
+
+def _tried(parameter: Parameter) -> Iterable[Any]:
+    if isinstance(parameter, Int):
+        return range(parameter.low, min(parameter.high, parameter.low + TRIES) + 1)
+    return parameter.examples()
 
 
 def _field(config: Mapping[str, Any], name: str) -> Any:
@@ -56,4 +63,8 @@ def _field(config: Mapping[str, Any], name: str) -> Any:
 
 
 def _fingerprint(search: Search, values: Values, precision: Precision) -> str:
-    return "" if search.problem(values) else trial_fingerprint(search.config(values).resolved(precision))
+    if search.problem(values):
+        return ""
+    config = search.config(values).resolved(precision)
+    within = all(QUANTITIES[c.quantity](config) <= c.at_most for c in search.constraints)
+    return trial_fingerprint(config) if within else ""

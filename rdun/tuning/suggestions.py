@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,14 +81,26 @@ class Suggestions:
             return suggestion
         return self._asked()
 
-    def learn(self, settings: Iterable[Values]) -> None:
-        """Takes settings whose trials are complete as suggestions of its own, but for those that it has."""
-        trials = self.study.get_trials(deepcopy=False)
+    def learn(self, settings: Mapping[str, Values]) -> None:
+        """Takes settings whose trials are complete, by fingerprint, as suggestions of its own; but for those that it has.
+
+        Each is told in one step, values and results, so that there is none half told.
+        """
+        states = (TrialState.COMPLETE, TrialState.RUNNING)
+        trials = self.study.get_trials(deepcopy=False, states=states)
         known = {trial.user_attrs["fingerprint"] for trial in trials if whole(trial)}
-        for values in settings:
-            if self._identified(self.search.config(values))[0] not in known:
-                self.study.enqueue_trial(dict(values))
-                self._examined_next(self.search.sampler)
+        for fingerprint, values in settings.items():
+            if fingerprint not in known:
+                _, config = self._identified(self.search.config(values))
+                note = {READ: self.search.read(values), "quantities": self._shown(config), "config": to_dict(config)}
+                learned = optuna.trial.create_trial(
+                    params=dict(values),
+                    distributions=self.space,
+                    values=self._reached(fingerprint, config),
+                    user_attrs=note | {"fingerprint": fingerprint},
+                    constraints=self._excesses(config),
+                )
+                self.study.add_trial(learned)
 
     def ended(self, fingerprint: str, *, died: bool = False, stopped_at: int = 0) -> None:
         """Tells Optuna how a trial that was given out has ended, by what its directory says.
@@ -183,27 +195,24 @@ class Suggestions:
     def _asked(self) -> Suggestion | None:
         rejected = 0
         while self._counted() < self.trials:
-            suggestion, problem = self._examined_next(self.search.sampler if rejected < MODEL_TRIES else "random")
-            if suggestion:
+            model = self.search.sampler if rejected < MODEL_TRIES else "random"
+            number = sum(examined(trial) for trial in self.study.get_trials(deepcopy=False))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.study.sampler = sampler(model, self.search.seed, number)
+                trial = self.study.ask(self.space)
+            problem = self._examined(trial)
+            if problem:
+                self.study.tell(trial, state=TrialState.PRUNED)
+                rejected += 1
+                if rejected == TRIES:
+                    self.gave_up = f"{TRIES} suggestions in a row were infeasible, the last one because {problem}"
+                    return None
+                continue
+            rejected = 0
+            if suggestion := self._given(trial.number, trial.user_attrs):
                 return suggestion
-            rejected = rejected + 1 if problem else 0
-            if rejected == TRIES:
-                self.gave_up = f"{TRIES} suggestions in a row were infeasible, the last one because {problem}"
-                break
         return None
-
-    def _examined_next(self, model: str) -> tuple[Suggestion | None, str]:
-        """Asks for one suggestion: as a trial to be run, if it is one, or why it is infeasible."""
-        number = sum(examined(trial) for trial in self.study.get_trials(deepcopy=False))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.study.sampler = sampler(model, self.search.seed, number)
-            trial = self.study.ask(self.space)
-        problem = self._examined(trial)
-        if problem:
-            self.study.tell(trial, state=TrialState.PRUNED)
-            return None, problem
-        return self._given(trial.number, trial.user_attrs), ""
 
     def _examined(self, trial: optuna.Trial) -> str:
         """Makes the suggestion's config and its costs, and keeps both with it; why it is infeasible, if it is."""
@@ -213,12 +222,14 @@ class Suggestions:
             trial.set_user_attr("reason", str(error))
             return str(error)
         trial.set_user_attr(READ, self.search.read(trial.params))
-        trial.set_user_attr("quantities", {name: QUANTITIES[name](config) for name in SHOWN})
+        trial.set_user_attr("quantities", self._shown(config))
         problems = []
+        excesses = self._excesses(config)
         for constraint in self.search.constraints:
-            value = QUANTITIES[constraint.quantity](config)
-            trial.set_constraint(constraint.quantity, value - constraint.at_most)
-            if value > constraint.at_most:
+            excess = excesses[constraint.quantity]
+            trial.set_constraint(constraint.quantity, excess)
+            if excess > 0:
+                value = excess + constraint.at_most
                 problems.append(f"{constraint.quantity} is {value:,.10g}, above {constraint.at_most:,.10g}")
         if problems:
             trial.set_user_attr("reason", "; ".join(problems))
@@ -226,6 +237,13 @@ class Suggestions:
         trial.set_user_attr("config", to_dict(config))
         trial.set_user_attr("fingerprint", fingerprint)  # last: from here on the suggestion can be run again
         return ""
+
+    def _shown(self, config: TrialConfig) -> dict[str, float]:
+        return {name: QUANTITIES[name](config) for name in SHOWN}
+
+    def _excesses(self, config: TrialConfig) -> dict[str, float]:
+        """How far a setting is beyond each bound; below it, a negative number."""
+        return {c.quantity: QUANTITIES[c.quantity](config) - c.at_most for c in self.search.constraints}
 
     def _identified(self, config: TrialConfig) -> tuple[str, TrialConfig]:
         """The setting with its precision resolved, after a check of its data."""
@@ -251,9 +269,8 @@ class Suggestions:
         return None
 
     def _complete(self, number: int, fingerprint: str) -> None:
-        config = self.study.get_trials(deepcopy=False)[number].user_attrs["config"]
-        values = [self._measured(o.quantity, fingerprint, config) for o in self.search.objectives]
-        self.study.tell(number, values)
+        config = from_dict(TrialConfig, self.study.get_trials(deepcopy=False)[number].user_attrs["config"])
+        self.study.tell(number, self._reached(fingerprint, config))
 
     def _stop(self, number: int, fingerprint: str, epoch: int) -> None:
         """Tells that a trial was stopped early. The mark comes first, so that a driver that dies in between can go on here."""
@@ -264,9 +281,13 @@ class Suggestions:
     def _curve(self, fingerprint: str) -> list[float]:
         return reached(self.store.trial(fingerprint).epochs(), self.search.objectives[0].quantity)
 
-    def _measured(self, quantity: str, fingerprint: str, config: Mapping[str, Any]) -> float:
+    def _reached(self, fingerprint: str, config: TrialConfig) -> list[float]:
+        """The objectives of a complete trial."""
+        return [self._measured(objective.quantity, fingerprint, config) for objective in self.search.objectives]
+
+    def _measured(self, quantity: str, fingerprint: str, config: TrialConfig) -> float:
         if quantity not in QUALITIES:
-            return QUANTITIES[quantity](from_dict(TrialConfig, config))
+            return QUANTITIES[quantity](config)
         epochs = self.store.trial(fingerprint).epochs()
         if quantity == "train_seconds":
             return epochs[-1].seconds

@@ -135,6 +135,7 @@ def test_learned_scalars_are_in_the_order_of_the_layers(weighted: tuple[Path, St
     lines = {line.treatment: line.values for line in step.panels[0].lines}
     assert lines["recursive"] == pytest.approx(np.arange(12) + np.array([[2.0], [3.0]]))
     assert "recursive, random, RFMU" not in lines, "weights that are cut off or absent are no zeros"
+    assert step.without == 2
     assert threshold.panels[0].lines[0].values == pytest.approx(np.full((2, 1), 0.02))
 
 

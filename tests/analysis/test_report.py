@@ -257,7 +257,9 @@ def test_the_answer_says_no_more_than_the_numbers(
     assert len(found.lines) == 1
 
 
-def test_a_study_that_trains_nothing_answers_with_what_the_weights_reach(tmp_path: Path) -> None:
+def test_a_study_that_trains_nothing_answers_with_what_the_weights_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     truth = Truth(
         systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0,), matrices=("gauss-s0", "gauss-s1"), pictures=False
     )
@@ -273,6 +275,10 @@ def test_a_study_that_trains_nothing_answers_with_what_the_weights_reach(tmp_pat
     assert found.headline.endswith(f"{spread}.")
     assert not len(reaching_table(images.frames).frame) and len(reaching_table(trained).frame)
     assert not weights_answer(Images(trained))
+    first, *others = trained.arms.values()
+    monkeypatch.setattr("analysis.weights_answer.without_averages", lambda _: {first.name: "not tested at 50 %"})
+    found = answer(images, compare_arms(images), [], ())
+    assert f"“{first.treatment}”" not in found.headline and f"“{others[0].treatment}”" in found.headline
 
 
 def test_the_headline_says_where_holm_alone_leaves_it_undecided(whole: tuple[Path, Store]) -> None:

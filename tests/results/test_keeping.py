@@ -6,12 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from rdun.results import EpochRecord, Keep, RunInfo, Status, Store, remove_weights, space_used, winners
+from rdun.results import (
+    Attempt,
+    EpochRecord,
+    Keep,
+    Outcome,
+    RunInfo,
+    Status,
+    Store,
+    remove_weights,
+    space_used,
+    winners,
+)
 
 WEIGHTS = ("best.safetensors", "last.safetensors")
 
 
-def left(store: Store, fingerprint: str, psnr: float, status: Status = "complete") -> None:
+def left(
+    store: Store, fingerprint: str, psnr: float, status: Status = "complete", outcome: Outcome = "complete"
+) -> None:
     folder = store.trial(fingerprint)
     record = EpochRecord(
         epoch=1,
@@ -30,7 +43,10 @@ def left(store: Store, fingerprint: str, psnr: float, status: Status = "complete
     folder.write("scores.csv", b"scores")
     for name in WEIGHTS if status == "complete" else ("checkpoint.pt",):
         folder.write(name, bytes(1000))
-    folder.write_run(RunInfo(fingerprint=fingerprint, status=status))
+    attempt = Attempt(
+        started="", host="", device="", threads=1, versions={}, revision="", resumed_at_epoch=0, outcome=outcome
+    )
+    folder.write_run(RunInfo(fingerprint=fingerprint, status=status, attempts=(attempt,)))
 
 
 @pytest.fixture
@@ -38,21 +54,22 @@ def store(tmp_path: Path) -> Store:
     store = Store(tmp_path)
     for fingerprint, psnr in {"a0": 20.0, "a1": 21.0, "b0": 30.0}.items():
         left(store, fingerprint, psnr)
-    left(store, "failed", 40.0, "failed")
+    left(store, "failed", 40.0, "failed", "error")
+    left(store, "diverged", 40.0, "failed", "diverged")
     left(store, "stopped", 50.0, "stopped")
     return store
 
 
-GROUPS = [["a0", "a1"], ["b0", "failed"], ["stopped"]]
+GROUPS = [["a0", "a1"], ["b0", "failed", "diverged"], ["stopped"]]
 EVERY = [name for group in GROUPS for name in group]
 
 
 @pytest.mark.parametrize(
     ("keep", "kept", "removed"),
     [
-        ("all", {"a0": WEIGHTS, "a1": WEIGHTS, "b0": WEIGHTS, "failed": ("checkpoint.pt",)}, 0),
-        ("best", {"a0": (), "a1": WEIGHTS[:1], "b0": WEIGHTS[:1], "failed": ()}, 5000),
-        ("none", {"a0": (), "a1": (), "b0": (), "failed": ()}, 7000),
+        ("all", {"a0": WEIGHTS, "a1": WEIGHTS, "b0": WEIGHTS, "diverged": ("checkpoint.pt",)}, 0),
+        ("best", {"a0": (), "a1": WEIGHTS[:1], "b0": WEIGHTS[:1], "diverged": ()}, 5000),
+        ("none", {"a0": (), "a1": (), "b0": (), "diverged": ()}, 7000),
     ],
 )
 def test_weights_stay_as_named_and_a_second_call_changes_nothing(
@@ -63,5 +80,6 @@ def test_weights_stay_as_named_and_a_second_call_changes_nothing(
     assert before - space_used(EVERY, store) == removed
     assert remove_weights(EVERY, store, keep, winners(GROUPS, store)) == 0
     files = {name: {*store.trial(name).names()} - {"run.json", "epochs.csv", "scores.csv"} for name in EVERY}
-    assert files == {name: set(weights) for name, weights in kept.items()} | {"stopped": {"checkpoint.pt"}}
+    go_on = {name: {"checkpoint.pt"} for name in ("stopped", "failed")}  # what failed otherwise is tried again
+    assert files == {name: set(weights) for name, weights in kept.items()} | go_on
     assert all(store.trial(name).exists("scores.csv") for name in EVERY)

@@ -205,6 +205,18 @@ def test_a_plan_is_of_the_trials_without_an_end_of_all_that_were_asked_for(
     assert f"for {left + 2} trials" in capsys.readouterr().out
 
 
+def test_the_budget_of_a_cluster_with_other_machines_is_checked_later(
+    left_behind: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The times that are known are those of this processor, and say nothing of GPUs that the nodes may have."""
+    search = replace(left_behind, trials=10, resources=replace(left_behind.resources, budget=0.001))
+    with pytest.raises(ValueError, match="is exceeded"):
+        run_search(search, tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    run_search(search, tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+    assert "The budget is checked when the cluster is connected" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("left_behind")
 def test_a_number_of_trials_that_is_asked_for_is_what_is_wanted(images: Path, tmp_path: Path) -> None:
     for words, wanted in (((), 8), (("--trials", "5"), 5), (("--trials", "9"), 9)):

@@ -17,8 +17,11 @@ import pytest
 
 from rdun.plan import make_plan
 from rdun.results import Folder, PlanRecord, Store, TrialDirectory
+from rdun.study import Resources
 from rdun.trial import run_trial
+from rdun.tuning import Capacity
 from studies.loading import load_study
+from studies.planning import Asked, lay_out, parts_on
 from tests.studies.command import TINY, begun, run, run_here, scores, started
 
 pytestmark = pytest.mark.usefixtures("no_cluster")
@@ -254,6 +257,22 @@ def test_a_dry_run_after_a_run_knows_what_it_takes(whole: Whole, images: Path, t
     refused = run_here(*words, "--budget", "0.00001", images=images, tmp_path=tmp_path)
     assert refused.exit_code == 2
     assert "budget=1e-05 core-hours is exceeded: what is left takes about" in refused.stderr
+
+
+def test_the_budget_of_a_run_on_a_cluster_is_checked_on_it(
+    whole: Whole, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What this processor takes is no reason to refuse a plan before the cluster is seen; it is one where nodes are alike."""
+    monkeypatch.setenv("IMAGES", str(images))
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    study = replace(load_study(str(TINY)), seeds=(2, 3), resources=Resources(budget=1e-6))
+    store = Store(whole.runs / "trials")
+    plan = make_plan(study, store, "fp32")
+    forecast = lay_out(plan, store, tmp_path, None, Asked(False, None, None), dry_run=False)
+    assert "The budget is checked when the cluster is connected" in capsys.readouterr().err
+    nodes = Capacity(cpus=2, gpus=0.0, nodes=2, node_cpus=1, address="127.0.0.1:1")
+    with pytest.raises(ValueError, match="budget=1e-06 core-hours is exceeded"):
+        parts_on(plan, store, nodes, forecast)
 
 
 def test_what_diverged_is_not_trained_again_unless_it_is_asked_for(whole: Whole, images: Path, tmp_path: Path) -> None:

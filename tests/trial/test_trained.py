@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rdun.config import Fixed, Rfmu, TrialConfig, UniformRange, with_values
 from rdun.data import training_fingerprint, trial_fingerprint
+from rdun.plan import check_budget, make_forecast, make_plan
 from rdun.plan.study_plan import States
 from rdun.results import TRAINED_IN, RunInfo, Store, Trainings, TrialDirectory, remove_weights
+from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
+from tests.plan.conftest import MACHINE
 from tests.trial.test_tests import cut_off_after
 
 RECIPE = {
@@ -139,3 +143,72 @@ def test_a_folder_of_another_name_is_in_no_store(tiny: TrialConfig, store: Store
     assert not (tmp_path / "trials" / "trainings").exists()
     run(store, tiny)
     assert TRAINED_IN not in run_trial(with_other_tests(tiny), str(tmp_path / "trials" / "other")).facts
+
+
+def test_a_trial_that_is_complete_stays_so(tiny: TrialConfig, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted while others are told of its training, and on a disk that removes nothing."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rdun.trial.run.tell_of_training", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(store, tiny)
+    info = folder(store, tiny).run()
+    assert info and (info.status, info.attempts[-1].outcome) == ("complete", "complete")
+
+    def stuck(self: TrialDirectory, name: str) -> None:
+        if name == "checkpoint.pt":
+            raise OSError(5, "Input/output error")
+
+    other = with_values(tiny, {"seed": 1})
+    monkeypatch.setattr(TrialDirectory, "remove", stuck)
+    assert run(store, other).status == "complete"
+
+
+def test_the_index_names_a_trial_that_has_weights(tiny: TrialConfig, store: Store) -> None:
+    second, third = with_other_tests(tiny), with_values(tiny, {"recursion.sweep": (3,)})
+    run(store, tiny)
+    run(store, second)
+    remove_weights([trial_fingerprint(second)], store, "none", set())
+    assert run(store, third).facts[TRAINED_IN] == trial_fingerprint(tiny)
+
+
+def test_weights_that_go_just_then_are_trained_again(
+    tiny: TrialConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(store, tiny)
+    remove_weights([trial_fingerprint(tiny)], store, "none", set())
+    monkeypatch.setattr("rdun.trial.run.trained_before", lambda *_: folder(store, tiny))
+    info = run(store, with_other_tests(tiny))
+    assert info.status == "complete" and TRAINED_IN not in info.facts
+
+
+def test_a_training_that_was_taken_over_and_is_gone_is_forgotten(
+    tiny: TrialConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = folder(store, tiny), with_other_tests(tiny)
+    run(store, tiny)
+    first.write_timings(replace(timing, detail="elsewhere") for timing in first.timings())
+    with monkeypatch.context() as patch:
+        patch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(2, []))
+        with pytest.raises(KeyboardInterrupt):
+            run(store, second)
+    remove_weights([trial_fingerprint(tiny)], store, "none", set())
+    folder(store, second).remove("checkpoint.pt")
+    info = run(store, second)
+    assert info.status == "complete" and TRAINED_IN not in info.facts
+    assert "elsewhere" not in {timing.detail for timing in folder(store, second).timings()}
+
+
+def test_a_plan_names_the_trials_whose_weights_it_counts_on(tiny: TrialConfig, store: Store) -> None:
+    words: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale"), "")
+    arms = (Arm(name="a", configs=(tiny,)), Arm(name="b", configs=(with_other_tests(tiny),)))
+    plan = make_plan(Study(name="s", **words, arms=arms, seeds=(tiny.seed,)), store, "fp32")
+    assert plan.trained_elsewhere(store) == set()
+    run(store, tiny)
+    assert plan.refreshed(store).trained_elsewhere(store) == {trial_fingerprint(tiny)}
+    forecast = make_forecast(plan.refreshed(store), store, MACHINE, [])
+    assert (forecast.unknown, forecast.unmeasured) == (1, 0)
+    check_budget(forecast, Resources(budget=1))  # no probe could tell how long its tests take

@@ -11,7 +11,7 @@ import pytest
 
 from rdun.config import TrialConfig, with_values
 from rdun.results import RunInfo, SearchRecord, Store
-from rdun.search import Choice, Int, Parameter, Real, Search, Values
+from rdun.search import Choice, Constraint, Int, Parameter, Real, Search, Values
 from rdun.tuning import Suggestions, known_settings
 from tests.tuning.conftest import Open, build, leave, worked_off
 
@@ -46,11 +46,11 @@ def test_a_wider_search_begins_with_what_is_known(
     assert learned.keys() == complete(known).keys() and len(learned) == 5
     assert {values["optim.batch"] for values in learned.values()} == {8}
     suggestions = Suggestions(wider, tmp_path / "wider.db", store, "fp32", 7)
-    suggestions.learn(learned.values())
+    suggestions.learn(learned)
     assert complete(suggestions.record()) == complete(known)
     assert suggestions.left() == 2
     again = Suggestions(wider, tmp_path / "wider.db", store, "fp32", 7)
-    again.learn(learned.values())
+    again.learn(learned)
     assert again.record().trials == suggestions.record().trials
     assert len(worked_off(again, store)) == 2
     assert again.finished() and len(complete(again.record())) == 7
@@ -63,7 +63,7 @@ def test_the_model_learns_from_it(wider: Search, known: SearchRecord, store: Sto
     worked_off(suggestions, store)
     learned = known_settings(tpe, suggestions.record(), store, "fp32")
     other = Suggestions(replace(tpe, name="other"), tmp_path / "other.db", store, "fp32", 40)
-    other.learn(learned.values())
+    other.learn(learned)
     assert len(complete(other.record())) == len(learned) > 20
     layers = [values["layers"] for values in worked_off(other, store, 8)]
     assert sum(layers) / len(layers) > 4, "quality grows with layers"
@@ -79,6 +79,35 @@ def test_what_is_outside_or_without_an_end_is_left_out(search: Search, known: Se
     assert known_settings(narrow, known, store, "fp32").keys() == inside - {gone}
 
 
+def test_what_is_beyond_a_bound_is_left_out(search: Search, known: SearchRecord, store: Store) -> None:
+    sizes = sorted(trial.quantities["parameters"] for trial in known.trials if trial.state == "complete")
+    assert sizes[0] < sizes[-1]
+    bounded = replace(search, name="bounded", constraints=(Constraint("parameters", sizes[-1] - 1),))
+    learned = known_settings(bounded, known, store, "fp32")
+    small = {t.fingerprint for t in known.trials if t.state == "complete" and t.quantities["parameters"] < sizes[-1]}
+    assert learned.keys() == small
+
+
+def test_a_failed_setting_that_is_tried_again_is_not_lost(
+    search: Search, known: SearchRecord, store: Store, opened: Open, wider: Search, tmp_path: Path
+) -> None:
+    learned = known_settings(wider, known, store, "fp32")
+    suggestions = Suggestions(wider, tmp_path / "wider.db", store, "fp32", 7)
+    failed = suggestions.next()
+    assert failed is not None
+    leave(store, failed.fingerprint, status="failed")
+    suggestions.ended(failed.fingerprint)
+    again = Suggestions(wider, tmp_path / "wider.db", store, "fp32", 7, retry_failed=True)
+    again.learn(learned)
+    assert complete(again.record()) == complete(known)
+    retried = again.next()
+    assert retried is not None and retried.fingerprint == failed.fingerprint
+    leave(store, failed.fingerprint)
+    again.ended(failed.fingerprint)
+    assert len(worked_off(again, store)) == 1 and again.finished()
+    assert [trial.retry_of for trial in again.record().trials].count(failed.number) == 1
+
+
 @pytest.mark.parametrize("change", [{"optim.epochs": 2}, {"data.epoch_samples": 40}, {"precision": "bf16"}])
 def test_another_training_is_not_taken_for_it(
     change: Mapping[str, Any], search: Search, known: SearchRecord, store: Store
@@ -90,11 +119,11 @@ def test_a_parameter_of_a_function_is_tried(search: Search, known: SearchRecord,
     """It stands in no config, so that only the fingerprint tells which value was meant."""
 
     def longer(base: TrialConfig, values: Values) -> TrialConfig:
-        return build(with_values(base, {"optim.epochs": 4 - values["shorter"]}), values)
+        return build(with_values(base, {"optim.epochs": 1 + abs(values["shorter"] - 23)}), values)
 
-    other = replace(search, name="other", space={**search.space, "shorter": Int(0, 3)}, build=longer)
+    other = replace(search, name="other", space={**search.space, "shorter": Int(0, 40)}, build=longer)
     learned = known_settings(other, known, store, "fp32")
-    assert len(learned) == 5 and {values["shorter"] for values in learned.values()} == {3}
+    assert len(learned) == 5 and {values["shorter"] for values in learned.values()} == {23}
 
 
 @pytest.mark.parametrize(
