@@ -109,7 +109,8 @@ def parts_on(plan: Plan, store: Store, capacity: Capacity, forecast: Forecast) -
         say(f"Cluster: {place.gpus} x {place.device}, {place.gpu_memory_mib / 1024:.0f} GiB")
         for line in summary(plan, forecast):
             say(line)
-    if is_elsewhere() and not forecast.unknown:
+    budget = plan.study.resources.budget
+    if is_elsewhere() and budget is not None and forecast.hours > budget:
         check_budget(forecast, plan.study.resources)
     return forecast.parts
 

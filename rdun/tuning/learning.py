@@ -8,9 +8,9 @@ from typing import Any
 
 from rdun.config import Precision
 from rdun.data import trial_fingerprint
-from rdun.plan import QUANTITIES
 from rdun.results import SearchRecord, Store
 from rdun.search import Int, Parameter, Search, Values
+from rdun.tuning.quantities import excesses
 
 TRIES = 256
 """Values that are tried for the parameters of which the other search says nothing."""
@@ -66,5 +66,5 @@ def _fingerprint(search: Search, values: Values, precision: Precision) -> str:
     if search.problem(values):
         return ""
     config = search.config(values).resolved(precision)
-    within = all(QUANTITIES[c.quantity](config) <= c.at_most for c in search.constraints)
-    return trial_fingerprint(config) if within else ""
+    beyond = any(excess > 0 for excess in excesses(search, config).values())
+    return "" if beyond else trial_fingerprint(config)

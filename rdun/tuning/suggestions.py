@@ -13,16 +13,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rdun.config import Precision, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
-from rdun.plan import QUANTITIES, check_data
+from rdun.plan import check_data
 from rdun.results import SearchRecord, Store, reached
-from rdun.search import QUALITIES, Search, Values
+from rdun.search import Search, Values
 from rdun.stopping import name_of
 from rdun.tuning.optuna_record import READ, RETRY, STOPPED, examined, rows, whole
 from rdun.tuning.optuna_study import distribution, mark, open_study, precision_of, report, sampler
+from rdun.tuning.quantities import excesses, objectives, shown
 
 MODEL_TRIES, TRIES = 3, 1000
 """Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
-SHOWN = ("parameters", "macs", "stage_evaluations")
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ class Suggestions:
         for fingerprint, values in settings.items():
             if fingerprint not in known:
                 _, config = self._identified(self.search.config(values))
-                note = {READ: self.search.read(values), "quantities": self._shown(config), "config": to_dict(config)}
+                note = {READ: self.search.read(values), "quantities": shown(config), "config": to_dict(config)}
                 learned = optuna.trial.create_trial(
                     params=dict(values),
                     distributions=self.space,
-                    values=self._reached(fingerprint, config),
+                    values=objectives(self.search, self.store.trial(fingerprint), config),
                     user_attrs=note | {"fingerprint": fingerprint},
-                    constraints=self._excesses(config),
+                    constraints=excesses(self.search, config),
                 )
                 self.study.add_trial(learned)
 
@@ -222,11 +222,10 @@ class Suggestions:
             trial.set_user_attr("reason", str(error))
             return str(error)
         trial.set_user_attr(READ, self.search.read(trial.params))
-        trial.set_user_attr("quantities", self._shown(config))
-        problems = []
-        excesses = self._excesses(config)
+        trial.set_user_attr("quantities", shown(config))
+        problems, beyond = [], excesses(self.search, config)
         for constraint in self.search.constraints:
-            excess = excesses[constraint.quantity]
+            excess = beyond[constraint.quantity]
             trial.set_constraint(constraint.quantity, excess)
             if excess > 0:
                 value = excess + constraint.at_most
@@ -237,13 +236,6 @@ class Suggestions:
         trial.set_user_attr("config", to_dict(config))
         trial.set_user_attr("fingerprint", fingerprint)  # last: from here on the suggestion can be run again
         return ""
-
-    def _shown(self, config: TrialConfig) -> dict[str, float]:
-        return {name: QUANTITIES[name](config) for name in SHOWN}
-
-    def _excesses(self, config: TrialConfig) -> dict[str, float]:
-        """How far a setting is beyond each bound; below it, a negative number."""
-        return {c.quantity: QUANTITIES[c.quantity](config) - c.at_most for c in self.search.constraints}
 
     def _identified(self, config: TrialConfig) -> tuple[str, TrialConfig]:
         """The setting with its precision resolved, after a check of its data."""
@@ -270,7 +262,7 @@ class Suggestions:
 
     def _complete(self, number: int, fingerprint: str) -> None:
         config = from_dict(TrialConfig, self.study.get_trials(deepcopy=False)[number].user_attrs["config"])
-        self.study.tell(number, self._reached(fingerprint, config))
+        self.study.tell(number, objectives(self.search, self.store.trial(fingerprint), config))
 
     def _stop(self, number: int, fingerprint: str, epoch: int) -> None:
         """Tells that a trial was stopped early. The mark comes first, so that a driver that dies in between can go on here."""
@@ -280,18 +272,6 @@ class Suggestions:
 
     def _curve(self, fingerprint: str) -> list[float]:
         return reached(self.store.trial(fingerprint).epochs(), self.search.objectives[0].quantity)
-
-    def _reached(self, fingerprint: str, config: TrialConfig) -> list[float]:
-        """The objectives of a complete trial."""
-        return [self._measured(objective.quantity, fingerprint, config) for objective in self.search.objectives]
-
-    def _measured(self, quantity: str, fingerprint: str, config: TrialConfig) -> float:
-        if quantity not in QUALITIES:
-            return QUANTITIES[quantity](config)
-        epochs = self.store.trial(fingerprint).epochs()
-        if quantity == "train_seconds":
-            return epochs[-1].seconds
-        return reached(epochs, quantity)[-1]
 
     def _status(self, fingerprint: str) -> str:
         run = self.store.trial(fingerprint).run()

@@ -1,0 +1,32 @@
+"""What a setting of a search costs, and what its trial has reached. No Optuna and no Ray here."""
+
+from __future__ import annotations
+
+from rdun.config import TrialConfig
+from rdun.plan import QUANTITIES
+from rdun.results import TrialDirectory, reached
+from rdun.search import QUALITIES, Search
+
+SHOWN = ("parameters", "macs", "stage_evaluations")
+
+
+def shown(config: TrialConfig) -> dict[str, float]:
+    """The costs that are kept with every suggestion."""
+    return {name: QUANTITIES[name](config) for name in SHOWN}
+
+
+def excesses(search: Search, config: TrialConfig) -> dict[str, float]:
+    """How far a setting is beyond each bound of the search; within it, zero or a negative number."""
+    return {c.quantity: QUANTITIES[c.quantity](config) - c.at_most for c in search.constraints}
+
+
+def objectives(search: Search, trial: TrialDirectory, config: TrialConfig) -> list[float]:
+    """The values of the search's objectives, of a complete trial."""
+    return [_measured(objective.quantity, trial, config) for objective in search.objectives]
+
+
+def _measured(quantity: str, trial: TrialDirectory, config: TrialConfig) -> float:
+    if quantity not in QUALITIES:
+        return QUANTITIES[quantity](config)
+    epochs = trial.epochs()
+    return epochs[-1].seconds if quantity == "train_seconds" else reached(epochs, quantity)[-1]
