@@ -65,5 +65,6 @@ def gpu_machine(
 
 
 def _ask(node: str, see: Callable[[], Gpu | None]) -> ray.ObjectRef:
+    """Asks one node, in a process that ends afterwards: one that has looked at a GPU holds memory of it."""
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(see).remote()
+    return ray.remote(num_cpus=0, max_retries=0, max_calls=1, scheduling_strategy=there)(see).remote()
