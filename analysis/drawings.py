@@ -74,7 +74,7 @@ def _cost_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureIte
         items.append(FigureItem("time-recursions", "time", "Training time against recursions", captions.TIMES, draw))
     for info in learned_infos(frames):
         name, title = f"learned-{info.kind}", f"What was learned: {info.label}"
-        lacking = f" {plural(info.without, 'trial')} kept no weights, and are in no mean." if info.without else ""
+        lacking = f" Without weights, and so in no mean: {plural(info.without, 'trial')}." if info.without else ""
         items.append(FigureItem(name, "learned", title, captions.LEARNED + lacking, partial(draw_learned, info, table)))
     return items
 
