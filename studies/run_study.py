@@ -90,12 +90,13 @@ def _train_and_report(plan: Plan, forecast: Forecast, store: Store, home: Path, 
                 plan.record.save(Folder(home))
             report = _write_report(home, store)
             mirror.publish(report.answer)
-    after = plan.refreshed(store).counts()
+    left = plan.refreshed(store)
+    after = left.counts()
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(plan, after, report, uri)
     every = [trial.fingerprint for trial in plan.trials]
-    weights.clear(every, _rivals(plan))
+    weights.clear(set(every) - left.trained_elsewhere(store), _rivals(plan))
     weights.report(every)
     if halted:
         stopped(halted)
