@@ -12,6 +12,7 @@ from rdun.config import Fixed, Rfmu, TrialConfig, UniformRange, with_values
 from rdun.data import training_fingerprint, trial_fingerprint
 from rdun.plan import check_budget, make_forecast, make_plan
 from rdun.plan.study_plan import States
+from rdun.plan_view import summary
 from rdun.results import TRAINED_IN, RunInfo, Store, Trainings, TrialDirectory, remove_weights
 from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
@@ -211,4 +212,5 @@ def test_a_plan_names_the_trials_whose_weights_it_counts_on(tiny: TrialConfig, s
     assert plan.refreshed(store).trained_elsewhere(store) == {trial_fingerprint(tiny)}
     forecast = make_forecast(plan.refreshed(store), store, MACHINE, [])
     assert (forecast.unknown, forecast.unmeasured) == (1, 0)
+    assert "--probe" not in " ".join(summary(plan.refreshed(store), forecast))
     check_budget(forecast, Resources(budget=1))  # no probe could tell how long its tests take
