@@ -169,15 +169,12 @@ def _run(
     start, search, halted = time.monotonic(), suggestions.search, ""
     before = SearchRecord.load(Folder(home)).provenance if (home / "search.json").is_file() else {}
     _mark_stopped(suggestions, store)  # of a driver that was killed
-    finished = suggestions.finished()
-    if finished and before:
-        replace(suggestions.record(), provenance=before).save(Folder(home))
+    if suggestions.finished():  # by an earlier run, or all of it was learned
+        new = {"finished": monitor.now(), "seconds": 0}
+        made = before or provenance({}, _configs(search), search.resources.threads, to_run=0) | new
+        replace(suggestions.record(), provenance=made).save(Folder(home))
         return ""
     facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
-    if finished:  # all of it was learned
-        facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
-        replace(suggestions.record(), provenance=facts).save(Folder(home))
-        return ""
 
     held = list[str]()
 

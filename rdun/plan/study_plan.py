@@ -57,7 +57,7 @@ class Plan:
         """The complete trials whose weights the "trained" ones of this plan take over."""
         index = Trainings(store)
         found = (index.find(training_fingerprint(t.config)) for t in self.trials if t.state == "trained")
-        return {folder.path.rpartition("/")[2] for folder in found if folder}
+        return {folder.name for folder in found if folder}
 
     def counts(self) -> dict[str, int]:
         """Trials by state."""
@@ -143,7 +143,7 @@ def state_of(folder: TrialDirectory) -> str:
     run = folder.run()
     if run is None:
         return "new"
-    if run.status == "failed" and run.attempts and run.attempts[-1].outcome == "diverged":
+    if run.diverged:
         return "diverged"
     if run.status in ("complete", "failed"):
         return run.status

@@ -43,6 +43,11 @@ class Folder:
         return f"{self.path}/{name}"
 
     @property
+    def name(self) -> str:
+        """The last part of its path; of a trial directory in a store, the fingerprint."""
+        return str(self.path.rpartition("/")[2])
+
+    @property
     def is_local(self) -> bool:
         return isinstance(self.fs, LocalFileSystem)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rdun.results.directory import Store, TrialDirectory
-from rdun.results.records import RunInfo
 
 Keep = Literal["all", "best", "none"]
 """All weights; the best weights of the best trial of each group; or none. Records, scores and pictures always stay."""
@@ -35,16 +34,11 @@ def remove_weights(fingerprints: Iterable[str], store: Store, keep: Keep, best: 
     for fingerprint in fingerprints:
         folder = store.trial(fingerprint)
         run = folder.run()
-        if run is None or not _is_over(run):
+        if run is None or not (run.status == "complete" or run.diverged):
             continue
         chosen = keep == "best" and fingerprint in best
         removed += sum(_removed(folder, name) for name in ((LAST, CHECKPOINT) if chosen else (BEST, LAST, CHECKPOINT)))
     return removed
-
-
-def _is_over(run: RunInfo) -> bool:
-    diverged = run.status == "failed" and bool(run.attempts) and run.attempts[-1].outcome == "diverged"
-    return run.status == "complete" or diverged
 
 
 def space_used(fingerprints: Iterable[str], store: Store) -> int:

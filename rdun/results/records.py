@@ -170,3 +170,8 @@ class RunInfo:
     reason: str = ""
     attempts: tuple[Attempt, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it failed for a reason that trying again would meet again."""
+        return self.status == "failed" and bool(self.attempts) and self.attempts[-1].outcome == "diverged"

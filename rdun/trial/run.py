@@ -247,7 +247,7 @@ class _Attempt:
         if other := trained_before(self.folder, self.config):
             with contextlib.suppress(FileNotFoundError):
                 take_over(self.folder, state, other)
-                self.info = replace(self.info, facts=self.info.facts | {TRAINED_IN: other.path.rpartition("/")[2]})
+                self.info = replace(self.info, facts=self.info.facts | {TRAINED_IN: other.name})
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""

@@ -10,7 +10,7 @@ from rdun.config import Precision
 from rdun.data import trial_fingerprint
 from rdun.results import SearchRecord, Store
 from rdun.search import Int, Parameter, Search, Values
-from rdun.tuning.quantities import excesses
+from rdun.tuning.quantities import beyond
 
 TRIES = 256
 """Values that are tried for the parameters of which the other search says nothing."""
@@ -51,7 +51,7 @@ def _completed(search: Search, known: Values, config: Mapping[str, Any]) -> Iter
 
 def _tried(parameter: Parameter) -> Iterable[Any]:
     if isinstance(parameter, Int):
-        return range(parameter.low, min(parameter.high, parameter.low + TRIES) + 1)
+        return itertools.islice(range(parameter.low, parameter.high + 1), TRIES)
     return parameter.examples()
 
 
@@ -66,5 +66,4 @@ def _fingerprint(search: Search, values: Values, precision: Precision) -> str:
     if search.problem(values):
         return ""
     config = search.config(values).resolved(precision)
-    beyond = any(excess > 0 for excess in excesses(search, config).values())
-    return "" if beyond else trial_fingerprint(config)
+    return "" if beyond(search, config) else trial_fingerprint(config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rdun.config import TrialConfig
 from rdun.plan import QUANTITIES
 from rdun.results import TrialDirectory, reached
@@ -16,8 +18,17 @@ def shown(config: TrialConfig) -> dict[str, float]:
 
 
 def excesses(search: Search, config: TrialConfig) -> dict[str, float]:
-    """How far a setting is beyond each bound of the search; within it, zero or a negative number."""
-    return {c.quantity: QUANTITIES[c.quantity](config) - c.at_most for c in search.constraints}
+    """How far a setting is beyond the lowest bound of each quantity; within it, zero or a negative number."""
+    bounds: dict[str, float] = {}
+    for constraint in search.constraints:
+        bounds[constraint.quantity] = min(bounds.get(constraint.quantity, math.inf), constraint.at_most)
+    return {quantity: QUANTITIES[quantity](config) - at_most for quantity, at_most in bounds.items()}
+
+
+def beyond(search: Search, config: TrialConfig) -> list[str]:
+    """The bounds of the search that a setting exceeds, in words."""
+    values = [(QUANTITIES[c.quantity](config), c) for c in search.constraints]
+    return [f"{c.quantity} is {value:,.10g}, above {c.at_most:,.10g}" for value, c in values if value > c.at_most]
 
 
 def objectives(search: Search, trial: TrialDirectory, config: TrialConfig) -> list[float]:

@@ -19,7 +19,7 @@ from rdun.search import Search, Values
 from rdun.stopping import name_of
 from rdun.tuning.optuna_record import READ, RETRY, STOPPED, examined, rows, whole
 from rdun.tuning.optuna_study import distribution, mark, open_study, precision_of, report, sampler
-from rdun.tuning.quantities import excesses, objectives, shown
+from rdun.tuning.quantities import beyond, excesses, objectives, shown
 
 MODEL_TRIES, TRIES = 3, 1000
 """Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
@@ -223,14 +223,9 @@ class Suggestions:
             return str(error)
         trial.set_user_attr(READ, self.search.read(trial.params))
         trial.set_user_attr("quantities", shown(config))
-        problems, beyond = [], excesses(self.search, config)
-        for constraint in self.search.constraints:
-            excess = beyond[constraint.quantity]
-            trial.set_constraint(constraint.quantity, excess)
-            if excess > 0:
-                value = excess + constraint.at_most
-                problems.append(f"{constraint.quantity} is {value:,.10g}, above {constraint.at_most:,.10g}")
-        if problems:
+        for quantity, excess in excesses(self.search, config).items():
+            trial.set_constraint(quantity, excess)
+        if problems := beyond(self.search, config):
             trial.set_user_attr("reason", "; ".join(problems))
             return "; ".join(problems)
         trial.set_user_attr("config", to_dict(config))

@@ -81,7 +81,9 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     longer = record(tmp_path)
     assert longer.trials[: len(after.trials)] == after.trials
     assert sum(t.state != "infeasible" for t in longer.trials) == 5
-    assert record(tmp_path).wanted == 5
+    plain = run_here(*words, images=images, tmp_path=tmp_path)
+    assert plain.exit_code == 0, plain.stdout + plain.stderr
+    assert (record(tmp_path).wanted, record(tmp_path).trials) == (5, longer.trials)
 
     tracked = suggestions_tracked(tmp_path)
     assert tracked == sorted([*(str(t.number) for t in longer.trials), "baseline unrolled"])

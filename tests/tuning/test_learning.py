@@ -82,14 +82,15 @@ def test_what_is_outside_or_without_an_end_is_left_out(search: Search, known: Se
 def test_what_is_beyond_a_bound_is_left_out(search: Search, known: SearchRecord, store: Store) -> None:
     sizes = sorted(trial.quantities["parameters"] for trial in known.trials if trial.state == "complete")
     assert sizes[0] < sizes[-1]
-    bounded = replace(search, name="bounded", constraints=(Constraint("parameters", sizes[-1] - 1),))
+    bounds = (Constraint("parameters", sizes[-1] - 1), Constraint("parameters", 2 * sizes[-1]))  # the lower one holds
+    bounded = replace(search, name="bounded", constraints=bounds)
     learned = known_settings(bounded, known, store, "fp32")
     small = {t.fingerprint for t in known.trials if t.state == "complete" and t.quantities["parameters"] < sizes[-1]}
     assert learned.keys() == small
 
 
 def test_a_failed_setting_that_is_tried_again_is_not_lost(
-    search: Search, known: SearchRecord, store: Store, opened: Open, wider: Search, tmp_path: Path
+    wider: Search, known: SearchRecord, store: Store, tmp_path: Path
 ) -> None:
     learned = known_settings(wider, known, store, "fp32")
     suggestions = Suggestions(wider, tmp_path / "wider.db", store, "fp32", 7)
