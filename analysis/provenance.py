@@ -47,6 +47,7 @@ def provenance(plan: PlanRecord | SearchRecord) -> Provenance:
     facts = [(label, _value(key, record)) for key, label in LABELS.items() if record.get(key) not in (None, "", [])]
     if isinstance(plan, SearchRecord):
         facts += [("Sampler", plan.sampler), ("Seed of the suggestions", str(plan.seed))]
+        facts += [("Seeds of the trials", ", ".join(map(str, plan.seeds)))]
     else:
         facts.append(("Seeds", ", ".join(map(str, plan.seeds)) or "none"))
     known = {*LABELS, "dirty", "versions", "datasets"}

@@ -129,7 +129,7 @@ def _study(home: Path, store: Store, pictures: Path) -> Chapter:
 def _search(home: Path, store: Store, pictures: Path) -> Chapter:
     record = SearchRecord.load(Folder(home))
     view = build_search(load_search(record, store))
-    used = frozenset(t.fingerprint for t in record.trials if t.fingerprint) | frozenset(record.baselines.values())
+    used = frozenset(record.fingerprints())
     return Chapter(record, view, _kept(record.name, view, pictures), used, _spent(used, store))
 
 

@@ -17,10 +17,12 @@ def search_answer(frames: SearchFrames) -> list[str]:
     best = [by_number[n] for n in frames.best]
     if not best:
         return [f"No trial is complete yet. {standing(frames)}"]
-    once = ", and a baseline was run once" if frames.baselines else ""
+    times = f"{len(record.seeds)} seeds" if frames.several else "one run"
+    once = f", and a baseline had {times}, too" if frames.baselines else ""
     caveat = (
-        f"Selected among {plural(len(frames.complete()), 'setting')} with one run each: the best value is favoured by "
-        f"chance{once}. A study with several seeds decides small differences."
+        f"Selected among {plural(len(frames.complete()), 'setting')} with {times} each"
+        f"{', by their means' if frames.several else ''}: the best value is favoured by chance{once}. A study with "
+        f"{'new' if frames.several else 'several'} seeds decides small differences."
     )
     if len(record.objectives) == 1:
         head = f"Best by {quantity(frames.quantities[0]).name}: {_described(frames, best[0])}."
@@ -53,7 +55,7 @@ def _described(frames: SearchFrames, trial: SearchTrial) -> str:
         f"{quantity(name).name} {reached(name, value)}"
         for name, value in zip(frames.quantities, trial.objectives, strict=True)
     ]
-    return f"trial {trial.number} ({setting(trial)}) with {listed(values)}, {_test(frames.tested[trial.fingerprint])}"
+    return f"trial {trial.number} ({setting(trial)}) with {listed(values)}, {_test(frames.tested[trial.number])}"
 
 
 def _test(tested: Tested) -> str:
@@ -87,7 +89,7 @@ def _against(frames: SearchFrames, baseline: Baseline) -> str:
     return (
         f"The cheapest that is at least {level} is trial {cheapest.number} ({setting(cheapest)}): "
         f"{quantity(cost).name} {reached(cost, price)}{share}, {quantity(first).name} {reached(first, cheapest.objectives[0])}, "
-        f"{_test(frames.tested[cheapest.fingerprint])} (the baseline: {_test(baseline.tested)})."
+        f"{_test(frames.tested[cheapest.number])} (the baseline: {_test(baseline.tested)})."
     )
 
 

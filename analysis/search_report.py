@@ -79,6 +79,8 @@ def _figures(frames: SearchFrames, found: Sequence[Importance]) -> list[FigureIt
 def _caption(info: SearchInfo, frames: SearchFrames) -> str:
     dots = f"{plural(len(info.points), 'complete trial')}; duplicates are left out."
     marks = " Baselines are marked as in the legend." if info.baselines else ""
+    if frames.several:
+        marks += f" Values are means over {len(frames.record.seeds)} seeds."
     if info.across is None:
         return f"{dots} The line is the best value so far.{marks}"
     line = (

@@ -9,18 +9,19 @@ from rdun.results import SearchTrial
 
 
 class Quantity(NamedTuple):
-    """Name in sentences and heads, unit, digits, and what its values are divided by."""
+    """Name in sentences and heads, unit, digits, what its values are divided by, and whether seeds differ in it."""
 
     name: str
     unit: str = ""
     digits: int = 0
     divisor: float = 1.0
+    measured: bool = False
 
 
 QUANTITIES = {
-    "validation_psnr": Quantity("validation PSNR", "dB", 2),
-    "validation_ssim": Quantity("validation SSIM", "", 4),
-    "train_seconds": Quantity("training time", "s", 1),
+    "validation_psnr": Quantity("validation PSNR", "dB", 2, measured=True),
+    "validation_ssim": Quantity("validation SSIM", "", 4, measured=True),
+    "train_seconds": Quantity("training time", "s", 1, measured=True),
     "parameters": Quantity("parameters"),
     "macs": Quantity("multiply-accumulates", "M", 2, 1e6),
     "stage_evaluations": Quantity("stage evaluations"),

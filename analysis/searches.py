@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from analysis.files import Files
-from analysis.measures import describe_gap
+from analysis.measures import describe_gap, mean_and_spread
 from analysis.parsing import first_line, parse
 from rdun.config import TrialConfig, from_dict
 from rdun.results import EpochRecord, Score, SearchRecord, Store, Timing
@@ -22,18 +24,28 @@ TestKey = frozenset[tuple[Any, ...]]
 
 
 class Tested(NamedTuple):
-    """Test PSNR in dB by data set, at the best checkpoint, and why there is none."""
+    """Test PSNR in dB by data set, at the best checkpoint, mean over the seeds, and why there is none.
+
+    Attributes:
+        spread: standard deviations over the seeds; empty with one.
+    """
 
     psnr: dict[str, float]
     reason: str = ""
+    spread: Mapping[str, float] = MappingProxyType({})
+
+
+NOT_TESTED = Tested({})
 
 
 class Baseline(NamedTuple):
-    """A setting to compare with: quantities by name as far as its directory has them, test PSNR, and why it has none."""
+    """A setting to compare with: quantities by name as far as all its directories have them, means over the seeds; test PSNR,
+    and why it has none; and the quantities' standard deviations over several seeds."""
 
     name: str
     quantities: dict[str, float]
     tested: Tested
+    spreads: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,14 +53,19 @@ class SearchFrames:
     """A search with what its trial directories say; everything a search's report shows comes from here.
 
     Attributes:
-        tested: fingerprint -> test quality.
+        tested: number of a complete trial, or of a duplicate of one -> test quality.
         best: numbers of the trials that no other one beats, by the first objective.
     """
 
     record: SearchRecord
     baselines: tuple[Baseline, ...]
-    tested: dict[str, Tested]
+    tested: dict[int, Tested]
     best: tuple[int, ...]
+
+    @property
+    def several(self) -> bool:
+        """Whether each setting has several seeds."""
+        return len(self.record.seeds) > 1
 
     @property
     def quantities(self) -> list[str]:
@@ -70,12 +87,31 @@ class SearchFrames:
 
 def load_search(record: SearchRecord, store: Store) -> SearchFrames:
     """Reads the directories of all trials that have an end, and of the baselines."""
-    trials = [t.fingerprint for t in record.trials if t.state == "complete"]
-    files = {f: Files.read(store.trial(f)) for f in dict.fromkeys([*trials, *record.baselines.values()])}
-    tested = _tested(files, store)
-    baselines = tuple(Baseline(name, _reached(files[f]), tested[f]) for name, f in record.baselines.items())
-    best = tuple(t.number for t in record.best())
-    return SearchFrames(record, baselines, {f: tested[f] for f in trials}, best)
+    trials = [t for t in record.trials if t.state == "complete"]
+    settings = [*(t.fingerprints for t in trials), *record.baselines.values()]
+    files = {f: Files.read(store.trial(f)) for f in dict.fromkeys(f for prints in settings for f in prints)}
+    single = _tested(files, store)
+    tested = {prints[0]: _over_seeds([single[f] for f in prints]) for prints in settings}
+    baselines = []
+    for name, prints in record.baselines.items():
+        means, spreads = _means([_reached(files[f]) for f in prints])
+        baselines.append(Baseline(name, means, tested[prints[0]], spreads))
+    numbers = {t.number: tested[t.fingerprint] for t in record.trials if t.objectives and t.fingerprint in tested}
+    return SearchFrames(record, tuple(baselines), numbers, tuple(t.number for t in record.best()))
+
+
+def _over_seeds(tested: Sequence[Tested]) -> Tested:
+    """The test quality of a setting, where all its trials have one."""
+    means, spreads = _means([t.psnr for t in tested])
+    return Tested(means, next((t.reason for t in tested if t.reason), ""), spreads)
+
+
+def _means(seeds: Sequence[dict[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Means of what all have, and standard deviations of several."""
+    common = [name for name in seeds[0] if all(name in own for own in seeds)]
+    found = {name: mean_and_spread(own[name] for own in seeds) for name in common}
+    spreads = {name: spread for name, (_, spread) in found.items()} if len(seeds) > 1 else {}
+    return {name: mean for name, (mean, _) in found.items()}, spreads
 
 
 def _tested(files: dict[str, Files], store: Store) -> dict[str, Tested]:

@@ -82,13 +82,13 @@ def trial_list(images: Images) -> TrialList:
     return TrialList(COLUMNS, rows)
 
 
-def listed_table(table: Table, fingerprints: Sequence[str]) -> TrialList:
-    """The lines of a table of trials, each with its fingerprint (empty where it has none)."""
+def listed_table(table: Table, fingerprints: Sequence[Sequence[str]]) -> TrialList:
+    """The lines of a table of settings, each with the fingerprints of its trials, if it has any."""
     rows, anchors = [], _Anchors()
-    for raw, line, fingerprint in zip(table.frame.to_dict("records"), table.cells, fingerprints, strict=True):
+    for raw, line, prints in zip(table.frame.to_dict("records"), table.cells, fingerprints, strict=True):
         texts = ["".join(span.text for span in spans) for spans in line]
         cells = [_cell(text, raw[c.keys[0]]) for text, c in zip(texts, table.columns, strict=True)]
-        rows.append(TrialRow(anchors.of(fingerprint), (*cells, _text(fingerprint))))
+        rows.append(TrialRow(anchors.of(next(iter(prints), "")), (*cells, _text(", ".join(prints)))))
     looks: list[tuple[str, Look]] = [(c.header, _look(c)) for c in table.columns]
     return TrialList((*looks, ("Fingerprint", "code")), rows)
 

@@ -6,7 +6,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rdun.config import TrialConfig, canonical, with_values
@@ -124,7 +124,7 @@ class Search:
 
     Attributes:
         name, title, question, method, expectation, scale: as in `rdun.study.Study`.
-        base: the config that the values change; its seed is the seed of every trial.
+        base: the config that the values change; its seed is replaced.
         space: what is searched: dotted fields of the config, or parameters with names of their own that `build` reads. Some
             values may not fit together (`build` or a config raises ValueError): that suggestion is infeasible, never trained.
         build: makes the config from `base` and the values of all parameters, for values that depend on each other. A parameter
@@ -135,8 +135,10 @@ class Search:
         baselines: settings to compare with, trained first, outside the search.
         trials: suggestions to try; infeasible ones are not counted.
         stopping: ends trials early that are behind the others at equal epochs; baselines are never ended. For one objective
-            only, of validation quality: by quality alone the cheap settings of a Pareto set would be ended.
+            only, of validation quality: by quality alone the cheap settings of a Pareto set would be ended. For one seed only: a
+            setting would be ended by the luck of one.
         seed: of the suggestions, and of nothing else.
+        seeds: of the trials: each setting, also a baseline, is trained with each of them, and what counts are means over them.
 
     Raises:
         ValueError: a name, a bound, a quantity or a value of the space that is not possible.
@@ -157,6 +159,7 @@ class Search:
     trials: int = 20
     stopping: Stopping | None = None
     seed: int = 0
+    seeds: tuple[int, ...] = (0,)
     baselines: Mapping[str, TrialConfig] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
 
@@ -175,6 +178,10 @@ class Search:
             ValueError: the values do not fit together.
         """
         return self.build(self.base, values) if self.build else with_values(self.base, values)
+
+    def seeded(self, config: TrialConfig) -> tuple[TrialConfig, ...]:
+        """The trials of a setting, one per seed."""
+        return tuple(replace(config, seed=seed) for seed in self.seeds)
 
     def read(self, values: Values) -> list[str]:
         """Parameters that the setting depends on, in the order of the space: another value would give another config.
@@ -257,6 +264,13 @@ def _check_numbers(search: Search) -> None:
         raise ValueError(f"search trials={search.trials} is not possible; use at least 1")
     if search.seed < 0:
         raise ValueError(f"search seed={search.seed} is not possible; use 0 or more")
+    if not search.seeds or min(search.seeds) < 0 or len(set(search.seeds)) < len(search.seeds):
+        raise ValueError(f"search seeds={search.seeds} are not possible; name at least one, each once, 0 or more")
+    if search.stopping and len(search.seeds) > 1:
+        raise ValueError(
+            f"search stopping={search.stopping} judges trials one by one, and each setting has {len(search.seeds)} seeds; "
+            "use one seed, or leave stopping out"
+        )
     if search.base.optim.epochs < 1:
         raise ValueError("optim.epochs=0 leaves nothing to choose by; a search trains for at least 1 epoch")
 

@@ -162,10 +162,14 @@ def trials_of(text: str | None) -> tuple[int | None, int]:
 
 
 def changed_search(
-    search: Search, changes: Sequence[str], trials: int | None = None, stopping: str | None = None
+    search: Search,
+    changes: Sequence[str],
+    trials: int | None = None,
+    stopping: str | None = None,
+    seeds: str | None = None,
 ) -> Search:
-    """The search with `FIELD=VALUE` changes in its base and baselines and another rule of early stopping, under a name of its
-    own, and with as many trials.
+    """The search with `FIELD=VALUE` changes in its base and baselines, another rule of early stopping and other seeds ("0,1,2")
+    of its trials, under a name of its own, and with as many trials.
 
     Raises:
         ValueError: as `changed`.
@@ -179,6 +183,8 @@ def changed_search(
         search = replace(search, name=_named(search.name, changes), scale=search.scale + _note(changes))
     if stopping is not None and STOPPINGS[stopping] != search.stopping:
         search = replace(search, name=f"{search.name}-{stopping}", stopping=STOPPINGS[stopping])
+    if seeds is not None and (own := seeds_of(seeds)) != search.seeds:
+        search = replace(search, name=f"{search.name}-seeds-{'-'.join(map(str, own))}", seeds=own)
     return search if trials is None else replace(search, trials=trials)
 
 
@@ -226,6 +232,8 @@ def _parsed(whole: _Settable, change: str) -> Any:
     path, equals, text = change.partition("=")
     if not equals:
         raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
+    if path.strip() == "seed":
+        raise ValueError(f"--set {change}: the seeds of trials are those of the study or search; give --seeds {text}")
     return parse_value(whole, path.strip(), text)
 
 

@@ -154,8 +154,10 @@ def print_space(search: Search) -> None:
         say(f"  {name}: {parameter}")
     if search.stopping:
         say(f"Early stopping: {search.stopping}")
-    size = search.size()
-    say(f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}")
+    size, each = search.size(), f", each with {len(search.seeds)} seeds" if len(search.seeds) > 1 else ""
+    say(
+        f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}{each}"
+    )
     if unfit := search.unfit():
         values, problem = unfit[0]
         where = ", ".join(f"{name} {value}" for name, value in values.items())

@@ -64,11 +64,13 @@ def _rules(recording: Recording, text: str) -> list[str]:
     for name in names:
         if name not in STOPPINGS:
             raise ValueError(f"--rules {text}: {name!r} is not known; choose of {', '.join(STOPPINGS)}")
-    if isinstance(recording.record, PlanRecord):
+    record = recording.record
+    kept = (
+        "a study, whose arms all" if isinstance(record, PlanRecord) else "a search of several seeds, whose trials all"
+    )
+    if isinstance(record, PlanRecord) or len(record.seeds) > 1:
         if text != ",".join(STOPPINGS) and names != ["none"]:
-            raise ValueError(
-                f"--rules {text}: {recording.record.name!r} is a study, whose arms all train to the end; use none"
-            )
+            raise ValueError(f"--rules {text}: {record.name!r} is {kept} train to the end; use none")
         return ["none"]
     for name in names:
         if (rule := STOPPINGS[name]) is not None:

@@ -1,4 +1,4 @@
-"""The best settings of a search as a study with new seeds: a search saw each with one, so that its winner is partly luck."""
+"""The best settings of a search as a study with new seeds: the winner is partly luck of those that chose it."""
 
 from __future__ import annotations
 
@@ -46,14 +46,13 @@ def replicated(name: str, scale: str | None, stopping: str | None, folder: Path,
         )
     record = SearchRecord.load(Folder(_recorded(folder, name).parent))
     store = Store(folder / "trials")
-    baselines = {label: _config(store, fingerprint, label) for label, fingerprint in record.baselines.items()}
+    baselines = {label: _config(store, prints[0], label) for label, prints in record.baselines.items()}
     chosen = _chosen(record, store, most, [_apart_from_seed(config) for config in baselines.values()])
-    used = {config.seed for config in [*baselines.values(), *(config for _, config in chosen)]}
+    used = set(record.seeds)
     wanted = seeds_of(seeds) if seeds else tuple(islice((seed for seed in count() if seed not in used), SEEDS))
     if again := sorted(used & set(wanted)):
         click.echo(
-            f"Warning: seed {', '.join(map(str, again))} is the one that these settings were chosen by, so that its "
-            "results favour them; leave it out.",
+            f"Warning: these settings were chosen by seed {', '.join(map(str, again))}, whose results favour them; leave it out.",
             err=True,
         )
     return _study(record, chosen, baselines, resources, wanted)
@@ -90,6 +89,7 @@ def _study(
         first = first or arms[0].name
     several = len(record.objectives) > 1
     goals = " and ".join(f"{o['quantity']} ({o['direction']})" for o in record.objectives)
+    trained = "one seed" if len(record.seeds) == 1 else f"{len(record.seeds)} seeds"
     settings = "; ".join(f"trial {trial.number} ({_values(trial)})" for trial, _ in chosen)
     return Study(
         name=study_name(record.name),
@@ -98,8 +98,8 @@ def _study(
         method=f"{record.method} Replicated are of the search {record.name!r} "
         + (f"some that no other trial is better than by {goals}" if several else f"the best trials by {goals}")
         + f"{', and its baselines' if baselines else ''}: {settings}.",
-        expectation="A search trains each setting with one seed, and the best of many is favoured by chance: expect less than "
-        f"the search reported. Of the search: {record.expectation}",
+        expectation=f"The search trained each setting with {trained}, and the best of many is favoured "
+        f"by chance: expect less than it reported. Of the search: {record.expectation}",
         scale=record.scale,
         arms=tuple(arms),
         seeds=seeds,

@@ -66,7 +66,7 @@ class Stoppable(click.Command):
     metavar="FIELD=VALUE",
     help="Set in all arms: optim.lr=3e-4; resources.threads=4.",
 )
-@click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's own: 0,1,2.")
+@click.option("--seeds", metavar="N,N,...", help="Seeds instead of the study's or search's own: 0,1,2.")
 @click.option(
     "--replicate",
     type=click.IntRange(min=1),
@@ -176,10 +176,10 @@ def main(
             wanted = Asked(probe, plan_csv, write_configs)
             return run_study(study, place, cpus, wanted, dry_run=dry_run, retry_failed=retry_failed, keep=keep)
         studies_only = {"--plan-csv": plan_csv, "--write-configs": write_configs}
-        _refuse(name, "a search", {"--seeds": seeds, "--compare": " ".join(compare), **studies_only})
+        _refuse(name, "a search", {"--compare": " ".join(compare), **studies_only})
         count, more = trials_of(trials)
         folder = place.on_disk()
-        search = changed_search(asked, changes, count, stopping)
+        search = changed_search(asked, changes, count, stopping, seeds)
         search = replace(search, resources=limited(search.resources, budget, price))
         if report_only or sync:
             return from_record(search, folder, sync)
@@ -215,7 +215,7 @@ def _name(
     asked = load(name, scale)
     if isinstance(asked, Study):
         return changed(asked, changes, seeds).name
-    return changed_search(asked, changes, stopping=stopping).name
+    return changed_search(asked, changes, stopping=stopping, seeds=seeds).name
 
 
 def _refuse(name: str, what: str, options: Mapping[str, object]) -> None:

@@ -69,8 +69,8 @@ def run_search(
     left = record.left(search.trials, retry_failed=retry_failed) if record else search.trials
     auto = _precision(search, home / "search.db")
     learned = _learned(search, learn_from, folder, auto) if learn_from else {}
-    left = max(0, left - len(learned.keys() - set(_prints(record) if record else ())))
-    shared = partial(lay_out_search, search, auto, left, store)
+    left = max(0, left - len(learned.keys() - set(record.fingerprints() if record else ())))
+    shared = partial(lay_out_search, search, auto, left * len(search.seeds), store)
     part = shared(machine(search.resources, cpus), probe=probe)
     if dry_run:
         return
@@ -83,14 +83,14 @@ def run_search(
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
-        _clear(record, weights, _prints(record))
+        _clear(record, weights, record.fingerprints())
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(record, report)
     print_tracker(tracking_uri(ROOT))
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
-    weights.report([*_prints(record), *record.baselines.values()])
+    weights.report(record.fingerprints())
     say(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
     if halted:
         stopped(halted)
@@ -110,7 +110,12 @@ def _learned(search: Search, name: str, folder: Path, precision: Precision) -> M
     names = sorted(path.parent.name for path in (folder / "studies").glob("*/search.json"))
     if name not in names:
         raise ValueError(
-            f"--learn-from={name}: {folder} has no such search; choose one of {', '.join(names) or 'none'}"
+            f"--learn-from={name}: {folder} has "
+            + (
+                f"no such search; choose one of {', '.join(names)}"
+                if names
+                else "no search yet; leave --learn-from out"
+            )
         )
     other = SearchRecord.load(Folder(folder / "studies" / name))
     learned = known_settings(search, other, Store(folder / "trials"), precision)
@@ -118,7 +123,7 @@ def _learned(search: Search, name: str, folder: Path, precision: Precision) -> M
     if not learned:
         raise ValueError(
             f"--learn-from={name}: none of its {complete} complete trials is a setting of {search.name!r}, whose space, data, "
-            f"bounds, training or precision ({precision}) are others; leave --learn-from out"
+            f"bounds, training, seeds or precision ({precision}) are others; leave --learn-from out"
         )
     say(
         f"Learned: {len(learned)} of the {complete} complete trials of {name} are settings of this search, and count as its own"
@@ -138,14 +143,12 @@ def _precision(search: Search, database: Path) -> Precision:
 
 
 def _clear(record: SearchRecord, weights: Weights, prints: Iterable[str]) -> list[str]:
-    """Of these trials, keeps the weights of those that no other is better than, and of the baselines; all of which it returns."""
-    best = [*(trial.fingerprint for trial in record.best()), *record.baselines.values()]
-    weights.clear([*prints, *best], [[fingerprint] for fingerprint in best])
+    """Of these trials, keeps the weights of settings that no other is better than, and of the baselines, of the best seed of
+    each; returns the trials of all of these."""
+    settings = [*(trial.fingerprints for trial in record.best()), *record.baselines.values()]
+    best = [fingerprint for setting in settings for fingerprint in setting]
+    weights.clear([*prints, *best], settings)
     return best
-
-
-def _prints(record: SearchRecord) -> list[str]:
-    return [trial.fingerprint for trial in record.trials if trial.fingerprint]
 
 
 def _run(
@@ -182,9 +185,9 @@ def _run(
         record = replace(suggestions.record(), provenance=facts)
         record.save(Folder(home))
         for trial in record.trials:
-            if fingerprint and trial.fingerprint == fingerprint and trial.state != "duplicate":
+            if fingerprint in trial.fingerprints and trial.state not in ("duplicate", "running"):
                 say(f"{sum(t.state != 'running' for t in record.trials)} tried | {_line(record, trial)}")
-                held[:] = _clear(record, weights, [fingerprint, *held])
+                held[:] = _clear(record, weights, [*trial.fingerprints, *held])
 
     try:
         with tuning.cluster(cpus=cpus) as capacity:
@@ -263,5 +266,9 @@ def _counts(record: SearchRecord) -> str:
 def _line(record: SearchRecord, trial: SearchTrial) -> str:
     values = ", ".join(f"{name} {value}" for name, value in trial.values.items())
     names = [objective["quantity"] for objective in record.objectives]
-    reached = ", ".join(f"{name} {value:,.6g}" for name, value in zip(names, trial.objectives, strict=False))
+    spreads = trial.spreads or [0.0] * len(names)
+    reached = ", ".join(
+        f"{name} {value:,.6g}" + (f" ± {spread:.2g}" if spread else "")
+        for name, value, spread in zip(names, trial.objectives, spreads, strict=False)
+    )
     return f"trial {trial.number}: {values}: " + (reached or f"{trial.state}{': ' * bool(trial.reason)}{trial.reason}")

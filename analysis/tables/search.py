@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from analysis.importance import PARTS, Importance
-from analysis.numbers import plural
+from analysis.numbers import listed, plural
 from analysis.search_words import chosen, quantity, setting
-from analysis.searches import COSTS, NAN, Baseline, SearchFrames
+from analysis.searches import COSTS, NAN, NOT_TESTED, Baseline, SearchFrames, Tested
 from analysis.tables.table import Column, Interval, Number, Table, Text
 from rdun.results import SearchTrial
 
@@ -26,9 +26,7 @@ def best_table(frames: SearchFrames) -> Table:
     shown = sorted(shown, key=lambda t: order[t.number]) if several else shown
     rows = [_row(frames, t) for t in shown] + [_baseline_row(frames, b) for b in frames.baselines]
     gaps: dict[tuple[int, str], str] = {}
-    for line, tested in enumerate(
-        [*(frames.tested[t.fingerprint] for t in shown), *(b.tested for b in frames.baselines)]
-    ):
+    for line, tested in enumerate([*(frames.tested[t.number] for t in shown), *(b.tested for b in frames.baselines)]):
         gaps |= {(line, f"test {d}"): tested.reason for d in frames.datasets if d not in tested.psnr}
     what = (
         "All settings for which no other one is at least as good in every objective and better in one"
@@ -40,8 +38,8 @@ def best_table(frames: SearchFrames) -> Table:
         title="Pareto set" if several else "Best settings",
         caption=(
             f"{what}, sorted by {quantity(frames.quantities[0]).name}, and the baselines. Selection is on validation; test PSNR "
-            "is a mean over images, ratios and matrices at the best checkpoint. Multiply-accumulates (MMAC, millions) are "
-            "those of the test counts."
+            f"is a mean over images, ratios and matrices at the best checkpoint{over_seeds(frames)}. Multiply-accumulates (MMAC, "
+            "millions) are those of the test counts."
         ),
         frame=pd.DataFrame(rows),
         columns=(Text(key="trial", header="Trial"), *_columns(frames, [str(n) for n in record.space])),
@@ -54,12 +52,21 @@ def best_table(frames: SearchFrames) -> Table:
 def _links(table: Table) -> dict[tuple[int, str], tuple[str, ...]]:
     """Every line leads from its name and its numbers to its trial."""
     linked = [c.keys[0] for c in table.columns if not isinstance(c, Text) or c.key == "trial"]
-    return {(line, key): (f,) for line, f in enumerate(fingerprints(table)) if f for key in linked}
+    return {
+        (line, key): tuple(prints[:1]) for line, prints in enumerate(fingerprints(table)) if prints for key in linked
+    }
 
 
-def fingerprints(table: Table) -> list[str]:
-    """Those of the lines of a table of settings; empty where a setting has no trial."""
-    return [str(f) for f in table.frame["fingerprint"]] if len(table.frame) else []
+def over_seeds(frames: SearchFrames) -> str:
+    """What the caption says of the seeds, where there are several."""
+    seeds = frames.record.seeds
+    named = f"seeds {listed([str(seed) for seed in seeds])}"
+    return f"; qualities and times are means ± standard deviation over {named}" if len(seeds) > 1 else ""
+
+
+def fingerprints(table: Table) -> list[list[str]]:
+    """Those of the lines of a table of settings; none where a setting has no trial."""
+    return [list(prints) for prints in table.frame["fingerprints"]] if len(table.frame) else []
 
 
 def trials_table(frames: SearchFrames) -> Table:
@@ -72,7 +79,7 @@ def trials_table(frames: SearchFrames) -> Table:
             "In the order they were suggested. Infeasible: against a constraint, or of values that do not fit together; never "
             "trained. Duplicate: the same setting as an earlier trial, whose end it has. Running: in work, or cut off and to be "
             "continued. Stopped early: not trained to the end, by the rule under How it was made; nothing else counts it. "
-            "Baselines stand last."
+            f"Baselines stand last{over_seeds(frames)}."
         ),
         frame=pd.DataFrame(rows),
         columns=(
@@ -126,22 +133,23 @@ def _columns(frames: SearchFrames, parameters: Sequence[str]) -> list[Column]:
     for name in shown:
         known = quantity(name)
         head, unit = heads.get(name, known.name[:1].upper() + known.name[1:]), "" if name == "macs" else known.unit
-        numbers.append(Number(key=name, header=head, unit=unit, digits=known.digits))
-    tests = [Number(key=f"test {d}", header=f"Test PSNR, {d}", unit="dB") for d in frames.datasets]
+        spread = f"{name} sd" if frames.several and known.measured else ""
+        numbers.append(Number(key=name, header=head, unit=unit, digits=known.digits, spread=spread))
+    tests = [
+        Number(key=f"test {d}", header=f"Test PSNR, {d}", unit="dB", spread=f"test {d} sd" if frames.several else "")
+        for d in frames.datasets
+    ]
     return [*(Text(key=f"value {p}", header=p, align="right") for p in parameters), *numbers, *tests]
 
 
 def _row(frames: SearchFrames, trial: SearchTrial) -> dict[str, Any]:
     known = trial.quantities | dict(zip(frames.quantities, trial.objectives, strict=False))
-    tested = frames.tested.get(trial.fingerprint) if trial.state in ("complete", "duplicate") else None
+    spreads = dict(zip(frames.quantities, trial.spreads, strict=False))
+    tested = frames.tested.get(trial.number, NOT_TESTED)
     row: dict[str, Any] = {"kind": "Trials", "trial": str(trial.number), "state": trial.state, "reason": trial.reason}
-    row |= {"setting": setting(trial), "fingerprint": trial.fingerprint}
+    row |= {"setting": setting(trial), "fingerprints": trial.fingerprints}
     row |= {f"value {name}": chosen(trial.values[name]) if name in trial.values else "" for name in frames.record.space}
-    return (
-        row
-        | _numbers(frames, known)
-        | {f"test {d}": tested.psnr.get(d, NAN) if tested else NAN for d in frames.datasets}
-    )
+    return row | _numbers(frames, known, spreads) | _tests(frames, tested)
 
 
 def _baseline_row(frames: SearchFrames, baseline: Baseline) -> dict[str, Any]:
@@ -152,15 +160,17 @@ def _baseline_row(frames: SearchFrames, baseline: Baseline) -> dict[str, Any]:
         "reason": baseline.tested.reason,
         "setting": "",
     }
-    row |= {"fingerprint": frames.record.baselines[baseline.name], "baseline": True}
+    row |= {"fingerprints": frames.record.baselines[baseline.name], "baseline": True}
     row |= {f"value {name}": "" for name in frames.record.space}
-    return (
-        row
-        | _numbers(frames, baseline.quantities)
-        | {f"test {d}": baseline.tested.psnr.get(d, NAN) for d in frames.datasets}
-    )
+    return row | _numbers(frames, baseline.quantities, baseline.spreads) | _tests(frames, baseline.tested)
 
 
-def _numbers(frames: SearchFrames, known: dict[str, float]) -> dict[str, float]:
+def _numbers(frames: SearchFrames, known: dict[str, float], spreads: Mapping[str, float]) -> dict[str, float]:
     names = [*frames.quantities, *(c for c in COSTS if c not in frames.quantities)]
-    return {name: known.get(name, NAN) / quantity(name).divisor for name in names}
+    values = {name: known.get(name, NAN) / quantity(name).divisor for name in names}
+    return values | {f"{name} sd": spreads.get(name, NAN) for name in names if quantity(name).measured}
+
+
+def _tests(frames: SearchFrames, tested: Tested) -> dict[str, float]:
+    values = {f"test {d}": tested.psnr.get(d, NAN) for d in frames.datasets}
+    return values | {f"test {d} sd": tested.spread.get(d, NAN) for d in frames.datasets}

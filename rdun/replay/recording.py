@@ -56,7 +56,7 @@ def load_recording(home: Folder, store: Store) -> Recording:
     record: SearchRecord | PlanRecord
     if home.exists("search.json"):
         record = SearchRecord.load(home)
-        prints = [trial.fingerprint for trial in record.trials if trial.fingerprint]
+        prints = [fingerprint for trial in record.trials for fingerprint in trial.fingerprints]
         first = record.objectives[0]["quantity"]
         quantity = first if first in ("validation_psnr", "validation_ssim") else "validation_psnr"
     elif home.exists("plan.json"):

@@ -73,7 +73,8 @@ def _replayed(trial: SearchTrial, stopped: Mapping[str, int], rule: str) -> Sear
 
 
 def _baselines(record: SearchRecord | PlanRecord) -> Iterable[str]:
-    return record.baselines.values() if isinstance(record, SearchRecord) else ()
+    baselines = record.baselines.values() if isinstance(record, SearchRecord) else ()
+    return [fingerprint for prints in baselines for fingerprint in prints]
 
 
 def _copy(source: TrialDirectory, target: TrialDirectory, names: Iterable[str]) -> None:

@@ -17,10 +17,12 @@ class SearchTrial:
     Attributes:
         number: its number in the Optuna study.
         values: the chosen values by parameter, without those that the setting does not depend on.
-        fingerprint: of its trial directory; empty where it is infeasible.
-        state: "duplicate" has the fingerprint of an earlier suggestion, and its result; "running" includes what was cut off
+        fingerprints: of its trial directories, one per seed of the search; none where it is infeasible.
+        state: "duplicate" has the fingerprints of an earlier suggestion, and its result; "running" includes what was cut off
             and goes on with the next run; "stopped early" was not trained to the end, by the search's own rule.
-        objectives: in the order of the search's objectives; empty unless complete, or a duplicate of a complete one.
+        objectives: in the order of the search's objectives, means over its seeds; empty unless complete, or a duplicate of a
+            complete one.
+        spreads: standard deviation of each objective over the seeds; empty where `objectives` is, or with one seed.
         quantities: what the setting costs, known before training: parameters, macs, stage_evaluations.
         reason: why it failed or is infeasible, or where it was stopped.
         retry_of: number of the failed suggestion that it tries again; None: it is a suggestion of its own.
@@ -28,12 +30,18 @@ class SearchTrial:
 
     number: int
     values: dict[str, Any]
-    fingerprint: str
+    fingerprints: list[str]
     state: SearchState
     objectives: list[float]
     quantities: dict[str, float]
     reason: str = ""
     retry_of: int | None = None
+    spreads: list[float] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the first seed, by which the setting is known; empty where it is infeasible."""
+        return next(iter(self.fingerprints), "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +52,11 @@ class SearchRecord:
         space: parameter -> its values as text, "1, 2, ..., 4" or "one of 4, 8, 16".
         objectives: such as {"quantity": "validation_psnr", "direction": "maximize"}.
         constraints: such as {"quantity": "parameters", "at_most": 20000}.
-        seed: of the suggestions; the trials' own seed is in their configs.
+        seed: of the suggestions.
+        seeds: of the trials of each setting.
         wanted: number of trials asked for.
         stopping: the rule that stops trials early, as text, or "none".
-        baselines: name -> fingerprint of trials to compare with, outside the search.
+        baselines: name -> fingerprints, one per seed, of trials to compare with, outside the search.
         provenance: as in a study's plan.
     """
 
@@ -62,11 +71,17 @@ class SearchRecord:
     constraints: list[dict[str, Any]]
     sampler: str
     seed: int
+    seeds: list[int]
     wanted: int
     trials: list[SearchTrial]
     stopping: str = "none"
-    baselines: dict[str, str] = field(default_factory=dict)
+    baselines: dict[str, list[str]] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def fingerprints(self) -> list[str]:
+        """Of all trials, those of the baselines last."""
+        settings = [*(trial.fingerprints for trial in self.trials), *self.baselines.values()]
+        return [fingerprint for setting in settings for fingerprint in setting]
 
     def best(self) -> list[SearchTrial]:
         """The trials that no other one dominates, by the first objective: one, or the Pareto set; duplicates left out."""

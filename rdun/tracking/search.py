@@ -1,8 +1,8 @@
-"""A search in MLflow: search > suggestion."""
+"""A search in MLflow: search > suggestion, and below that a trial per seed where there are several."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rdun.results import Folder, SearchRecord, SearchTrial, Store
@@ -39,15 +39,31 @@ class SearchCopier(Copier):
 
     def _wanted(self) -> set[Identity]:
         suggestions = {view.suggestion_identity(self._top, trial) for trial in self.record.trials}
-        return suggestions | {self._baseline(name, print_).identity for name, print_ in self.record.baselines.items()}
+        baselines = {self._baseline(name, prints).identity for name, prints in self.record.baselines.items()}
+        return suggestions | baselines | {place.identity for places in self._places().values() for place in places}
 
     def _places(self) -> Mapping[str, Sequence[Place]]:
         found: dict[str, list[Place]] = {}
-        for name, fingerprint in self.record.baselines.items():
-            found.setdefault(fingerprint, []).append(self._baseline(name, fingerprint))
-        for fingerprint, trial in self._shown.items():
-            found.setdefault(fingerprint, []).append(self._place(trial))
+        for name, prints in self.record.baselines.items():
+            for place in self._seeded(self._baseline(name, prints), prints):
+                found.setdefault(place.identity.fingerprint, []).append(place)
+        for trial in self._shown.values():
+            for place in self._seeded(self._place(trial), trial.fingerprints):
+                found.setdefault(place.identity.fingerprint, []).append(place)
         return found
+
+    def _seeded(self, place: Place, prints: Sequence[str]) -> Iterator[Place]:
+        """The place of a setting's only trial, or below it those of its trials, one per seed."""
+        if len(prints) == 1:
+            yield place
+            return
+        for seed, fingerprint in zip(self.record.seeds, prints, strict=True):
+            yield place._replace(
+                identity=place.identity._replace(seed=str(seed), fingerprint=fingerprint),
+                name=f"seed {seed}: {place.name}",
+                parent=(place.identity, place.name),
+                title=f"{place.title}, seed {seed}",
+            )
 
     def _place(self, trial: SearchTrial) -> Place:
         parameters = trial.quantities.get("parameters")
@@ -62,32 +78,58 @@ class SearchCopier(Copier):
             sizes=view.suggestion_sizes(trial),
         )
 
-    def _baseline(self, name: str, fingerprint: str) -> Place:
-        identity = self._top._replace(suggestion=f"baseline {name}", fingerprint=fingerprint)
+    def _baseline(self, name: str, prints: Sequence[str]) -> Place:
+        identity = self._top._replace(suggestion=f"baseline {name}", fingerprint=prints[0])
         return Place(identity, f"baseline: {name}", None, f"baseline {name}", "outside the search", {}, {})
 
     def _copy_rest(self, runs: Runs, root: Run, last: bool) -> None:
         best = {trial.number for trial in self.record.best()}
         for trial in self.record.trials:
             self._copy_suggestion(runs, root, trial, best, last)
+        for name, prints in self.record.baselines.items():
+            run = runs.get(self._baseline(name, prints).identity)
+            if run is not None and len(prints) > 1:
+                self._copy_baseline(runs, run, prints, last)
         self._copy_search(runs, root, last)
 
     def _copy_suggestion(self, runs: Runs, root: Run, trial: SearchTrial, best: set[int], last: bool) -> None:
         """State and objectives; all of the run, where it shows no trial directory: these stand in order of their numbers."""
-        identity, known = view.suggestion_identity(self._top, trial), trial.fingerprint in self.trials.status
-        shown = self._shown.get(trial.fingerprint) is trial
+        identity, prints = view.suggestion_identity(self._top, trial), trial.fingerprints
+        known, shown = self._last(prints) > 0, self._shown.get(trial.fingerprint) is trial
         if shown and not known and trial.state == "running":
             return  # about to begin
         run = runs.below(root, identity, _name(trial), root.started + trial.number)
         runs.tracker.describe(run, view.suggestion_params(trial), view.suggestion_tags(self.record, trial, best))
-        values, moment = view.objectives(self.record, trial), self.trials.ended.get(trial.fingerprint, run.started)
+        values, moment = view.objectives(self.record, trial), self._last(prints) or run.started
         runs.log_changes(run, view.points(values | view.suggestion_sizes(trial), moment, trial.number))
-        if shown and known:
+        if shown and known and len(prints) == 1:
             return
+        if shown and known:
+            self._log_seeds(runs, run, prints, trial.state == "complete")
         note = {"mlflow.note.content": view.suggestion_note(self.record, trial)}
         runs.tracker.describe(run, {}, identity.tags() | note)
         status = STATUS.get(trial.state, "KILLED")
-        runs.tracker.set_status(run, "KILLED" if last and status == "RUNNING" else status, run.started)
+        runs.tracker.set_status(
+            run, "KILLED" if last and status == "RUNNING" else status, moment if shown else run.started
+        )
+
+    def _copy_baseline(self, runs: Runs, run: Run, prints: Sequence[str], last: bool) -> None:
+        complete = self.trials.complete(prints)
+        self._log_seeds(runs, run, prints, complete)
+        status = self.trials.overall(prints, last)
+        runs.tracker.set_status(run, status, self._last(prints) or run.started)
+
+    def _log_seeds(self, runs: Runs, run: Run, prints: Sequence[str], complete: bool) -> None:
+        """What a setting with several seeds has cost so far, and its means over them when all are complete."""
+        summaries = [self.trials.summaries[f] for f in prints if f in self.trials.summaries]
+        values = view.total_costs(summaries)
+        if complete and len(summaries) == len(prints):
+            values |= view.averages(summaries, run.metrics)
+        runs.log_changes(run, view.latest(values, now()))
+
+    def _last(self, prints: Sequence[str]) -> int:
+        """The last moment of a setting's trials; 0: none is there."""
+        return max((self.trials.ended.get(fingerprint, 0) for fingerprint in prints), default=0)
 
     def _copy_search(self, runs: Runs, root: Run, last: bool) -> None:
         tags = self._top.tags() | view.search_tags(self.record, self.answer, self.place)
@@ -104,9 +146,8 @@ class SearchCopier(Copier):
         """FINISHED when all that was asked for has an end; failed suggestions are part of a search."""
         states = [trial.state for trial in self.record.trials]
         running = "running" in states or "RUNNING" in self.trials.status.values()
-        missing = [
-            fingerprint for fingerprint in self.record.baselines.values() if fingerprint not in self.trials.status
-        ]
+        baselines = [fingerprint for prints in self.record.baselines.values() for fingerprint in prints]
+        missing = [fingerprint for fingerprint in baselines if fingerprint not in self.trials.status]
         if not running and not missing and not self.record.untried():
             return "FINISHED"
         return "KILLED" if last and "RUNNING" not in self.trials.status.values() else "RUNNING"
@@ -117,7 +158,7 @@ def _name(trial: SearchTrial) -> str:
 
 
 def _shown(record: SearchRecord) -> dict[str, SearchTrial]:
-    """Fingerprint -> the suggestion whose run shows the trial directory: where a failed one was tried again, the later one."""
+    """First fingerprint -> the suggestion whose run shows the trials: where a failed one was tried again, the later one."""
     found: dict[str, SearchTrial] = {}
     for trial in sorted(record.trials, key=lambda trial: trial.state == "failed"):
         if trial.state not in ("infeasible", "duplicate"):

@@ -77,14 +77,14 @@ class StudyCopier(Copier):
         tags = self._arm_ids[arm.name].tags() | {"rdun.seeds": ", ".join(map(str, self.plan.seeds))}
         ended = max((self.trials.ended.get(fingerprint, 0) for fingerprint in prints), default=0) or run.started
         values = {"seeds_complete": float(len(whole)), **self._costs(prints)}
-        if len(whole) == len(cells) or self._overall(list(self._where), last) != "RUNNING":
+        if len(whole) == len(cells) or self.trials.overall(list(self._where), last) != "RUNNING":
             summaries = [view.cell_means([self.trials.summaries[p] for p in cell]) for cell in whole]
             values |= view.averages(summaries, run.metrics)
         runs.log_changes(run, view.points(view.arm_sizes(arm), run.started, 0) + view.latest(values, now()))
         averaged = int(run.metrics.get("seeds_averaged", 0))
         tags["mlflow.note.content"] = view.arm_note(arm, len(whole), len(cells), averaged)
         runs.tracker.describe(run, view.arm_config(arm) | view.arm_params(arm), tags)
-        runs.tracker.set_status(run, self._overall(prints, last), ended)
+        runs.tracker.set_status(run, self.trials.overall(prints, last), ended)
 
     def _copy_study(self, runs: Runs, root: Run, last: bool) -> None:
         runs.tracker.describe(root, {}, self._top.tags() | view.study_tags(self.plan, self.answer, self.place))
@@ -96,16 +96,7 @@ class StudyCopier(Copier):
             "train_hours": sum(values.get("time/train_seconds", 0.0) for values in done) / 3600,
         }
         runs.log_changes(root, view.latest(values | self._costs(list(self._where)), now()))
-        runs.tracker.set_status(root, self._overall(list(self._where), last), self.trials.last(root.started))
+        runs.tracker.set_status(root, self.trials.overall(list(self._where), last), self.trials.last(root.started))
 
     def _costs(self, fingerprints: Sequence[str]) -> dict[str, float]:
         return view.total_costs(self.trials.summaries.get(fingerprint, {}) for fingerprint in set(fingerprints))
-
-    def _overall(self, fingerprints: Sequence[str], last: bool) -> str:
-        """The status of an arm or a study from its trials'."""
-        states = {self.trials.status.get(fingerprint) for fingerprint in fingerprints}
-        if states == {"FINISHED"}:
-            return "FINISHED"
-        if not last or "RUNNING" in states:
-            return "RUNNING"
-        return "FAILED" if "FAILED" in states else "KILLED"

@@ -66,6 +66,19 @@ class Trials:
     def complete(self, fingerprints: Sequence[str]) -> bool:
         return all(self.status.get(fingerprint) == "FINISHED" for fingerprint in fingerprints)
 
+    def overall(self, fingerprints: Sequence[str], last: bool) -> str:
+        """The status of a run above these trials.
+
+        Args:
+            last: no trial goes on.
+        """
+        states = {self.status.get(fingerprint) for fingerprint in fingerprints}
+        if states == {"FINISHED"}:
+            return "FINISHED"
+        if not last or "RUNNING" in states:
+            return "RUNNING"
+        return "FAILED" if "FAILED" in states else "KILLED"
+
     def copy(self, runs: Runs, root: Run, places: Mapping[str, Sequence[Place]], goes_on: Held) -> None:
         """Copies the trials that have news."""
         present = set(Folder(self.store.path).names())

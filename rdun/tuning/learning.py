@@ -17,7 +17,8 @@ TRIES = 256
 
 
 def known_settings(search: Search, other: SearchRecord, store: Store, precision: Precision) -> dict[str, Values]:
-    """The settings of `search` whose trainings `other` has complete, by fingerprint, in its order.
+    """The settings of `search` that `other` has complete, by first fingerprint, in its order; for seeds that `other` does not
+    have, trials of anybody else count.
 
     A parameter that the other search did not have, or on which its setting does not depend, is read from the trial's config where
     it is a field of it; else its values are tried, of a fraction the bounds. Settings beyond a bound on costs are left out.
@@ -27,15 +28,20 @@ def known_settings(search: Search, other: SearchRecord, store: Store, precision:
     """
     found: dict[str, Values] = {}
     for trial in other.trials:
-        folder = store.trial(trial.fingerprint)
-        run = folder.run() if trial.state == "complete" and trial.fingerprint not in found else None
-        if run and run.status == "complete":
-            config = folder.read_json("config.json")
+        if trial.state == "complete" and _complete(store, trial.fingerprints):
+            config = store.trial(trial.fingerprint).read_json("config.json")
             for values in _completed(search, trial.values, config):
-                if _fingerprint(search, values, precision) == trial.fingerprint:
-                    found[trial.fingerprint] = values
+                own = _fingerprints(search, values, precision)
+                if set(own) & set(trial.fingerprints):
+                    if own[0] not in found and _complete(store, own):
+                        found[own[0]] = values
                     break
     return found
+
+
+def _complete(store: Store, fingerprints: Iterable[str]) -> bool:
+    runs = [store.trial(fingerprint).run() for fingerprint in fingerprints]
+    return all(run and run.status == "complete" for run in runs)
 
 
 def _completed(search: Search, known: Values, config: Mapping[str, Any]) -> Iterator[Values]:
@@ -62,8 +68,8 @@ def _field(config: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _fingerprint(search: Search, values: Values, precision: Precision) -> str:
+def _fingerprints(search: Search, values: Values, precision: Precision) -> list[str]:
     if search.problem(values):
-        return ""
+        return []
     config = search.config(values).resolved(precision)
-    return "" if beyond(search, config) else trial_fingerprint(config)
+    return [] if beyond(search, config) else [trial_fingerprint(trial) for trial in search.seeded(config)]

@@ -16,6 +16,10 @@ STOPPED = "stopped"
 """Attribute of a trial that was stopped early: the epoch, and the rule by name. It is set before anything else is told."""
 READ = "read"
 """Attribute of a trial: the parameters that its setting depends on."""
+PRINTS = "fingerprints"
+"""Attribute of a trial whose setting may be trained: one per seed of the search."""
+SPREADS = "spreads"
+"""Attribute of a complete trial: the standard deviation of each objective over the seeds; empty with one seed."""
 RETRY = "retry_of"
 """Attribute of a trial: the number of the failed one that it tries again."""
 
@@ -35,27 +39,33 @@ def examined(trial: FrozenTrial) -> bool:
 
 def whole(trial: FrozenTrial) -> bool:
     """Whether the suggestion came as far as having a setting that may be trained."""
-    return "fingerprint" in trial.user_attrs
+    return PRINTS in trial.user_attrs
+
+
+def prints_of(trial: FrozenTrial) -> list[str]:
+    """The fingerprints of its setting; empty where it has none."""
+    return list(trial.user_attrs.get(PRINTS, ()))
 
 
 def _row(
     trial: FrozenTrial, again: dict[int, int], seen: dict[tuple[str, SearchState], int], store: Store
 ) -> SearchTrial:
-    fingerprint = trial.user_attrs.get("fingerprint", "")
+    prints = prints_of(trial)
     state = "stopped early" if STOPPED in trial.user_attrs else STATES.get(trial.state, "running")
-    if state in ("complete", "stopped early") and seen.setdefault((fingerprint, state), trial.number) != trial.number:
+    if state in ("complete", "stopped early") and seen.setdefault((prints[0], state), trial.number) != trial.number:
         state = "duplicate"
     return SearchTrial(
         number=trial.number,
         values={
             name: value for name, value in trial.params.items() if name in trial.user_attrs.get(READ, trial.params)
         },
-        fingerprint=fingerprint,
+        fingerprints=prints,
         state=state,
         objectives=list(trial.values) if trial.state == TrialState.COMPLETE else [],
         quantities=trial.user_attrs.get("quantities", {}),
         reason=_reason(trial, again, store),
         retry_of=trial.user_attrs.get(RETRY),
+        spreads=trial.user_attrs.get(SPREADS, []) if trial.state == TrialState.COMPLETE else [],
     )
 
 
@@ -67,5 +77,6 @@ def _reason(trial: FrozenTrial, again: dict[int, int], store: Store) -> str:
         return str(trial.user_attrs.get("reason", ""))
     if trial.number in again:
         return f"tried again as trial {again[trial.number]}"
-    run = store.trial(trial.user_attrs["fingerprint"]).run() if whole(trial) else None
-    return run.reason if run else ""
+    runs = [store.trial(fingerprint).run() for fingerprint in prints_of(trial)]
+    ends = [run for run in runs if run and run.status != "complete"]
+    return min(ends, key=lambda run: run.status != "failed").reason if ends else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -34,7 +35,8 @@ def open_study(search: Search, database: Path) -> optuna.Study:
         "constraints": [[c.quantity, c.at_most] for c in search.constraints],
         "sampler": search.sampler,
         "seed": search.seed,
-        "settings": digest([to_dict(search.config(values)) for values in search.corners()]),
+        "seeds": list(search.seeds),
+        "settings": digest([to_dict(replace(search.config(values), seed=0)) for values in search.corners()]),
     }
     if search.stopping:
         asked["stopping"] = repr(search.stopping)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 
 from rdun.config import TrialConfig
 from rdun.plan import QUANTITIES
@@ -31,9 +33,17 @@ def beyond(search: Search, config: TrialConfig) -> list[str]:
     return [f"{c.quantity} is {value:,.10g}, above {c.at_most:,.10g}" for value, c in values if value > c.at_most]
 
 
-def objectives(search: Search, trial: TrialDirectory, config: TrialConfig) -> list[float]:
-    """The values of the search's objectives, of a complete trial."""
-    return [_measured(objective.quantity, trial, config) for objective in search.objectives]
+def objectives(
+    search: Search, trials: Sequence[TrialDirectory], config: TrialConfig
+) -> tuple[list[float], list[float]]:
+    """The values of the search's objectives, of a setting whose trials are complete: means over its seeds, and their spreads.
+
+    Returns:
+        Means and sample standard deviations in the order of the objectives; the latter empty with one seed.
+    """
+    values = [[_measured(o.quantity, trial, config) for trial in trials] for o in search.objectives]
+    spreads = [statistics.stdev(own) for own in values] if len(trials) > 1 else []
+    return [statistics.fmean(own) for own in values], spreads
 
 
 def _measured(quantity: str, trial: TrialDirectory, config: TrialConfig) -> float:

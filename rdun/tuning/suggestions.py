@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from rdun.plan import check_data
 from rdun.results import SearchRecord, Store, reached
 from rdun.search import Search, Values
 from rdun.stopping import name_of
-from rdun.tuning.optuna_record import READ, RETRY, STOPPED, examined, rows, whole
+from rdun.tuning.optuna_record import PRINTS, READ, RETRY, SPREADS, STOPPED, examined, prints_of, rows, whole
 from rdun.tuning.optuna_study import distribution, mark, open_study, precision_of, report, sampler
 from rdun.tuning.quantities import beyond, excesses, objectives, shown
 
@@ -27,19 +28,37 @@ MODEL_TRIES, TRIES = 3, 1000
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A trial to be run: its number in the Optuna study (None: a baseline), its identity and its config."""
+    """A trial to be run: of which suggestion in the Optuna study (None: of a baseline), its identity and its config."""
 
     number: int | None
     fingerprint: str
     config: TrialConfig
 
 
+@dataclass
+class _Given:
+    """A setting in work.
+
+    Attributes:
+        numbers: the suggestions that wait for it.
+        trials: fingerprints of its trials, one per seed.
+        left: those of them that are given out, or about to be.
+        died: whether one of them was given up.
+    """
+
+    numbers: list[int]
+    trials: list[str]
+    left: set[str]
+    died: bool = False
+
+
 class Suggestions:
     """Asks Optuna for values and tells it what became of them, each of them as it happens, in a SQLite file.
 
-    A suggestion depends on the search's seed, its number and the results told before it. One trial at a time, a search is
-    therefore repeatable, and one that was cut off ends like one that was not; with several at once the suggestions depend on the
-    order in which trials end. What was being run when a driver died is run first, with its own values. The trial directories
+    A setting is given out as a trial for each of the search's seeds, and has an end when all of them have. Which one is suggested
+    depends on the search's own seed, its number and the results told before it. One trial at a time, a search is therefore
+    repeatable, and one that was cut off ends like one that was not; with several at once it depends on the order in which trials
+    end. What was being run when a driver died is run first, with its own values. The trial directories
     stay the truth: a setting that is complete there is not run again, whoever ran it.
 
     Args:
@@ -67,7 +86,8 @@ class Suggestions:
         self.space = {name: distribution(parameter) for name, parameter in search.space.items()}
         self.study = open_study(search, database)
         self.precision = precision_of(self.study, precision)
-        self.given: dict[str, list[int]] = {}
+        self.given: dict[str, _Given] = {}
+        self._queue: deque[Suggestion] = deque()
         self.baselines = {name: self._identified(config) for name, config in search.baselines.items()}
         self.gave_up = ""
         frozen = self.study.get_trials(deepcopy=False)
@@ -77,46 +97,60 @@ class Suggestions:
 
     def next(self) -> Suggestion | None:
         """What to run next; None when there is nothing more to start."""
-        for suggestion in self._waiting:
-            return suggestion
-        return self._asked()
+        while not self._queue:
+            more = next(self._waiting, None) or self._asked()
+            if not more:
+                return None
+            self._queue.extend(more)
+        return self._queue.popleft()
 
     def learn(self, settings: Mapping[str, Values]) -> None:
-        """Takes settings whose trials are complete, by fingerprint, as suggestions of its own; but for those that it has.
+        """Takes settings whose trials are complete, by first fingerprint, as suggestions of its own; but for those that it has.
 
         Each is told in one step, values and results, so that there is none half told.
         """
         states = (TrialState.COMPLETE, TrialState.RUNNING)
         trials = self.study.get_trials(deepcopy=False, states=states)
-        known = {trial.user_attrs["fingerprint"] for trial in trials if whole(trial)}
+        known = {prints_of(trial)[0] for trial in trials if whole(trial)}
         for fingerprint, values in settings.items():
             if fingerprint not in known:
-                _, config = self._identified(self.search.config(values))
+                prints, config = self._identified(self.search.config(values))
                 note = {READ: self.search.read(values), "quantities": shown(config), "config": to_dict(config)}
+                means, spreads = self._objectives(prints, config)
                 learned = optuna.trial.create_trial(
                     params=dict(values),
                     distributions=self.space,
-                    values=objectives(self.search, self.store.trial(fingerprint), config),
-                    user_attrs=note | {"fingerprint": fingerprint},
+                    values=means,
+                    user_attrs=note | {SPREADS: spreads, PRINTS: prints},
                     constraints=excesses(self.search, config),
                 )
                 self.study.add_trial(learned)
 
     def ended(self, fingerprint: str, *, died: bool = False, stopped_at: int = 0) -> None:
-        """Tells Optuna how a trial that was given out has ended, by what its directory says.
+        """Tells Optuna how a setting has ended, when a trial that was given out was its last one, by what the directories say.
 
         Args:
             died: its process ended so often that it is given up. Otherwise a trial that is neither complete nor failed was cut
                 off, and goes on with the next run.
             stopped_at: the epoch after which the search's rule stopped it early; 0: it did not.
         """
-        status = self._status(fingerprint)
-        for number in self.given.pop(fingerprint, []):
+        key, given = next(((k, g) for k, g in self.given.items() if fingerprint in g.left), ("", None))
+        if not given:
+            return
+        given.left.remove(fingerprint)
+        given.died |= died
+        status = self._together(given.trials)
+        if given.died or status == "failed":  # its other seeds would be of no use
+            self._queue, dropped = deque(s for s in self._queue if s.fingerprint not in given.left), self._queue
+            given.left -= {s.fingerprint for s in dropped}
+        if given.left:
+            return
+        for number in self.given.pop(key).numbers:
             if status == "complete":
-                self._complete(number, fingerprint)
+                self._complete(number, given.trials)
             elif stopped_at:
                 self._stop(number, fingerprint, stopped_at)
-            elif died or status == "failed":
+            elif given.died or status == "failed":
                 self.study.tell(number, state=TrialState.FAIL)
 
     def curves(self) -> dict[str, list[float]]:
@@ -124,7 +158,7 @@ class Suggestions:
         stopped = self.stopped()
         found: dict[str, list[float]] = {}
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-            if whole(trial) and (fingerprint := trial.user_attrs["fingerprint"]) not in found:
+            if whole(trial) and (fingerprint := prints_of(trial)[0]) not in found:
                 epoch = None if trial.state == TrialState.COMPLETE else stopped[fingerprint]
                 found[fingerprint] = self._curve(fingerprint)[:epoch]
         return found
@@ -132,16 +166,16 @@ class Suggestions:
     def stopped(self) -> dict[str, int]:
         """Settings that this search stopped early, and after which epoch."""
         trials = self.study.get_trials(deepcopy=False)
-        return {t.user_attrs["fingerprint"]: t.user_attrs[STOPPED][0] for t in trials if STOPPED in t.user_attrs}
+        return {prints_of(t)[0]: t.user_attrs[STOPPED][0] for t in trials if STOPPED in t.user_attrs}
 
     def settle(self) -> None:
         """Tells Optuna of the trials that were given out and have an end by now, seen or not; for a driver that stops."""
-        for fingerprint in list(self.given):
+        for fingerprint in [f for given in self.given.values() for f in given.left]:
             self.ended(fingerprint)
 
     def finished(self) -> bool:
         """Whether everything that was asked for has an end."""
-        baselines = {self._status(fingerprint) for fingerprint, _ in self.baselines.values()}
+        baselines = {self._status(fingerprint) for prints, _ in self.baselines.values() for fingerprint in prints}
         return not self.left() and baselines <= {"complete", "failed"}
 
     def left(self) -> int:
@@ -151,10 +185,11 @@ class Suggestions:
 
     def unfinished(self) -> list[str]:
         """Identities of the trials that were given out and have no end: in their directory, or by this search's rule."""
-        prints = {t.user_attrs["fingerprint"]: None for t in self.study.get_trials(deepcopy=False) if whole(t)}
-        prints |= {fingerprint: None for fingerprint, _ in self.baselines.values()}
+        settings = [prints_of(t) for t in self.study.get_trials(deepcopy=False) if whole(t)]
+        settings += [prints for prints, _ in self.baselines.values()]
         stopped = self.stopped()
-        return [f for f in prints if f not in stopped and self._status(f) in ("running", "stopped")]
+        every = dict.fromkeys(f for prints in settings for f in prints if f not in stopped)
+        return [f for f in every if self._status(f) in ("running", "stopped")]
 
     def record(self) -> SearchRecord:
         """The search as it stands."""
@@ -171,28 +206,29 @@ class Suggestions:
             constraints=[{"quantity": c.quantity, "at_most": c.at_most} for c in search.constraints],
             sampler=search.sampler,
             seed=search.seed,
+            seeds=list(search.seeds),
             wanted=self.trials,
             trials=rows(self.study, self.store),
             stopping=str(search.stopping).lower(),
-            baselines={name: fingerprint for name, (fingerprint, _) in self.baselines.items()},
+            baselines={name: prints for name, (prints, _) in self.baselines.items()},
         )
 
-    def _left_over(self, trials: list[FrozenTrial], retry_failed: bool) -> Iterator[Suggestion]:
-        """Baselines that are not done, then trials of an earlier driver that have no end."""
-        for fingerprint, config in self.baselines.values():
-            if self._status(fingerprint) not in (("complete",) if retry_failed else ("complete", "failed")):
-                self.given[fingerprint] = []
-                yield Suggestion(None, fingerprint, config)
+    def _left_over(self, trials: list[FrozenTrial], retry_failed: bool) -> Iterator[list[Suggestion]]:
+        """Baselines that are not done, then settings of an earlier driver that have no end."""
+        for prints, config in self.baselines.values():
+            if self._together(prints) not in (("complete",) if retry_failed else ("complete", "failed")):
+                yield self._give(None, prints, config)
         for trial in trials:
             if trial.state == TrialState.RUNNING:
                 if STOPPED in trial.user_attrs:
-                    self._stop(trial.number, trial.user_attrs["fingerprint"], trial.user_attrs[STOPPED][0])
+                    self._stop(trial.number, prints_of(trial)[0], trial.user_attrs[STOPPED][0])
                 elif not whole(trial):
                     self.study.tell(trial.number, state=TrialState.PRUNED if examined(trial) else TrialState.FAIL)
-                elif suggestion := self._given(trial.number, trial.user_attrs):
-                    yield suggestion
+                elif suggested := self._given(trial.number, trial.user_attrs):
+                    yield suggested
 
-    def _asked(self) -> Suggestion | None:
+    def _asked(self) -> list[Suggestion]:
+        """The trials of a new setting; none when there is nothing more to suggest."""
         rejected = 0
         while self._counted() < self.trials:
             model = self.search.sampler if rejected < MODEL_TRIES else "random"
@@ -207,17 +243,17 @@ class Suggestions:
                 rejected += 1
                 if rejected == TRIES:
                     self.gave_up = f"{TRIES} suggestions in a row were infeasible, the last one because {problem}"
-                    return None
+                    return []
                 continue
             rejected = 0
-            if suggestion := self._given(trial.number, trial.user_attrs):
-                return suggestion
-        return None
+            if suggested := self._given(trial.number, trial.user_attrs):
+                return suggested
+        return []
 
     def _examined(self, trial: optuna.Trial) -> str:
         """Makes the suggestion's config and its costs, and keeps both with it; why it is infeasible, if it is."""
         try:
-            fingerprint, config = self._identified(self.search.config(trial.params))
+            prints, config = self._identified(self.search.config(trial.params))
         except ValueError as error:
             trial.set_user_attr("reason", str(error))
             return str(error)
@@ -229,35 +265,45 @@ class Suggestions:
             trial.set_user_attr("reason", "; ".join(problems))
             return "; ".join(problems)
         trial.set_user_attr("config", to_dict(config))
-        trial.set_user_attr("fingerprint", fingerprint)  # last: from here on the suggestion can be run again
+        trial.set_user_attr(PRINTS, prints)  # last: from here on the suggestion can be run again
         return ""
 
-    def _identified(self, config: TrialConfig) -> tuple[str, TrialConfig]:
-        """The setting with its precision resolved, after a check of its data."""
+    def _identified(self, config: TrialConfig) -> tuple[list[str], TrialConfig]:
+        """The identities of a setting's trials, and the setting with its precision resolved, after a check of its data."""
         resolved = config.resolved(self.precision)
         check_data(resolved.data, resolved.task.block)
-        return trial_fingerprint(resolved), resolved
+        return [trial_fingerprint(trial) for trial in self.search.seeded(resolved)], resolved
 
-    def _given(self, number: int, attributes: Mapping[str, Any]) -> Suggestion | None:
-        """The suggestion as a trial to be run; None where its directory has an end, or the same trial is already given out."""
-        fingerprint = attributes["fingerprint"]
-        status = self._status(fingerprint)
-        if fingerprint in self.given:
-            self.given[fingerprint].append(number)
+    def _given(self, number: int, attributes: Mapping[str, Any]) -> list[Suggestion]:
+        """The suggestion as trials to be run; none where the setting has an end, or is already in work."""
+        prints = attributes[PRINTS]
+        status = self._together(prints)
+        if prints[0] in self.given:
+            self.given[prints[0]].numbers.append(number)
         elif status == "complete":
-            self._complete(number, fingerprint)
+            self._complete(number, prints)
         elif status == "failed" and RETRY not in attributes:
             self.study.tell(number, state=TrialState.FAIL)
-        elif epoch := self.stopped().get(fingerprint):
-            self._stop(number, fingerprint, epoch)
+        elif epoch := self.stopped().get(prints[0]):
+            self._stop(number, prints[0], epoch)
         else:
-            self.given[fingerprint] = [number]
-            return Suggestion(number, fingerprint, from_dict(TrialConfig, attributes["config"]))
-        return None
+            return self._give(number, prints, from_dict(TrialConfig, attributes["config"]))
+        return []
 
-    def _complete(self, number: int, fingerprint: str) -> None:
+    def _give(self, number: int | None, prints: list[str], config: TrialConfig) -> list[Suggestion]:
+        trials = zip(prints, self.search.seeded(config), strict=True)
+        new = [Suggestion(number, *trial) for trial in trials if self._status(trial[0]) != "complete"]
+        self.given[prints[0]] = _Given([] if number is None else [number], prints, {s.fingerprint for s in new})
+        return new
+
+    def _complete(self, number: int, prints: list[str]) -> None:
         config = from_dict(TrialConfig, self.study.get_trials(deepcopy=False)[number].user_attrs["config"])
-        self.study.tell(number, objectives(self.search, self.store.trial(fingerprint), config))
+        means, spreads = self._objectives(prints, config)
+        mark(self.study, number, SPREADS, spreads)
+        self.study.tell(number, means)
+
+    def _objectives(self, prints: list[str], config: TrialConfig) -> tuple[list[float], list[float]]:
+        return objectives(self.search, [self.store.trial(fingerprint) for fingerprint in prints], config)
 
     def _stop(self, number: int, fingerprint: str, epoch: int) -> None:
         """Tells that a trial was stopped early. The mark comes first, so that a driver that dies in between can go on here."""
@@ -267,6 +313,11 @@ class Suggestions:
 
     def _curve(self, fingerprint: str) -> list[float]:
         return reached(self.store.trial(fingerprint).epochs(), self.search.objectives[0].quantity)
+
+    def _together(self, prints: list[str]) -> str:
+        """Whether a setting has an end: "failed" where a trial of it is, "complete" where all are; else empty."""
+        states = {self._status(fingerprint) for fingerprint in prints}
+        return "failed" if "failed" in states else "complete" if states == {"complete"} else ""
 
     def _status(self, fingerprint: str) -> str:
         run = self.store.trial(fingerprint).run()

@@ -34,7 +34,7 @@ def trial(
     return SearchTrial(
         number=number,
         values=dict(values or {"layers": 1 + number % 3, "high": 1 + number % 4}),
-        fingerprint=f"trial{number:03d}",
+        fingerprints=[f"trial{number:03d}"],
         state="complete",
         objectives=[psnr, float(parameters)][:count],
         quantities={"parameters": float(parameters), "macs": 3_000_000.0, "stage_evaluations": 3.0},
@@ -46,7 +46,7 @@ def unfinished(number: int, state: SearchState, reason: str = "") -> SearchTrial
     return SearchTrial(
         number=number,
         values={"layers": 2, "high": 2},
-        fingerprint="" if state == "infeasible" else f"trial{number:03d}",
+        fingerprints=[] if state == "infeasible" else [f"trial{number:03d}"],
         state=state,
         objectives=[],
         quantities={"parameters": 9000.0},
@@ -82,9 +82,10 @@ def write_search(
         "constraints": [{"quantity": "parameters", "at_most": 8000}],
         "sampler": "tpe",
         "seed": 3,
+        "seeds": [0],
         "wanted": len(trials),
         "trials": list(trials),
-        "baselines": {name: f"base{i}" for i, name in enumerate(own)},
+        "baselines": {name: [f"base{i}"] for i, name in enumerate(own)},
         "provenance": {"command": "python studies/run_ablation.py tiny", "versions": {"torch": "2.13.0"}},
     }
     record = SearchRecord(**(values | changes))

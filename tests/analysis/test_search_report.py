@@ -114,6 +114,42 @@ def test_an_unfinished_search_says_what_is_missing(tmp_path: Path) -> None:
     assert "from 10 complete trials on; there are 3" in page and "above 8,000" in page
 
 
+def test_settings_with_several_seeds_are_shown_by_means_and_spreads(tmp_path: Path) -> None:
+    seeded = [
+        replace(t, fingerprints=[f"{t.fingerprint}-{seed}" for seed in (4, 9)], spreads=[0.5 * 2**0.5, 0.0])
+        for t in points()
+    ]
+    baselines = {"unrolled": ["deep-4", "deep-9"]}
+    copy = replace(seeded[0], number=6, state="duplicate")
+    home, store = write_search(tmp_path, [*seeded, copy], baselines={}, seeds=[4, 9], wanted=7)
+    record = replace(SearchRecord.load(Folder(home)), baselines=baselines)
+    record.save(Folder(home))
+    middles = {tuple(t.fingerprints): t.objectives for t in seeded} | {("deep-4", "deep-9"): [29.8, 8000]}
+    for prints, (psnr, parameters) in middles.items():
+        for fingerprint, shift in zip(prints, (-0.5, 0.5), strict=True):
+            write_trial(store, fingerprint, psnr + shift, int(parameters))
+    frames = frames_of((home, store))
+    table = trials_table(frames).frame.set_index("trial")
+    for number, level in (("1", 31.0), ("6", 30.0), ("unrolled", 29.8)):
+        row = table.loc[number]
+        assert (row["validation_psnr"], row["validation_psnr sd"]) == pytest.approx((level, 0.5 * 2**0.5))
+        assert (row["test photos"], row["test photos sd"]) == pytest.approx((level + TEST_SHIFT, 0.5 * 2**0.5))
+    assert table.loc["unrolled", "parameters"] == 8000
+    best = best_table(frames)
+    assert "means ± standard deviation over seeds 4 and 9" in best.caption
+    assert "31.00 ± 0.71" in {"".join(span.text for span in spans) for line in best.cells for spans in line}
+    answer = search_answer(frames)
+    assert "with 2 seeds each, by their means" in answer[-1] and "A study with new seeds decides" in answer[-1]
+    store.trial("trial001-9").remove("scores.csv")
+    store.trial("deep-4").remove("run.json")
+    gap = frames_of((home, store))
+    assert gap.tested[1].psnr == {} and gap.tested[1].reason == "unreadable: scores.csv is missing or empty"
+    assert "The baseline unrolled has no validation PSNR: not run." in search_answer(gap)[0]
+    page = write_search_report(home, store).path.read_text()
+    assert "trial000-4, trial000-9" in page and "Seeds of the trials" in page
+    assert 'href="#trial-trial000-4"' in page and 'id="trial-trial000-4"' in page
+
+
 def test_a_trial_that_was_stopped_early_is_shown_and_counts_nowhere(tmp_path: Path) -> None:
     goal = [{"quantity": "validation_psnr", "direction": "maximize"}]
     trials = [*points(count=1), unfinished(6, "stopped early", "at epoch 3 by asha"), unfinished(7, "duplicate")]
@@ -257,7 +293,7 @@ def test_trials_that_were_really_run(tiny: TrialConfig, tmp_path: Path) -> None:
             SearchTrial(
                 number=number,
                 values={"layers": layers, "high": count},
-                fingerprint=f"t{number}",
+                fingerprints=[f"t{number}"],
                 state="complete",
                 objectives=[info.facts["best_validation_psnr"], costs["parameters"]],
                 quantities=costs,
@@ -265,11 +301,11 @@ def test_trials_that_were_really_run(tiny: TrialConfig, tmp_path: Path) -> None:
         )
     run_trial(base, store.trial("unrolled").path)
     home, _ = write_search(tmp_path / "record", [], objectives=TWO)
-    record = replace(SearchRecord.load(Folder(home)), trials=trials, wanted=2, baselines={"unrolled": "unrolled"})
+    record = replace(SearchRecord.load(Folder(home)), trials=trials, wanted=2, baselines={"unrolled": ["unrolled"]})
     frames = load_search(replace(record, space={"layers": "1, 2", "high": "1, 2"}), store)
     baseline = frames.baselines[0]
     assert baseline.quantities["parameters"] == QUANTITIES["parameters"](base)
     assert baseline.quantities["validation_psnr"] == store.trial("unrolled").epochs()[0].validation_psnr
     assert all(t.psnr["test"] > 5 and not t.reason for t in [*frames.tested.values(), baseline.tested])
-    assert frames.tested["t0"].psnr != frames.tested["t1"].psnr
+    assert frames.tested[0].psnr != frames.tested[1].psnr
     assert [t.table.name for t in build(frames).tables] == ["best", "trials"]

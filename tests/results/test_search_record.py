@@ -18,13 +18,13 @@ def record(states: list[SearchState], retries: dict[int, int] | None = None, wan
     again = retries or {}
     trials = [
         SearchTrial(
-            number=n, values={}, fingerprint="f", state=state, objectives=[], quantities={}, retry_of=again.get(n)
+            number=n, values={}, fingerprints=["f"], state=state, objectives=[], quantities={}, retry_of=again.get(n)
         )
         for n, state in enumerate(states)
     ]
     return SearchRecord(
         name="s", title="", question="", method="", expectation="", scale="", space={}, objectives=[], constraints=[],
-        sampler="random", seed=0, wanted=wanted, trials=trials,
+        sampler="random", seed=0, seeds=[0], wanted=wanted, trials=trials,
     )  # fmt: skip
 
 

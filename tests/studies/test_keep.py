@@ -51,10 +51,11 @@ def test_of_a_search_only_trials_that_no_other_is_better_than_have_weights(tmp_p
     values: dict[str, Any] = {
         **dict.fromkeys(("name", "title", "question", "method", "expectation", "scale", "sampler"), ""),
         "seed": 0,
+        "seeds": [0],
         "wanted": 3,
         "space": {},
         "constraints": [],
-        "baselines": {"first": "base"},
+        "baselines": {"first": ["base"]},
         "objectives": [{"quantity": "validation_psnr", "direction": "maximize"}],
     }
     record = SearchRecord(trials=[], **values)
@@ -62,7 +63,12 @@ def test_of_a_search_only_trials_that_no_other_is_better_than_have_weights(tmp_p
     for number, (fingerprint, psnr) in enumerate({"base": 25.0, "a": 20.0, "b": 22.0, "c": 21.0}.items()):
         left(store, fingerprint, psnr)
         if fingerprint != "base":
-            known: dict[str, Any] = {"fingerprint": fingerprint, "objectives": [psnr], "values": {}, "quantities": {}}
+            known: dict[str, Any] = {
+                "fingerprints": [fingerprint],
+                "objectives": [psnr],
+                "values": {},
+                "quantities": {},
+            }
             trials.append(SearchTrial(number=number, state="complete", **known))
         record = replace(record, trials=trials)
         held = _clear(record, weights, [fingerprint, *held])

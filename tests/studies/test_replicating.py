@@ -42,7 +42,7 @@ def ended(runs: Path, search: Search) -> SearchRecord:
             SearchTrial(
                 number=n,
                 values=values,
-                fingerprint=f"f{n}",
+                fingerprints=[f"f{n}"],
                 state="complete",
                 objectives=list(reached[:number]),
                 quantities={},
@@ -51,8 +51,8 @@ def ended(runs: Path, search: Search) -> SearchRecord:
     trials.append(replace(trials[0], number=5, state="failed", objectives=[]))
     baselines = {}
     for name, config in search.baselines.items():
-        baselines[name] = f"b-{name}"
-        store.trial(baselines[name]).write_json("config.json", to_dict(config))
+        baselines[name] = [f"b-{name}"]
+        store.trial(f"b-{name}").write_json("config.json", to_dict(config))
     record = SearchRecord(
         name=search.name,
         title=search.title,
@@ -65,6 +65,7 @@ def ended(runs: Path, search: Search) -> SearchRecord:
         constraints=[],
         sampler="random",
         seed=1,
+        seeds=[0],
         wanted=6,
         trials=trials,
         baselines=baselines,

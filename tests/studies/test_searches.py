@@ -74,7 +74,7 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     assert after.provenance["earlier runs"]
     now = scores(tmp_path / "runs")
     assert {name: now[name] for name in early} == early
-    assert set(now) == {t.fingerprint for t in kept} | set(after.baselines.values())
+    assert set(now) == {t.fingerprint for t in kept} | {f for prints in after.baselines.values() for f in prints}
 
     more = run_here(*words, "--trials", "+1", images=images, tmp_path=tmp_path)
     assert more.exit_code == 0, more.stdout + more.stderr
@@ -124,7 +124,9 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--seeds", "0,1"), "--seeds=0,1: "),
+        (("--seeds", "0,x"), "--seeds '0,x' is not a list of whole numbers"),
+        (("--seeds", "2,2"), "search seeds=(2, 2) are not possible"),
+        (("--set", "seed=3"), "give --seeds 3"),
         (("--report-only",), "has no results in"),
         (("--set", "optim.lrr=1"), "unknown field 'optim.lrr'"),
         (("--scale", "full"), "has one scale only"),
@@ -149,10 +151,18 @@ def test_more_trials_are_added_to_a_finished_search_only(tmp_path: Path) -> None
     with pytest.raises(ValueError, match=r"--trials \+20: search .* has no trials in"):
         asked_for(search, tmp_path, 20)
     values: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale", "sampler"), "")
-    values |= {"name": search.name, "space": {}, "objectives": [], "constraints": [], "seed": 0, "wanted": 2}
+    values |= {
+        "name": search.name,
+        "space": {},
+        "objectives": [],
+        "constraints": [],
+        "seed": 0,
+        "seeds": [0],
+        "wanted": 2,
+    }
     states: list[SearchState] = ["complete", "infeasible", "stopped early"]
     trials = [
-        SearchTrial(number=n, values={}, fingerprint=f"f{n}", state=state, objectives=[], quantities={})
+        SearchTrial(number=n, values={}, fingerprints=[f"f{n}"], state=state, objectives=[], quantities={})
         for n, state in enumerate(states)
     ]
     home = Folder(tmp_path / "studies" / search.name)
@@ -182,12 +192,12 @@ def left_behind(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     states: list[SearchState] = ["complete", "stopped early", "duplicate", "failed", "infeasible", "running"]
     states += ["stopped early", "stopped early", "complete"]
     trials = [
-        SearchTrial(number=n, values={}, fingerprint=f"f{n}", state=state, objectives=[], quantities={})
+        SearchTrial(number=n, values={}, fingerprints=[f"f{n}"], state=state, objectives=[], quantities={})
         for n, state in enumerate(states)
     ]
     values: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale", "sampler"), "")
     found = SearchRecord(
-        name=search.name, space={}, objectives=[], constraints=[], seed=0, wanted=8, trials=trials, **values
+        name=search.name, space={}, objectives=[], constraints=[], seed=0, seeds=[0], wanted=8, trials=trials, **values
     )
     found.save(Folder(tmp_path / "studies" / search.name))
     return search

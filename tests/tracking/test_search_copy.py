@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,47 @@ def test_a_failed_setting_that_was_tried_again(root: Path, store: Store) -> None
     assert (seen.status("trial 0"), seen.status("trial 1")) == ("FAILED", "FINISHED")
     assert seen.steps("trial 0", "epoch/train_loss") == []
     assert seen.steps("trial 1", "epoch/train_loss") == [1, 2, 3, 4]
+
+
+def test_settings_with_several_seeds_have_a_run_below_them_for_each(root: Path, store: Store) -> None:
+    for fingerprint, level in {"a1": 26.0, "a2": 27.0, "b1": 25.0, "base1": 24.0, "base2": 24.5}.items():
+        write_trial(store, fingerprint, level=level)
+    write_trial(store, "b2", status="running", epochs=2)
+    whole = suggestion(0, "a1", "complete", 26.7, 3000)
+    trials = [
+        replace(whole, fingerprints=["a1", "a2"], spreads=[0.7, 0.0]),
+        replace(suggestion(1, "b1", "running", size=2000), fingerprints=["b1", "b2"]),
+        replace(suggestion(2, "c1", "running", size=1000), fingerprints=["c1", "c2"]),
+        replace(whole, number=3, state="duplicate", fingerprints=["a1", "a2"]),
+    ]
+    baselines = {"unrolled": ["base1", "base2"]}
+    home = saved(root, search_record("q", trials, baselines=baselines, seeds=[4, 9]))
+    sync(home, store, uri_of(root))
+    seen = Seen(uri_of(root), "q").whole()
+    below = {"trial 0": TOP, "trial 1": TOP, "trial 3": TOP, "baseline: unrolled": TOP}
+    settings = ("trial 0", "trial 1", "baseline: unrolled")
+    below |= {f"seed {seed}: {name}": name for name in settings for seed in (4, 9)}
+    assert {name: seen.parent(name) for name in seen.runs if name != TOP} == below
+    first = seen.runs["trial 0"].data
+    one, two = (seen.runs[f"seed {seed}: trial 0"].data.metrics["result/best_test_psnr"] for seed in (4, 9))
+    assert first.metrics["result/best_test_psnr"] == pytest.approx((one + two) / 2) and one < two
+    assert (first.metrics["objective/validation_psnr"], first.metrics["objective_spread/validation_psnr"]) == (
+        26.7,
+        0.7,
+    )
+    assert seen.runs["baseline: unrolled"].data.metrics["seeds_averaged"] == 2
+    assert "result/best_test_psnr" not in seen.runs["trial 1"].data.metrics
+    assert seen.steps("trial 0", "epoch/train_loss") == []
+    assert seen.steps("seed 9: trial 0", "epoch/train_loss") == [1, 2, 3, 4]
+    assert [seen.status(name) for name in settings] == ["FINISHED", "KILLED", "FINISHED"]
+    assert [seen.tag(name, "rdun.level") for name in ("trial 0", "seed 4: trial 0")] == ["suggestion", "trial"]
+    assert seen.runs[TOP].data.params["seeds"] == "4, 9"
+    hours = {name: seen.runs[name].data.metrics["cost/core_hours"] for name in seen.runs if "trial 3" not in name}
+    assert hours["trial 0"] == pytest.approx(hours["seed 4: trial 0"] + hours["seed 9: trial 0"])
+    assert hours[TOP] == pytest.approx(sum(hours[name] for name in settings))
+    before = seen.points()
+    sync(home, store, uri_of(root))
+    assert Seen(uri_of(root), "q").whole().points() == before
 
 
 def test_a_search_that_is_begun_anew_shows_its_own_best(root: Path, store: Store) -> None:

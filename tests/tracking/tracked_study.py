@@ -93,8 +93,9 @@ def search_record(name: str, trials: list[SearchTrial], **values: Any) -> Search
         "constraints": [{"quantity": "parameters", "at_most": 4000}],
         "sampler": "tpe",
         "seed": 1,
+        "seeds": [0],
         "wanted": 4,
-        "baselines": {"unrolled": "base"},
+        "baselines": {"unrolled": ["base"]},
         "provenance": {
             "command": "python studies/run_ablation.py my/search.py --trials 4",
             "started": _iso(BEGAN),
@@ -111,7 +112,7 @@ def suggestion(number: int, fingerprint: str, state: SearchState, psnr: float = 
     return SearchTrial(
         number=number,
         values={"layers": 1 + number % 3, "model.channels": 8},
-        fingerprint=fingerprint,
+        fingerprints=[fingerprint] if fingerprint else [],
         state=state,
         objectives=[psnr, float(size)] if psnr else [],
         quantities={"parameters": float(size), "macs": 6.7e6} if size else {},

@@ -129,7 +129,7 @@ def test_a_trial_that_is_behind_is_stopped_and_says_so(
         with Lease(folder):
             pass  # nobody holds it
     assert {trial.number for trial in record.best()} <= {trial.number for trial in complete}
-    still = store.trial(record.baselines["still"]).run()
+    still = store.trial(record.baselines["still"][0]).run()
     assert still is not None
     assert still.status == "complete"
     assert suggestions.next() is None

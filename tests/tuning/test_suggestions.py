@@ -117,7 +117,7 @@ def test_equal_settings_at_the_same_time_share_one_result(search: Search, store:
 def test_a_result_of_somebody_else_is_used(search: Search, store: Store, opened: Open) -> None:
     config = replace(search.config({"model.layers": 2, "high": 1}), precision="fp32")
     suggestions = opened(replace(search, space={"model.layers": Int(2, 2), "high": Int(1, 1)}, trials=1))
-    leave(store, suggestions._identified(config)[0], 23.0)
+    leave(store, suggestions._identified(config)[0][0], 23.0)
     assert suggestions.next() is None
     assert suggestions.record().trials[0].objectives[0] == 23.0
 
@@ -204,7 +204,7 @@ def test_baselines_come_first_and_are_no_suggestions(search: Search, store: Stor
     assert len(given) == 7
     record = suggestions.record()
     assert set(record.baselines) == {"deep"}
-    assert record.baselines["deep"] not in {trial.fingerprint for trial in record.trials}
+    assert record.baselines["deep"][0] not in {trial.fingerprint for trial in record.trials}
 
 
 def test_an_impossible_bound_ends(search: Search, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ class Identity(NamedTuple):
     """What makes an MLflow run the run of this study, arm or trial, or of this search or suggestion; kept in its tags.
 
     Attributes:
-        fingerprint: of the trial's directory; of an arm: digest of its configs; of a suggestion without a directory: digest of
-            its values.
+        seed: of a trial; empty where a suggestion has one trial, and is its run.
+        fingerprint: of the trial's directory; of an arm: digest of its configs; of a suggestion: of its first trial, without a
+            trial digest of its values.
         suggestion: its number in the search, or "baseline NAME".
         store: id of the runs folder: two folders may hold the same study, each with trainings of its own.
     """
@@ -32,7 +33,7 @@ class Identity(NamedTuple):
     @property
     def level(self) -> str:
         if self.search:
-            return "suggestion" if self.suggestion else "search"
+            return "trial" if self.seed else "suggestion" if self.suggestion else "search"
         return "trial" if self.seed else "arm" if self.arm else "study"
 
     def tags(self) -> dict[str, str]:

@@ -37,9 +37,10 @@ def suggestion_tags(record: SearchRecord, trial: SearchTrial, best: set[int]) ->
 
 
 def objectives(record: SearchRecord, trial: SearchTrial) -> dict[str, float]:
-    """What a suggestion reached, as `objective/NAME`."""
-    names = [f"objective/{clean(objective['quantity'])}" for objective in record.objectives]
-    return dict(zip(names, trial.objectives, strict=False))
+    """What a suggestion reached, as `objective/NAME`, and how far its seeds are apart, as `objective_spread/NAME`."""
+    names = [clean(objective["quantity"]) for objective in record.objectives]
+    reached = {f"objective/{name}": value for name, value in zip(names, trial.objectives, strict=False)}
+    return reached | {f"objective_spread/{name}": s for name, s in zip(names, trial.spreads, strict=False)}
 
 
 def best_values(record: SearchRecord) -> dict[str, float]:
@@ -68,6 +69,7 @@ def search_tags(record: SearchRecord, answer: str, place: str) -> dict[str, str]
 
 
 def search_params(record: SearchRecord) -> dict[str, str]:
-    """The space, the sampler and its seed."""
+    """The space, the sampler and its seed, and the seeds of the trials."""
     space = {f"space.{clean(name)}": values for name, values in record.space.items()}
-    return space | {"sampler": record.sampler, "sampler_seed": str(record.seed)}
+    seeds = ", ".join(map(str, record.seeds))
+    return space | {"sampler": record.sampler, "sampler_seed": str(record.seed), "seeds": seeds}
