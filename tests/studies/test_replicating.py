@@ -65,7 +65,7 @@ def ended(runs: Path, search: Search) -> SearchRecord:
         constraints=[],
         sampler="random",
         seed=1,
-        seeds=[0],
+        seeds=list(search.seeds),
         wanted=6,
         trials=trials,
         baselines=baselines,
@@ -108,13 +108,13 @@ def test_of_several_objectives_only_what_no_other_is_better_than(tiny: Search, t
 
 
 def test_the_seed_of_the_search_is_warned_of(tiny: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    search = replace(tiny, base=replace(tiny.base, seed=2))
+    search = replace(tiny, seeds=(0, 2))
     ended(tmp_path, search)
-    assert best(tmp_path, 1).seeds == (1, 3, 4)  # 0 is the baseline's, 2 the search's
+    assert best(tmp_path, 1).seeds == (1, 3, 4)
     assert best(tmp_path, 1, "5,6").seeds == (5, 6)
     assert capsys.readouterr().err == ""
     assert best(tmp_path, 1, "1,2").seeds == (1, 2)
-    assert "Warning: seed 2 is the one that these settings were chosen by" in capsys.readouterr().err
+    assert "Warning: these settings were chosen by seed 2, whose results favour them" in capsys.readouterr().err
 
 
 def test_names_of_studies_of_searches_are_possible(tiny: Search, tmp_path: Path) -> None:

@@ -362,7 +362,7 @@ def test_the_last_epoch_and_baselines_are_never_stopped() -> None:
 
 
 def test_seeds_are_separate(rates: Search, store: Store, opened: Open, tmp_path: Path) -> None:
-    """The search's seed chooses values and is in no trial; the base's seed is in all trials and chooses none."""
+    """The search's seed chooses values and is in no trial; the trials' seeds are in all trials and choose none."""
 
     def settings(search: Search, name: str) -> list[tuple[dict[str, object], str, int]]:
         found = Suggestions(replace(search, baselines={}), tmp_path / name, store, "fp32", 6)
@@ -371,10 +371,10 @@ def test_seeds_are_separate(rates: Search, store: Store, opened: Open, tmp_path:
 
     wide = replace(rates, build=None, space={"optim.lr": Real(1e-4, 1e-2, log=True)})
     usual = settings(wide, "a.db")
-    other_trials = settings(replace(wide, base=with_values(wide.base, {"seed": 7})), "b.db")
+    other_trials = settings(replace(wide, seeds=(7,)), "b.db")
     other_values = settings(replace(wide, seed=7), "c.db")
     assert [values for values, _, _ in usual] == [values for values, _, _ in other_trials]
     assert {seed for _, _, seed in other_trials} == {7}
     assert not {f for _, f, _ in usual} & {f for _, f, _ in other_trials}
     assert [values for values, _, _ in usual] != [values for values, _, _ in other_values]
-    assert {seed for _, _, seed in other_values} == {wide.base.seed}
+    assert {seed for _, _, seed in other_values} == {0}
