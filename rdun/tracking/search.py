@@ -146,9 +146,8 @@ class SearchCopier(Copier):
         """FINISHED when all that was asked for has an end; failed suggestions are part of a search."""
         states = [trial.state for trial in self.record.trials]
         running = "running" in states or "RUNNING" in self.trials.status.values()
-        baselines = [fingerprint for prints in self.record.baselines.values() for fingerprint in prints]
-        missing = [fingerprint for fingerprint in baselines if fingerprint not in self.trials.status]
-        if not running and not missing and not self.record.untried():
+        ends = {self.trials.overall(prints, last=True) for prints in self.record.baselines.values()}
+        if not running and ends <= {"FINISHED", "FAILED"} and not self.record.untried():
             return "FINISHED"
         return "KILLED" if last and "RUNNING" not in self.trials.status.values() else "RUNNING"
 

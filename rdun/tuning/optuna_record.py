@@ -1,11 +1,12 @@
-"""An Optuna study as rows of search.json."""
+"""An Optuna study as search.json."""
 
 from __future__ import annotations
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rdun.results import SearchState, SearchTrial, Store
+from rdun.results import SearchRecord, SearchState, SearchTrial, Store
+from rdun.search import Search
 
 STATES: dict[TrialState, SearchState] = {
     TrialState.COMPLETE: "complete",
@@ -24,7 +25,31 @@ RETRY = "retry_of"
 """Attribute of a trial: the number of the failed one that it tries again."""
 
 
-def rows(study: optuna.Study, store: Store) -> list[SearchTrial]:
+def record_of(
+    search: Search, study: optuna.Study, store: Store, wanted: int, baselines: dict[str, list[str]]
+) -> SearchRecord:
+    """A search as it stands, without its provenance."""
+    return SearchRecord(
+        name=search.name,
+        title=search.title,
+        question=search.question,
+        method=search.method,
+        expectation=search.expectation,
+        scale=search.scale,
+        space={name: str(parameter) for name, parameter in search.space.items()},
+        objectives=[{"quantity": o.quantity, "direction": o.direction} for o in search.objectives],
+        constraints=[{"quantity": c.quantity, "at_most": c.at_most} for c in search.constraints],
+        sampler=search.sampler,
+        seed=search.seed,
+        seeds=list(search.seeds),
+        wanted=wanted,
+        trials=_rows(study, store),
+        stopping=str(search.stopping).lower(),
+        baselines=baselines,
+    )
+
+
+def _rows(study: optuna.Study, store: Store) -> list[SearchTrial]:
     """The suggestions that were examined, in order; the second of equal settings with equal ends is a duplicate."""
     trials = study.get_trials(deepcopy=False)
     again = {t.user_attrs[RETRY]: t.number for t in trials if RETRY in t.user_attrs}

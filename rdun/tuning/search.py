@@ -14,9 +14,10 @@ from rdun.plan import Part
 from rdun.results import Store
 from rdun.stopping import name_of
 from rdun.tuning.cluster import Capacity, trial_resources
+from rdun.tuning.in_work import Suggestion
 from rdun.tuning.nodes import check_nodes
 from rdun.tuning.stopping import Stopper
-from rdun.tuning.suggestions import Suggestion, Suggestions
+from rdun.tuning.suggestions import Suggestions
 from rdun.tuning.trials import Silent, run_tuner, setting
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +17,13 @@ from rdun.plan import check_data
 from rdun.results import SearchRecord, Store, reached
 from rdun.search import Search, Values
 from rdun.stopping import name_of
-from rdun.tuning.optuna_record import PRINTS, READ, RETRY, SPREADS, STOPPED, examined, prints_of, rows, whole
+from rdun.tuning.in_work import InWork, Suggestion
+from rdun.tuning.optuna_record import PRINTS, READ, RETRY, SPREADS, STOPPED, examined, prints_of, record_of, whole
 from rdun.tuning.optuna_study import distribution, mark, open_study, precision_of, report, sampler
 from rdun.tuning.quantities import beyond, excesses, objectives, shown
 
 MODEL_TRIES, TRIES = 3, 1000
 """Infeasible suggestions in a row after which values are drawn at random, and after which the search gives up."""
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A trial to be run: of which suggestion in the Optuna study (None: of a baseline), its identity and its config."""
-
-    number: int | None
-    fingerprint: str
-    config: TrialConfig
-
-
-@dataclass
-class _Given:
-    """A setting in work.
-
-    Attributes:
-        numbers: the suggestions that wait for it.
-        trials: fingerprints of its trials, one per seed.
-        left: those of them that are given out, or about to be.
-        died: whether one of them was given up.
-    """
-
-    numbers: list[int]
-    trials: list[str]
-    left: set[str]
-    died: bool = False
 
 
 class Suggestions:
@@ -86,8 +60,7 @@ class Suggestions:
         self.space = {name: distribution(parameter) for name, parameter in search.space.items()}
         self.study = open_study(search, database)
         self.precision = precision_of(self.study, precision)
-        self.given: dict[str, _Given] = {}
-        self._queue: deque[Suggestion] = deque()
+        self._work = InWork()
         self.baselines = {name: self._identified(config) for name, config in search.baselines.items()}
         self.gave_up = ""
         frozen = self.study.get_trials(deepcopy=False)
@@ -97,12 +70,10 @@ class Suggestions:
 
     def next(self) -> Suggestion | None:
         """What to run next; None when there is nothing more to start."""
-        while not self._queue:
-            more = next(self._waiting, None) or self._asked()
-            if not more:
+        while (found := self._work.next()) is None:
+            if not next(self._waiting, False) and not self._ask():
                 return None
-            self._queue.extend(more)
-        return self._queue.popleft()
+        return found
 
     def learn(self, settings: Mapping[str, Values]) -> None:
         """Takes settings whose trials are complete, by first fingerprint, as suggestions of its own; but for those that it has.
@@ -134,23 +105,19 @@ class Suggestions:
                 off, and goes on with the next run.
             stopped_at: the epoch after which the search's rule stopped it early; 0: it did not.
         """
-        key, given = next(((k, g) for k, g in self.given.items() if fingerprint in g.left), ("", None))
-        if not given:
+        if not (setting := self._work.find(fingerprint)):
             return
-        given.left.remove(fingerprint)
-        given.died |= died
-        status = self._together(given.trials)
-        if given.died or status == "failed":  # its other seeds would be of no use
-            self._queue, dropped = deque(s for s in self._queue if s.fingerprint not in given.left), self._queue
-            given.left -= {s.fingerprint for s in dropped}
-        if given.left:
+        setting.died |= died
+        end = self._end(setting.prints)
+        failed = end == "failed" or setting.died
+        if not self._work.ended(setting, fingerprint, failed=failed):
             return
-        for number in self.given.pop(key).numbers:
-            if status == "complete":
-                self._complete(number, given.trials)
+        for number in setting.numbers:
+            if end == "complete":
+                self._complete(number, setting.prints)
             elif stopped_at:
                 self._stop(number, fingerprint, stopped_at)
-            elif given.died or status == "failed":
+            elif failed:
                 self.study.tell(number, state=TrialState.FAIL)
 
     def curves(self) -> dict[str, list[float]]:
@@ -170,13 +137,12 @@ class Suggestions:
 
     def settle(self) -> None:
         """Tells Optuna of the trials that were given out and have an end by now, seen or not; for a driver that stops."""
-        for fingerprint in [f for given in self.given.values() for f in given.left]:
+        for fingerprint in self._work.left():
             self.ended(fingerprint)
 
     def finished(self) -> bool:
         """Whether everything that was asked for has an end."""
-        baselines = {self._status(fingerprint) for prints, _ in self.baselines.values() for fingerprint in prints}
-        return not self.left() and baselines <= {"complete", "failed"}
+        return not self.left() and all(self._end(prints) for prints, _ in self.baselines.values())
 
     def left(self) -> int:
         """Trials without an end, suggested or not; some may turn out to be done already."""
@@ -193,42 +159,26 @@ class Suggestions:
 
     def record(self) -> SearchRecord:
         """The search as it stands."""
-        search = self.search
-        return SearchRecord(
-            name=search.name,
-            title=search.title,
-            question=search.question,
-            method=search.method,
-            expectation=search.expectation,
-            scale=search.scale,
-            space={name: str(parameter) for name, parameter in search.space.items()},
-            objectives=[{"quantity": o.quantity, "direction": o.direction} for o in search.objectives],
-            constraints=[{"quantity": c.quantity, "at_most": c.at_most} for c in search.constraints],
-            sampler=search.sampler,
-            seed=search.seed,
-            seeds=list(search.seeds),
-            wanted=self.trials,
-            trials=rows(self.study, self.store),
-            stopping=str(search.stopping).lower(),
-            baselines={name: prints for name, (prints, _) in self.baselines.items()},
-        )
+        baselines = {name: prints for name, (prints, _) in self.baselines.items()}
+        return record_of(self.search, self.study, self.store, self.trials, baselines)
 
-    def _left_over(self, trials: list[FrozenTrial], retry_failed: bool) -> Iterator[list[Suggestion]]:
-        """Baselines that are not done, then settings of an earlier driver that have no end."""
+    def _left_over(self, trials: list[FrozenTrial], retry_failed: bool) -> Iterator[bool]:
+        """Begins baselines that are not done, then settings of an earlier driver that have no end; one with every step."""
         for prints, config in self.baselines.values():
-            if self._together(prints) not in (("complete",) if retry_failed else ("complete", "failed")):
-                yield self._give(None, prints, config)
+            if self._end(prints) not in (("complete",) if retry_failed else ("complete", "failed")):
+                self._begin(None, prints, config)
+                yield True
         for trial in trials:
             if trial.state == TrialState.RUNNING:
                 if STOPPED in trial.user_attrs:
                     self._stop(trial.number, prints_of(trial)[0], trial.user_attrs[STOPPED][0])
                 elif not whole(trial):
                     self.study.tell(trial.number, state=TrialState.PRUNED if examined(trial) else TrialState.FAIL)
-                elif suggested := self._given(trial.number, trial.user_attrs):
-                    yield suggested
+                elif self._begun(trial.number, trial.user_attrs):
+                    yield True
 
-    def _asked(self) -> list[Suggestion]:
-        """The trials of a new setting; none when there is nothing more to suggest."""
+    def _ask(self) -> bool:
+        """Begins a new setting; False when there is nothing more to suggest."""
         rejected = 0
         while self._counted() < self.trials:
             model = self.search.sampler if rejected < MODEL_TRIES else "random"
@@ -243,12 +193,12 @@ class Suggestions:
                 rejected += 1
                 if rejected == TRIES:
                     self.gave_up = f"{TRIES} suggestions in a row were infeasible, the last one because {problem}"
-                    return []
+                    return False
                 continue
             rejected = 0
-            if suggested := self._given(trial.number, trial.user_attrs):
-                return suggested
-        return []
+            if self._begun(trial.number, trial.user_attrs):
+                return True
+        return False
 
     def _examined(self, trial: optuna.Trial) -> str:
         """Makes the suggestion's config and its costs, and keeps both with it; why it is infeasible, if it is."""
@@ -274,35 +224,34 @@ class Suggestions:
         check_data(resolved.data, resolved.task.block)
         return [trial_fingerprint(trial) for trial in self.search.seeded(resolved)], resolved
 
-    def _given(self, number: int, attributes: Mapping[str, Any]) -> list[Suggestion]:
-        """The suggestion as trials to be run; none where the setting has an end, or is already in work."""
+    def _begun(self, number: int, attributes: Mapping[str, Any]) -> bool:
+        """Begins the setting of a suggestion; not where it has an end, which is told, or is already in work."""
         prints = attributes[PRINTS]
-        status = self._together(prints)
-        if prints[0] in self.given:
-            self.given[prints[0]].numbers.append(number)
-        elif status == "complete":
+        if self._work.joined(number, prints):
+            return False
+        end = self._end(prints)
+        if end == "complete":
             self._complete(number, prints)
-        elif status == "failed" and RETRY not in attributes:
+        elif end == "failed" and RETRY not in attributes:
             self.study.tell(number, state=TrialState.FAIL)
         elif epoch := self.stopped().get(prints[0]):
             self._stop(number, prints[0], epoch)
         else:
-            return self._give(number, prints, from_dict(TrialConfig, attributes["config"]))
-        return []
+            self._begin(number, prints, from_dict(TrialConfig, attributes["config"]))
+            return True
+        return False
 
-    def _give(self, number: int | None, prints: list[str], config: TrialConfig) -> list[Suggestion]:
-        trials = zip(prints, self.search.seeded(config), strict=True)
-        new = [Suggestion(number, *trial) for trial in trials if self._status(trial[0]) != "complete"]
-        self.given[prints[0]] = _Given([] if number is None else [number], prints, {s.fingerprint for s in new})
-        return new
+    def _begin(self, number: int | None, prints: Sequence[str], config: TrialConfig) -> None:
+        trials = map(Suggestion, repeat(number), prints, self.search.seeded(config))
+        self._work.begin(number, prints, [trial for trial in trials if self._status(trial.fingerprint) != "complete"])
 
-    def _complete(self, number: int, prints: list[str]) -> None:
+    def _complete(self, number: int, prints: Sequence[str]) -> None:
         config = from_dict(TrialConfig, self.study.get_trials(deepcopy=False)[number].user_attrs["config"])
         means, spreads = self._objectives(prints, config)
         mark(self.study, number, SPREADS, spreads)
         self.study.tell(number, means)
 
-    def _objectives(self, prints: list[str], config: TrialConfig) -> tuple[list[float], list[float]]:
+    def _objectives(self, prints: Sequence[str], config: TrialConfig) -> tuple[list[float], list[float]]:
         return objectives(self.search, [self.store.trial(fingerprint) for fingerprint in prints], config)
 
     def _stop(self, number: int, fingerprint: str, epoch: int) -> None:
@@ -314,8 +263,8 @@ class Suggestions:
     def _curve(self, fingerprint: str) -> list[float]:
         return reached(self.store.trial(fingerprint).epochs(), self.search.objectives[0].quantity)
 
-    def _together(self, prints: list[str]) -> str:
-        """Whether a setting has an end: "failed" where a trial of it is, "complete" where all are; else empty."""
+    def _end(self, prints: Sequence[str]) -> str:
+        """Of a setting: "failed" where a trial has failed, "complete" where all are; else it has none, and this is empty."""
         states = {self._status(fingerprint) for fingerprint in prints}
         return "failed" if "failed" in states else "complete" if states == {"complete"} else ""
 

@@ -170,6 +170,17 @@ def test_settings_with_several_seeds_have_a_run_below_them_for_each(root: Path, 
     assert Seen(uri_of(root), "q").whole().points() == before
 
 
+def test_a_baseline_with_a_failed_seed_does_not_keep_a_search_open(root: Path, store: Store) -> None:
+    write_trial(store, "aa")
+    write_trial(store, "bb")
+    write_trial(store, "base1", status="failed", reason="Diverged: not finite", epochs=1)
+    done = replace(suggestion(0, "aa", "complete", 25.2, 3000), fingerprints=["aa", "bb"])
+    home = saved(root, search_record("q", [done], baselines={"unrolled": ["base1", "base2"]}, seeds=[0, 1], wanted=1))
+    sync(home, store, uri_of(root))
+    seen = Seen(uri_of(root), "q").whole()
+    assert (seen.status(TOP), seen.status("baseline: unrolled")) == ("FINISHED", "FAILED")
+
+
 def test_a_search_that_is_begun_anew_shows_its_own_best(root: Path, store: Store) -> None:
     write_search(store)
     sync(saved(root, search_record("q", TRIALS)), store, uri_of(root))

@@ -13,7 +13,7 @@ from rdun.results import Store
 from rdun.search import Int, Search
 from rdun.stopping import Asha
 from rdun.tuning import Suggestions, known_settings
-from rdun.tuning.suggestions import Suggestion
+from rdun.tuning.in_work import Suggestion
 from tests.tuning.conftest import Open, leave, worked_off
 
 SEEDS = (3, 0, 7)
@@ -113,6 +113,17 @@ def test_baselines_have_all_seeds(seeded: Search, store: Store, opened: Open) ->
     again = opened(asked)
     assert [trial.config.seed for trial in given(again, 2)] == [0, 7]
     assert again.record().baselines["deep"][:2] == [trial.fingerprint for trial in trials]
+
+
+def test_a_baseline_with_a_failed_seed_has_an_end(seeded: Search, store: Store, opened: Open) -> None:
+    asked = replace(seeded, baselines={"deep": with_values(seeded.base, {"model.layers": 6})}, trials=1)
+    suggestions = opened(asked)
+    (first,) = given(suggestions)
+    leave(store, first.fingerprint, status="failed", reason="the loss is not finite")
+    suggestions.ended(first.fingerprint)
+    assert len(worked_off(suggestions, store)) == 3
+    assert suggestions.finished() and opened(asked).next() is None
+    assert [trial.config.seed for trial in given(opened(asked, retry_failed=True), 3)] == list(SEEDS)
 
 
 def test_what_others_have_trained_with_its_seeds_is_learned(

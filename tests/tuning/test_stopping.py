@@ -21,8 +21,8 @@ from rdun.stopping import Asha, HyperBand, Median, Stopping
 from rdun.study import Resources
 from rdun.trial import Stopped, run_trial
 from rdun.tuning import Capacity, Halted, Suggestions, cluster, mark_stopped, mark_unfinished, run_search
+from rdun.tuning.in_work import Suggestion
 from rdun.tuning.stopping import Stopper, reporter
-from rdun.tuning.suggestions import Suggestion
 from tests.tuning.conftest import Open, leave
 
 
