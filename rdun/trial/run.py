@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -25,23 +23,18 @@ from rdun.results import (
     EpochRecord,
     Lease,
     Lost,
-    Outcome,
     RunInfo,
-    Status,
     TrialDirectory,
-    is_full,
 )
 from rdun.training import CHECKPOINT, Diverged, TrainState, first_non_finite, fit
 from rdun.training.divergence import ValidationDiverged
-from rdun.trial.policy import Circumstances, GivenUp, OutOfMemory, is_out_of_memory
+from rdun.trial.account import ALONE, Account
+from rdun.trial.policy import Circumstances, GivenUp
 from rdun.trial.scoring import Scorer
 from rdun.trial.trained import take_over, tell_of_training, trained_before
 from rdun.trial.weights import first_network
 
 OnEpoch = Callable[[EpochRecord], None]
-
-_SHARED = "several trials on the device; goes on with fewer of them"
-_ALONE = "the device to itself; use a larger one, or set optim.batch, which makes it another trial"
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,7 @@ def _given_up(folder: TrialDirectory, known: RunInfo) -> GivenUp:
     last = known.attempts[-1].outcome
     reason = {
         "died": "the process of this trial died, again and again (killed from outside?)",
-        "out of memory": f"the process of this trial was killed for memory with {_ALONE}",
+        "out of memory": f"the process of this trial was killed for memory with {ALONE}",
     }.get(last, known.reason)
     folder.write_run(replace(known, status="failed", reason=reason))
     return GivenUp(reason)
@@ -144,30 +137,30 @@ class _Attempt:
             alone=circumstances.alone,
             recompute=circumstances.recompute,
         )
-        self.info = replace(known, status="running", reason="", attempts=(*known.attempts, attempt))
+        self.account = Account(folder, known, attempt, circumstances)
 
     def run(self, on_epoch: OnEpoch | None) -> RunInfo:
         """Trains and scores; run.json says how it ended, whatever happens."""
         self.folder.write_json("config.json", to_dict(self.config))
-        self._mark("running")
+        self.account.mark("running")
         memory = monitor.PeakMemory(self.device)
         try:
             with monitor.SystemMonitor(self.folder, self.device):
                 scorer, state = self._trained(on_epoch)
-                scorer.finish(state, f"{self.info.attempts[-1].device}, {self.threads} threads")
-            whence = {name: fact for name, fact in self.info.facts.items() if name == TRAINED_IN}
-            self.info = replace(self.info, facts=whence | _facts(scorer, state) | memory.facts())
-            self._end("complete", "complete")
+                scorer.finish(state, f"{self.account.attempt.device}, {self.threads} threads")
+            whence = {name: fact for name, fact in self.account.info.facts.items() if name == TRAINED_IN}
+            self.account.only(whence | _facts(scorer, state) | memory.facts())
+            self.account.end("complete", "complete")
         except Stopped as stop:
-            self._end("stopped", "stopped", stop.reason)
+            self.account.end("stopped", "stopped", stop.reason)
         except (KeyboardInterrupt, SystemExit):
             with contextlib.suppress(Lost):
-                self._end("stopped", "stopped", "interrupted")
+                self.account.end("stopped", "stopped", "interrupted")
             raise
         except Lost:
             raise
         except Exception as error:
-            found = self._failed(error, memory)
+            found = self.account.failed(error, memory.facts())
             if found is error:
                 raise
             raise found from error
@@ -175,36 +168,7 @@ class _Attempt:
             with contextlib.suppress(OSError):
                 self.folder.remove(CHECKPOINT)
             tell_of_training(self.folder, self.config)
-        return self.info
-
-    def _failed(self, error: Exception, memory: monitor.PeakMemory) -> Exception:
-        """Says in run.json how an error ended the attempt, where that can be written; the error to be raised.
-
-        Raises:
-            Lost: another process has taken the trial over.
-        """
-        status: Status = "failed"
-        outcome: Outcome = "error"
-        reason = _one_line(error)
-        if isinstance(error, Diverged):
-            outcome = "diverged"
-        elif is_out_of_memory(error):
-            alone = self.circumstances.alone
-            status, outcome = "failed" if alone else "stopped", "out of memory"
-            reason = f"out of memory with {_ALONE if alone else _SHARED} ({reason})"
-            error = OutOfMemory(reason)
-        elif is_full(error):
-            status, outcome = "stopped", "stopped"
-        self.info = replace(self.info, facts=self.info.facts | memory.facts())
-        try:
-            self._end(status, outcome, reason)
-            if status == "failed":
-                self.folder.write_text("error.txt", traceback.format_exc())
-        except Lost:
-            raise
-        except Exception as unwritten:  # a full disk, a store out of reach: told with the error that is raised
-            error.add_note(f"run.json does not say so: {_one_line(unwritten)}")
-        return GivenUp(reason) if self.circumstances.exhausted(self.info.attempts) else error
+        return self.account.info
 
     def _trained(self, on_epoch: OnEpoch | None) -> tuple[Scorer, TrainState]:
         config, door = self.config, self.circumstances.admission
@@ -235,19 +199,19 @@ class _Attempt:
             self._begin(state)
         if state.epoch:
             self.folder.write_epochs(state.records)
-            latest = replace(self.info.attempts[-1], resumed_at_epoch=state.epoch)
-            self.info = replace(self.info, attempts=(*self.info.attempts[:-1], latest))
-            self._mark("running")
+            self.account.resumed(state.epoch)
         return state
 
     def _begin(self, state: TrainState) -> None:
         """Forgets a training that was taken over and is gone; takes one over, if there is one and its weights stay."""
-        self.info = replace(self.info, facts={k: fact for k, fact in self.info.facts.items() if k != TRAINED_IN})
+        self.account.only({name: fact for name, fact in self.account.info.facts.items() if name != TRAINED_IN})
         self.folder.remove("timing.csv")
         if other := trained_before(self.folder, self.config):
             with contextlib.suppress(FileNotFoundError):
                 take_over(self.folder, state, other)
-                self.info = replace(self.info, facts=self.info.facts | {TRAINED_IN: other.name})
+                self.account.learn({TRAINED_IN: other.name})
+                self.account.mark("running")  # before there is a checkpoint, which is not this trial's own
+                state.save(self.folder)
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""
@@ -279,18 +243,8 @@ class _Attempt:
         found = first_non_finite(self.config, scorer.task, scorer.blocks, self._state(), self.device)
         if found is None:
             return Diverged(f"{error}; repeated step by step, the epoch stays finite; lower optim.lr")
-        self.info = replace(self.info, facts=self.info.facts | {"non_finite": asdict(found)})
+        self.account.learn({"non_finite": asdict(found)})
         return Diverged(str(found))
-
-    def _mark(self, status: Status, reason: str = "") -> None:
-        facts = {name: fact for name, fact in self.info.facts.items() if _fits_json(fact)}
-        self.info = replace(self.info, status=status, reason=reason, facts=facts)
-        self.folder.write_run(self.info)
-
-    def _end(self, status: Status, outcome: Outcome, reason: str = "") -> None:
-        *earlier, last = self.info.attempts
-        self.info = replace(self.info, attempts=(*earlier, replace(last, ended=monitor.now(), outcome=outcome)))
-        self._mark(status, reason)
 
 
 def _facts(scorer: Scorer, state: TrainState) -> dict[str, Any]:
@@ -304,17 +258,3 @@ def _facts(scorer: Scorer, state: TrainState) -> dict[str, Any]:
         "subset_hash": scorer.blocks.hash,
         "protocols": {key: dict(record) for records in protocols.values() for key, record in records.items()},
     }
-
-
-def _fits_json(fact: object) -> bool:
-    """Whether all numbers of a fact are finite: JSON has no others."""
-    try:
-        json.dumps(fact, allow_nan=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:500]}" if text else type(error).__name__

@@ -34,7 +34,8 @@ def _index(folder: TrialDirectory, config: TrialConfig) -> Trainings | None:
 
 
 def take_over(folder: TrialDirectory, state: TrainState, other: TrialDirectory) -> None:
-    """Makes the state at the start of a training that at its end, from a complete trial, and writes that trial's timings.
+    """Makes the state at the start of a training that at its end, from a complete trial, and writes that trial's timings; the
+    caller saves it.
 
     Weights and records are the other trial's, so that all scores are those that the trial itself would reach; what an optimizer
     needs to go on is not kept, and not needed.
@@ -49,7 +50,6 @@ def take_over(folder: TrialDirectory, state: TrainState, other: TrialDirectory) 
     for record in other.epochs():
         state.add(record)
     state.best_weights = {name: tensor.to(state.best_weights[name].device) for name, tensor in best.items()}
-    state.save(folder)
 
 
 def _weights(other: TrialDirectory, name: str) -> dict[str, Tensor]:

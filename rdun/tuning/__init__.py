@@ -16,11 +16,12 @@ os.environ.update({key: os.environ.get(key, value) for key, value in _ENVIRONMEN
 from rdun.tuning.cluster import Capacity, cluster, private_cluster, trial_resources  # noqa: E402
 from rdun.tuning.learning import known_settings  # noqa: E402
 from rdun.tuning.machines import gpu_machine  # noqa: E402
+from rdun.tuning.relay import Silent, Watcher  # noqa: E402
 from rdun.tuning.replay import replay  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
 from rdun.tuning.stopping import mark_stopped  # noqa: E402
 from rdun.tuning.suggestions import Suggestions  # noqa: E402
-from rdun.tuning.trials import Silent, Watcher, mark_unfinished, run_trials  # noqa: E402
+from rdun.tuning.trials import mark_unfinished, run_trials  # noqa: E402
 from rdun.tuning.watch import Halted  # noqa: E402
 
 __all__ = [

@@ -16,9 +16,10 @@ from rdun.stopping import name_of
 from rdun.tuning.cluster import Capacity, trial_resources
 from rdun.tuning.in_work import Suggestion
 from rdun.tuning.nodes import check_nodes
+from rdun.tuning.relay import Silent
 from rdun.tuning.stopping import Stopper
 from rdun.tuning.suggestions import Suggestions
-from rdun.tuning.trials import Silent, run_tuner, setting
+from rdun.tuning.trials import run_tuner, setting
 
 
 def run_search(

@@ -1,4 +1,4 @@
-"""Trials in one Tuner: the trainable, and what the driver is told."""
+"""Trials in one Tuner: the trainable, and who it is run with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 from ray import tune
@@ -19,77 +19,20 @@ from ray import tune
 from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import DATA_VARIABLE
 from rdun.plan import Part, Plan
-from rdun.results import STALE_AFTER, Busy, EpochRecord, Lease, Outcome, Status, Store, is_full
+from rdun.results import STALE_AFTER, Busy, Lease, Status, Store, is_full
 from rdun.study import Resources
 from rdun.trial import Admission, Circumstances, GpuMemory, Memory
 from rdun.tuning.cluster import Capacity, is_alone, trial_resources
 from rdun.tuning.failures import Restarts, share_of
 from rdun.tuning.meter import Meter
 from rdun.tuning.nodes import check_nodes, scratch
+from rdun.tuning.relay import HALTS, WAITS, Relay, Watcher
 from rdun.tuning.stopping import unexplained
 from rdun.tuning.waiting import Waiting
 from rdun.tuning.watch import Halted, Watch
 
-HALTS = "halts_the_run"
-"""In the last result of a trial: why no trial can go on."""
-WAITS = "waits_for"
-"""In a result of a trial that waits: for what."""
 RESTARTS = 100
 """Tune's own limit for a trial, far above any of ours: it would count preemptions too."""
-
-
-class Watcher(Protocol):
-    """Is told what happens, in the driver. Must not raise."""
-
-    def started(self, fingerprint: str) -> None:
-        """A trial begins, or goes on."""
-
-    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
-        """A trial has finished an epoch."""
-
-    def waits(self, fingerprint: str, why: str) -> None:
-        """A trial has begun, but waits for memory of its GPU."""
-
-    def again(self, fingerprint: str, outcome: Outcome) -> None:
-        """A trial waits to go on from its checkpoint.
-
-        Args:
-            outcome: how its attempt ended, unless run.json says so.
-        """
-
-    def ended(self, fingerprint: str) -> None:
-        """A trial is over; its run.json says how."""
-
-    def used(self, hours: float) -> None:
-        """GPU-hours (core-hours where no GPU is used) that the trials have held so far; told all the time."""
-
-    def waiting(self, why: str) -> None:
-        """Trials wait on a cluster, and why."""
-
-
-class Silent:
-    """A watcher that looks away, but for what a subclass looks at."""
-
-    def started(self, fingerprint: str) -> None:
-        pass
-
-    def epoch(self, fingerprint: str, record: EpochRecord) -> None:
-        pass
-
-    def waits(self, fingerprint: str, why: str) -> None:
-        pass
-
-    def again(self, fingerprint: str, outcome: Outcome) -> None:
-        pass
-
-    def ended(self, fingerprint: str) -> None:
-        pass
-
-    def used(self, hours: float) -> None:
-        pass
-
-    def waiting(self, why: str) -> None:
-        pass
 
 
 def run_trials(
@@ -184,7 +127,7 @@ def run_tuner(
 def _callbacks(wanted: Resources, watcher: Watcher, watch: Watch, capacity: Capacity) -> list[tune.Callback]:
     resource = "GPU" if wanted.gpu_share(capacity.gpus) else "CPU"
     meter = Meter("GPU-hours" if resource == "GPU" else "core-hours", wanted.budget, watch, watcher.used)
-    found = [_Relay(watcher, watch), meter]
+    found = [Relay(watcher, watch), meter]
     return found if capacity.address == "local" else [*found, Waiting(resource, watcher.waiting)]
 
 
@@ -277,44 +220,6 @@ def shared_memory(device: str) -> Memory | None:
 
 def _say_waiting(why: str) -> None:
     tune.report({WAITS: why})
-
-
-class _Relay(tune.Callback):
-    """Tune's events to a Watcher. Tune ends the whole study when a callback raises, so nothing leaves here."""
-
-    def __init__(self, watcher: Watcher, watch: Watch) -> None:
-        self.watcher, self.watch = watcher, watch
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its callbacks for a restore, which is not used here
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        with contextlib.suppress(Exception):
-            self.watcher.started(trial.config["trial"]["fingerprint"])
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        with contextlib.suppress(Exception):
-            if WAITS in result:
-                self.watcher.waits(trial.config["trial"]["fingerprint"], result[WAITS])
-            if HALTS in result:
-                self.watch.reason = result[HALTS]
-            if "validation_psnr" in result:
-                names = EpochRecord.__dataclass_fields__
-                values = {name: result[name] for name in names}
-                self.watcher.epoch(trial.config["trial"]["fingerprint"], EpochRecord(**values))
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        with contextlib.suppress(Exception):
-            self.watcher.again(trial.config["trial"]["fingerprint"], trial.config["trial"]["before"])
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        with contextlib.suppress(Exception):
-            self.watcher.ended(trial.config["trial"]["fingerprint"])
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.on_trial_complete(iteration, trials, trial)
 
 
 def mark_unfinished(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+import rdun.trial.account
 import rdun.trial.run
 from rdun.config import CoastConfig, Fixed, InpaintingTask, TrialConfig, with_values
 from rdun.results import Lost, Outcome, RunInfo, TrialDirectory
@@ -129,7 +130,7 @@ def test_killed_for_memory_although_alone_is_given_up(
     def die(*_: object) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(rdun.trial.run._Attempt, "_end", lambda *_: None)
+    monkeypatch.setattr(rdun.trial.account.Account, "end", lambda *_: None)
     monkeypatch.setattr(rdun.trial.run, "fit", die)
     with pytest.raises(SystemExit):
         run_trial(tiny, str(tmp_path), circumstances=ALONE)
@@ -219,7 +220,7 @@ def test_an_end_that_cannot_be_written_hides_no_error(
         raise error
 
     failing(RuntimeError("broken"))
-    monkeypatch.setattr(rdun.trial.run._Attempt, "_end", unwritten)
+    monkeypatch.setattr(rdun.trial.account.Account, "end", unwritten)
     with pytest.raises(RuntimeError, match="broken") as raised:
         run_trial(tiny, str(tmp_path), circumstances=ALONE)
     assert str(error) in raised.value.__notes__[0]
@@ -232,7 +233,7 @@ def test_who_has_lost_the_trial_learns_it_when_it_fails(
         raise Lost("taken over")
 
     failing(RuntimeError("broken"))
-    monkeypatch.setattr(rdun.trial.run._Attempt, "_end", lost)
+    monkeypatch.setattr(rdun.trial.account.Account, "end", lost)
     with pytest.raises(Lost, match="taken over"):
         run_trial(tiny, str(tmp_path), circumstances=ALONE)
 

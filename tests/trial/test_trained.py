@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,31 @@ def test_a_test_that_is_cut_off_goes_on_without_the_other_trial(
     info = run(store, second)
     assert (info.status, info.facts[TRAINED_IN]) == ("complete", trial_fingerprint(tiny))
     assert len(folder(store, second).timings()) == 4
+
+
+def test_a_trial_killed_while_it_takes_over_says_where_it_was_trained(
+    tiny: TrialConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With kill -9 at the worst moment: the checkpoint is there, and nothing after it was written."""
+    second = with_other_tests(tiny)
+    run(store, tiny)
+    with monkeypatch.context() as patch:
+        for name in ("write_epochs", "write_run"):
+            patch.setattr(TrialDirectory, name, killed_once_saved(getattr(TrialDirectory, name)))
+        with pytest.raises(KeyboardInterrupt):
+            run(store, second)
+    no_training(monkeypatch)
+    info = run(store, second)
+    assert (info.status, info.facts[TRAINED_IN]) == ("complete", trial_fingerprint(tiny))
+
+
+def killed_once_saved(write: Callable[..., None]) -> Callable[..., None]:
+    def writing(folder: TrialDirectory, *values: Any) -> None:
+        if folder.exists("checkpoint.pt"):
+            raise KeyboardInterrupt
+        write(folder, *values)
+
+    return writing
 
 
 @pytest.mark.parametrize(
