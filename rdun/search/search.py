@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rdun.config import TrialConfig, canonical, with_values
+from rdun.search.space import Parameter, Real, Values, check_space
 from rdun.stopping import Stopping
 from rdun.study import Resources
 
@@ -19,87 +20,8 @@ QUALITIES = ("validation_psnr", "validation_ssim", "train_seconds")
 COSTS = ("parameters", "macs", "steps", "samples", "stage_evaluations")
 """Known before training: the names of `rdun.plan.QUANTITIES`."""
 
-MANY = 16
-"""Whole numbers of a range beyond which not every one is tried to see whether a setting depends on it."""
 DRAWS = 500
 """Settings that are drawn to find one for a value that does not fit to the bounds of the others."""
-
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Int:
-    """A whole number from low to high, both included; `log`: small values as often as large ones."""
-
-    low: int
-    high: int
-    log: bool = False
-
-    def bounds(self) -> tuple[int, ...]:
-        return self.low, self.high
-
-    def examples(self) -> tuple[int, ...]:
-        """All values, of many the bounds."""
-        return tuple(range(self.low, self.high + 1)) if len(self) <= MANY else self.bounds()
-
-    def holds(self, value: object) -> bool:
-        return type(value) is int and self.low <= value <= self.high
-
-    def __len__(self) -> int:
-        return self.high - self.low + 1
-
-    def __str__(self) -> str:
-        if len(self) <= 3:
-            return ", ".join(map(str, range(self.low, self.high + 1)))
-        return f"{self.low}, {self.low + 1}, ..., {self.high}"
-
-
-@dataclass(frozen=True)
-class Real:
-    """A number from low to high; `log`: uniform in its logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def bounds(self) -> tuple[float, ...]:
-        return self.low, self.high
-
-    def examples(self) -> tuple[float, ...]:
-        """The bounds."""
-        return self.bounds()
-
-    def holds(self, value: object) -> bool:
-        return type(value) in (int, float) and self.low <= value <= self.high  # type: ignore[operator]
-
-    def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of some values without an order: numbers, texts, true or false, or None."""
-
-    options: tuple[str | float | bool | None, ...]
-
-    def bounds(self) -> tuple[Any, ...]:
-        return self.options
-
-    def examples(self) -> tuple[Any, ...]:
-        """All options."""
-        return self.options
-
-    def holds(self, value: object) -> bool:
-        return repr(value) in map(repr, self.options)  # 1 is not True
-
-    def __len__(self) -> int:
-        return len(self.options)
-
-    def __str__(self) -> str:
-        return f"one of {', '.join(map(str, self.options))}"
-
-
-Parameter = Int | Real | Choice
 
 
 @dataclass(frozen=True)
@@ -165,7 +87,7 @@ class Search:
 
     def __post_init__(self) -> None:
         _check_numbers(self)
-        _check_space(self.space)
+        check_space(self.space)
         _check_quantities(self)
         list(self.corners())
         if self.stopping:
@@ -273,30 +195,6 @@ def _check_numbers(search: Search) -> None:
         )
     if search.base.optim.epochs < 1:
         raise ValueError("optim.epochs=0 leaves nothing to choose by; a search trains for at least 1 epoch")
-
-
-def _check_space(space: Mapping[str, Parameter]) -> None:
-    if not space:
-        raise ValueError("search space={} is empty; name at least one parameter")
-    if "seed" in space:
-        raise ValueError(
-            "space 'seed': the luckiest seed is no finding; leave it out, and repeat the best setting in a study"
-        )
-    for name, parameter in space.items():
-        if isinstance(parameter, Choice):
-            options = parameter.options
-            if not options or len(set(map(repr, options))) < len(options):
-                raise ValueError(f"space {name!r}: options={options} are not possible; name at least one, each once")
-        elif not (math.isfinite(parameter.low) and math.isfinite(parameter.high) and parameter.low <= parameter.high):
-            raise ValueError(
-                f"space {name!r}: low={parameter.low}, high={parameter.high} is not possible; keep low at or below high"
-            )
-        elif parameter.log and parameter.low <= 0:
-            raise ValueError(f"space {name!r}: low={parameter.low} has no logarithm; use a positive one, or log=False")
-        elif isinstance(parameter, Int) and not (type(parameter.low) is int and type(parameter.high) is int):
-            raise ValueError(
-                f"space {name!r}: low={parameter.low}, high={parameter.high} are not whole; use Real for fractions"
-            )
 
 
 def _check_quantities(search: Search) -> None:
