@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,9 @@ from analysis.figures.style import FAINT, INK, MUTED, PAPER, WIDTH, Look, Mark, 
 from analysis.frames import StudyFrames
 from analysis.numbers import MINUS, interval, number
 from analysis.statistics import Comparison
+
+LETTERS = 44
+"""Most letters of a name in one line."""
 
 
 class ForestLine(NamedTuple):
@@ -73,7 +77,8 @@ def _line(c: Comparison, treatment: str) -> ForestLine:
 
 def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:
     """Filled markers are decided differences, open ones undecided; small ticks are the single seeds."""
-    rows = sum(len(g.lines) + (1 if g.family else 0) for g in info.groups) + 0.4 * len(info.groups)
+    heights = [_height(line.label) for g in info.groups for line in g.lines]
+    rows = sum(heights) + sum(_height(g.family) + 0.4 if g.family else 0.4 for g in info.groups)
     places: list[tuple[float, ForestLine]] = []
     with style():
         figure = Figure(figsize=(0.82 * WIDTH, max(1.3, 0.235 * rows + 0.75)), layout="constrained")
@@ -81,22 +86,34 @@ def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:
         y = 0.0
         for group in info.groups:
             if group.family:
-                _write(ax, -0.005, y, group.family, ha="right", weight="bold")
-                y += 1
+                _write(
+                    ax, -0.005, y + (_height(group.family) - 1) / 2, _folded(group.family), ha="right", weight="bold"
+                )
+                y += _height(group.family)
             for line in group.lines:
-                places.append((y, line))
-                y += 1
+                places.append((y + (_height(line.label) - 1) / 2, line))
+                y += _height(line.label)
             y += 0.4
         for at, line in places:
-            _write(ax, -0.018, at, line.label, ha="right")
+            _write(ax, -0.018, at, _folded(line.label), ha="right")
             _write(ax, 1.01, at, line.text, ha="left", colour=INK if line.decided else MUTED, size=8)
         _draw_lines(ax, places, table, info.span)
         ax.axvline(0, color=INK, linewidth=0.9, zorder=1)
         ax.set(xlim=(-info.span, info.span), ylim=(y - 0.7, -0.8), yticks=[])
         ax.spines["left"].set_visible(False)
         ax.grid(True, axis="x")
-        ax.set_xlabel(f"PSNR minus that of {info.base}, dB   ({MINUS} worse, + better)")
+        ax.set_xlabel(textwrap.fill(f"PSNR minus that of {info.base}, dB   ({MINUS} worse, + better)", 76))
     return figure
+
+
+def _folded(label: str) -> str:
+    """A long name in lines that leave the axis its room."""
+    return textwrap.fill(label, LETTERS)
+
+
+def _height(label: str) -> float:
+    """Of a label, in lines of the figure."""
+    return max(1.0, 0.75 * (_folded(label).count("\n") + 1))
 
 
 def _write(
