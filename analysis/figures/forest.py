@@ -21,7 +21,8 @@ LETTERS = 44
 
 
 class ForestLine(NamedTuple):
-    """One comparison; `text` is what stands at the right: the numbers, or why there are none."""
+    """One comparison; `label` names the base too where there are several, `text` is what stands at the right: the numbers, or why
+    there are none."""
 
     label: str
     treatment: str
@@ -52,8 +53,9 @@ def forest_info(frames: StudyFrames, comparisons: Sequence[Comparison], dataset:
     """Comparisons of one dataset by family. The axis shows all per-seed differences; t-intervals of 2 seeds may leave it."""
     found = [c for c in comparisons if c.dataset == dataset]
     groups = []
+    bases = {frames.arms[c.versus].treatment for c in found}
     for family in frames.families():
-        lines = [_line(c, frames.arms[c.arm].treatment) for c in found if frames.arms[c.arm].family == family]
+        lines = [_line(frames, c, several=len(bases) > 1) for c in found if frames.arms[c.arm].family == family]
         if lines:
             groups.append(ForestGroup(family, tuple(lines)))
     points = [abs(v) for c in found for v in (*c.per_seed, c.mean) if np.isfinite(v)]
@@ -61,18 +63,19 @@ def forest_info(frames: StudyFrames, comparisons: Sequence[Comparison], dataset:
     reach = max([0.05, *(1.25 * p for p in points)])
     if ends:
         reach = max(reach, min(1.05 * ends[-1], 4 * reach))
-    bases = {frames.arms[c.versus].treatment for c in found}
     return ForestInfo(tuple(groups), reach, bases.pop() if len(bases) == 1 else "the base arm")
 
 
-def _line(c: Comparison, treatment: str) -> ForestLine:
+def _line(frames: StudyFrames, c: Comparison, *, several: bool) -> ForestLine:
+    treatment = frames.arms[c.arm].treatment
+    label = treatment + (f" minus {frames.arms[c.versus].treatment}" if several else "")
     if not c.seeds:
         text = "no data yet"
     elif len(c.seeds) == 1:
         text = f"{number(c.mean, signed=True)}  one seed"
     else:
         text = f"{number(c.mean, signed=True)}  {interval(c.low, c.high, signed=True)}"
-    return ForestLine(treatment, treatment, c.mean, c.low, c.high, c.per_seed, c.decided, text)
+    return ForestLine(label, treatment, c.mean, c.low, c.high, c.per_seed, c.decided, text)
 
 
 def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from analysis.figures import (
     draw_forest,
     draw_gap,
     draw_images,
-    draw_interactions,
     draw_learning,
     draw_reconstructions,
     draw_sweep,
@@ -23,7 +20,6 @@ from analysis.figures import (
     forest_info,
     gap_info,
     images_info,
-    interactions_info,
     learning_info,
     looks,
     reconstructions_info,
@@ -36,12 +32,10 @@ from analysis.figures.pictures import hardest_window, png, psnr, read_gray, shru
 from analysis.figures.reconstructions import error_palette, example_image
 from analysis.figures.style import HUES, INK, _look, legend, panels
 from analysis.figures.tradeoff import pareto
-from analysis.frames import StudyFrames
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from rdun.results import Store
 from tests.analysis.conftest import load
-from tests.analysis.synthetic import Truth, write_study
 
 DATASET = "photographs-test"
 
@@ -84,6 +78,23 @@ def test_forest(holed: tuple[Path, Store]) -> None:
     assert info.base == "unrolled"
 
 
+def test_forest_names_the_base_where_arms_have_several(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    base = "COAST, recursive, 10 %"
+    chained = {
+        n: a._replace(compare_to=base) if n.startswith("COAST, recursive, random, ") else a
+        for n, a in frames.arms.items()
+    }
+    frames = replace(frames, arms=chained)
+    info = forest_info(frames, compare_arms(Images(frames)), DATASET)
+    assert [line.label for line in info.groups[0].lines] == [
+        "recursive minus unrolled",
+        "recursive, random minus recursive",
+        "recursive, random, RFMU minus recursive",
+    ]
+    assert info.groups[0].lines[1].treatment == "recursive, random" and info.base == "the base arm"
+
+
 def test_learning_curves_are_means_over_complete_seeds(whole: tuple[Path, Store], holed: tuple[Path, Store]) -> None:
     frames = load(whole)
     curve = learning_info(frames).panels[0].curves[0]
@@ -102,85 +113,6 @@ def test_a_legend_leaves_room_for_its_panels() -> None:
         legend(figure, list(table), table)
         names = [t.get_text() for t in figure.legends[0].get_texts()]
         assert len(names) == shown and names[-1] == ("arm 39" if count == 40 else "and 160 more")
-
-
-LONG = [
-    "base",
-    "recursive, random counts from one to eight, RFMU with all of its inputs, at most 1",
-    "x" * 60,
-    *(f"a rather long name of an arm, number {i}" for i in range(9)),
-]
-
-
-def within(figure: Figure) -> bool:
-    """Whether all that is written stays on the figure, as it is drawn."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    box, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
-    return bool(box.x0 > -0.03 and box.y0 > -0.03 and box.x1 < width + 0.03 and box.y1 < height + 0.03)
-
-
-@pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> StudyFrames:
-    """Twelve arms with long names, at two sizes of the training set."""
-    truth = Truth(
-        systems=("COAST",),
-        effects={n: 0.05 * i for i, n in enumerate(LONG)},
-        seeds=(0, 1),
-        images=("a.png", "b.png"),
-        epochs=2,
-    )
-    return load(write_study(tmp_path_factory.mktemp("long"), truth))
-
-
-def test_long_names_stay_on_the_figure_and_leave_room_for_what_is_drawn(long: StudyFrames) -> None:
-    images, table = Images(long), looks(long)
-    comparisons = compare_arms(images)
-    interactions = interactions_info(images, DATASET)
-    figures = {
-        "forest": draw_forest(forest_info(long, comparisons, DATASET), table),
-        "images": draw_images(images_info(long, comparisons, DATASET), table),
-        "gap": draw_gap(gap_info(long), table),
-        "learning": draw_learning(learning_info(long), table),
-        "tradeoff": draw_tradeoff(tradeoff_info(images, DATASET), table),
-        "interactions": draw_interactions(interactions, table),
-        "pictures": draw_reconstructions(reconstructions_info(long, "10 %", DATASET, "a")),
-    }
-    assert interactions.panels and {name: within(f) for name, f in figures.items()} == dict.fromkeys(figures, True)
-    for name in ("forest", "gap", "learning", "interactions"):
-        sizes = [ax.get_window_extent().size / figures[name].dpi for ax in figures[name].axes]
-        assert all(wide > 2 and high > 1.2 for wide, high in sizes), name
-
-
-def test_names_of_levels_and_titles_of_pictures_do_not_lie_over_each_other(long: StudyFrames) -> None:
-    drawn = draw_interactions(interactions_info(Images(long), DATASET), looks(long))
-    pictures = draw_reconstructions(reconstructions_info(long, "10 %", DATASET, "a"))
-    for figure, texts in (
-        (drawn, [t for ax in drawn.axes for t in ax.get_xticklabels()]),
-        (pictures, [ax.title for ax in pictures.axes]),
-    ):
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        boxes = [t.get_window_extent(canvas.get_renderer()) for t in texts if t.get_text()]
-        assert len(boxes) >= 12 and not any(a.overlaps(b) for a, b in combinations(boxes, 2))
-
-
-def test_markers_of_many_arms_stand_by_their_own_training_size(long: StudyFrames) -> None:
-    """Nearer to their size than to the next, and inside the axis."""
-    info = gap_info(long)
-    for sizes in (info.sizes, ((0.9, 100.0), (1.0, 111.0))):
-        at = dict(zip([f for f, _ in info.sizes], [f for f, _ in sizes], strict=True))
-        moved = [
-            [line._replace(fractions=tuple(at[f] for f in line.fractions)) for line in p.lines] for p in info.panels
-        ]
-        panels = tuple(p._replace(lines=tuple(lines)) for p, lines in zip(info.panels, moved, strict=True))
-        (ax,) = draw_gap(info._replace(panels=panels, sizes=sizes), looks(long)).axes
-        low, high = ax.get_xlim()
-        (small, _), (large, _) = sizes
-        drawn = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2 and line.get_marker() != "None"]
-        assert len(drawn) == len(LONG)
-        for first, second in drawn:
-            assert low < first < (small * large) ** 0.5 < second < high
 
 
 def test_pareto_front() -> None:
