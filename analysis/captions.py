@@ -56,9 +56,10 @@ TIMES = (
     "ran beside them."
 )
 LEARNED = (
-    "Scalars of the best checkpoint: mean over seeds (lines) and single seeds (dashes). Broken line: the value before "
-    "training. Arms stand side by side at each place."
+    "Scalars of the best checkpoint: mean over seeds (lines) and single seeds (dashes). Arms stand side by side at each "
+    "place."
 )
+START = " Broken line: the value before training."
 
 
 def not_shown(left_out: LeftOut) -> str:

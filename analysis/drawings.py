@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import isfinite
 
 from analysis import captions
 from analysis.document import FigureItem
@@ -83,7 +84,9 @@ def _cost_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureIte
     for info in learned_infos(frames):
         name, title = f"learned-{info.kind}", f"What was learned: {info.label}"
         lacking = f" Without weights, and so in no mean: {plural(info.without, 'trial')}." if info.without else ""
-        items.append(FigureItem(name, "learned", title, captions.LEARNED + lacking, partial(draw_learned, info, table)))
+        start = captions.START if isfinite(info.start) else ""
+        caption = captions.LEARNED + start + lacking
+        items.append(FigureItem(name, "learned", title, caption, partial(draw_learned, info, table)))
     return items
 
 

@@ -164,7 +164,7 @@ def test_all_tables_of_a_study_and_a_search_compile_and_fit(
 @needs_latex
 def test_names_that_attack_latex_compile(tmp_path: Path) -> None:
     evil = [r"\input{/etc/passwd}", "[x]", "*", "50 % & $x_1^2$ #1 ~ {", r"\end{tabular}", "λ ≤ δ “quoted” … ‖"]
-    evil += ['|x| `y` "z"', "≈ ≠ ∂x √2 ∈ ℓ1 ² ½ µ °C Größe naïve"]
+    evil += ['|x| `y` "z"', "«a» ≈ ≠ ∂x √2 ∈ ℓ1 ² ½ µ °C Größe naïve"]
     columns = (Text(key="name", header="[λ] head\\"), Text(key="name", header="again"))
     table = Table(name="e_v%l", title=evil[0], caption=evil[3], frame=pd.DataFrame({"name": evil}), columns=columns)
     compiled([table], tmp_path)
