@@ -96,18 +96,24 @@ def costs_column(rows: Sequence[dict[str, Any]]) -> tuple[Text, ...]:
 def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
     n = len(frames.plan.seeds)
     degrees = sorted({c.df for c in found if c.df > 0})
-    tested = sum(c.p_all == c.p_all for c in found)
     df = f" (df = {', '.join(map(str, degrees))})" if degrees else ""
     return (
         f"PSNR differences, paired by seed, image, ratio and matrix, then averaged; {plural(n, 'seed')}. "
         f"The t-interval{df} treats seeds as drawn at random and the test images as given: it says nothing about other images. "
         "The bootstrap draws seeds and images anew. The interval for all images (crossed t) treats both as drawn at random. "
         "Higher or lower means that all agree: p, the larger of both t-tests, corrected by Holm for the "
-        f"{plural(tested, 'comparison')} on this test set that have one, is below 0.05, and the bootstrap excludes zero. "
+        f"{_corrected([c.p_all for c in found], 'comparison')} on this test set, is below 0.05, and the bootstrap interval "
+        "excludes zero. "
         f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. Images up: part of the "
         "test images with a positive mean difference. Effect size: Cohen's d_z, the mean over the standard deviation "
         "of the per-image differences."
     )
+
+
+def _corrected(p_values: Sequence[float], noun: str) -> str:
+    """ "5 comparisons", or "5 comparisons (of 6) that have a p": what has none is no test that Holm's correction counts."""
+    known = sum(p == p for p in p_values)
+    return plural(known, noun) + (f" (of {len(p_values)}) that have a p" if known < len(p_values) else "")
 
 
 def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) -> Table:
@@ -139,7 +145,7 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             "Each effect is computed per seed from the paired PSNR differences of all settings and then averaged "
             "over seeds; 95\u00a0% t-interval "
             "over seeds, bootstrap and crossed t (all images) over seeds and images, p (the larger of both t-tests) corrected "
-            f"by Holm over the {plural(sum(e.p_all == e.p_all for e in found), 'effect')} on this test set that have one. A "
+            f"by Holm over the {_corrected([e.p_all for e in found], 'effect')} on this test set. A "
             "difference between settings asks whether the change does more in one than in the other. Main effects of factors, "
             "and interactions with ×, are those of a full grid within a family: a level minus the base's one, averaged over the "
             "other factors' combinations. " + costs_caption([row["costs"] for row in rows])

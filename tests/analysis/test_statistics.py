@@ -237,4 +237,4 @@ def test_holm_counts_the_comparisons_that_have_a_p(tmp_path: Path) -> None:
     expected = multipletests(known, method="holm")[1]
     assert [c.p_holm for c in comparisons if not np.isnan(c.p_holm)] == pytest.approx(list(expected))
     caption = differences_table(images.frames, comparisons, "photographs-test").caption
-    assert "by Holm for the 5 comparisons on this test set that have one" in caption
+    assert "by Holm for the 5 comparisons (of 6) that have a p on this test set" in caption
