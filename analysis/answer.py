@@ -46,10 +46,10 @@ def answer(
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
     context = [_single_settings(frames, comparisons) if main else "", _gain_sentence(images), _seeds_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
-    found = [Finding.of_effect(frames, e) for e in main]
+    found = _findings(frames, main)
     return Answer(
         headline=_progress(frames) + (weights_answer(images) or headline(frames, comparisons, main)),
-        over=_over(frames, main[0].settings) if main else "",
+        over=_over(frames, main) if main else "",
         effects=tuple(f"{f.words()}: {f.verdict}." for f in found),
         factors=factor_sentences(frames, effects),
         context=tuple(s for s in context if s),
@@ -58,15 +58,32 @@ def answer(
     )
 
 
-def _over(frames: StudyFrames, settings: int) -> str:
+def _findings(frames: StudyFrames, main: Sequence[Effect]) -> list[Finding]:
+    """Each with its own number of settings, where they are not the same for all."""
+    found = [Finding.of_effect(frames, e) for e in main]
+    if _settings(main):
+        return found
+    return [f._replace(name=f"{f.name} over {plural(e.settings, 'setting')}") for f, e in zip(found, main, strict=True)]
+
+
+def _settings(main: Sequence[Effect]) -> int:
+    """Over how many settings each effect is averaged; 0 where that differs."""
+    counts = {e.settings for e in main}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def _over(frames: StudyFrames, main: Sequence[Effect]) -> str:
+    averaged = [tuple(frames.arms[arm].family for arm, _ in e.pairs) for e in main]
+    if len(set(averaged)) == 1:
+        return f"Averaged over {plural(main[0].settings, 'setting')} ({listed(list(averaged[0]))}):"
     if len(frames.groups) == 1:
-        return f"Averaged over {plural(settings, 'setting')} ({listed(frames.families())}):"
+        return "Averaged over the settings that have both arms:"
     return f"Averaged over settings with equal test protocols ({'; '.join(listed(list(g.families)) for g in frames.groups)}):"
 
 
 def _progress(frames: StudyFrames) -> str:
     """For an unfinished study, how far it is."""
-    if frames.gaps.empty or not frames.complete:
+    if frames.complete in (0, frames.planned):
         return ""
     return f"So far, {frames.complete:,} of {plural(frames.planned, 'trial')} are complete. "
 
@@ -77,13 +94,12 @@ def headline(frames: StudyFrames, comparisons: Sequence[Comparison], main: Seque
         return f"No answer yet: none of the {plural(frames.planned, 'trial')} is complete."
     if not comparisons:
         return "This study compares no arm with another: the table of parameters and quality is its answer."
-    found = [Finding.of_effect(frames, e) for e in main] or [
-        Finding.of_comparison(frames, c) for c in comparisons if c.seeds
-    ]
+    found = _findings(frames, main) or [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
     if not found:
         return "No arm can be compared with its base arm yet."
     decided = sorted((f for f in found if f.decided), key=lambda f: -abs(f.mean))
-    where = f"averaged over {main[0].settings} settings, " if main else ""
+    count = _settings(main)
+    where = f"averaged over {count} settings, " if count else "averaged over settings, " if main else ""
     if not decided:
         return _undecided(found, where)
     more = [f"{f.name} {number(f.mean, signed=True)}{NBSP}dB{f.at_costs}" for f in decided[1:3]]
@@ -110,6 +126,8 @@ def _why(found: Sequence[Finding]) -> str:
     what, held = "of test PSNR to the base arm", sum(f.held_back for f in found)
     if all(f.seeds < 2 for f in found):
         return "one seed gives no interval"
+    if all(f.one_image for f in found):
+        return "one test image says nothing about all images"
     if held and len(found) > 1:
         return (
             f"of {len(found)} differences {what}, {held} would be decided alone, none is after the correction for several "

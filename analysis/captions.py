@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from analysis.figures import ImagesInfo, InteractionsInfo, ReconstructionsInfo, TracesInfo
+from analysis.figures import ImagesInfo, InteractionsInfo, ReconstructionsInfo, SweepInfo, TracesInfo
 from analysis.frames import StudyFrames
-from analysis.measures import LeftOut
+from analysis.measures import LeftOut, of_whole_cells
 from analysis.numbers import listed, plural
 
 
 def traces_caption(info: TracesInfo) -> str:
     """Of traces, with or without modulation."""
-    return TRACES + (", and the largest modulation scale; both logarithmic." if info.modulated else ", logarithmic.")
+    below = ", and the largest modulation scale; both logarithmic." if info.modulated else ", logarithmic."
+    return TRACES + below + not_shown(info.left_out)
 
 
 def forest_caption(frames: StudyFrames) -> str:
@@ -55,9 +56,10 @@ TIMES = (
     "ran beside them."
 )
 LEARNED = (
-    "Scalars of the best checkpoint: mean over seeds (lines) and single seeds (dashes). Broken line: the value before "
-    "training. Arms stand side by side at each place."
+    "Scalars of the best checkpoint: mean over seeds (lines) and single seeds (dashes). Arms stand side by side at each "
+    "place."
 )
+START = " Broken line: the value before training."
 
 
 def not_shown(left_out: LeftOut) -> str:
@@ -66,6 +68,24 @@ def not_shown(left_out: LeftOut) -> str:
     for arm, why in left_out:
         arms.setdefault(why, []).append(arm)
     return "".join(f" Not shown, {why}: {listed(names)}." for why, names in arms.items())
+
+
+def fewer_seeds(frames: StudyFrames) -> str:
+    """ " Means over 2 of 3 seeds: A and B."; empty where every arm that has begun has all."""
+    whole = of_whole_cells(frames, frames.trials).groupby("arm", sort=False)["seed"].nunique()
+    planned = len(frames.plan.seeds)
+    arms: dict[int, list[str]] = {}
+    for arm, seeds in whole.items():
+        if seeds < planned:
+            arms.setdefault(int(seeds), []).append(str(arm))
+    return "".join(f" Means over {n} of {planned} seeds: {listed(names)}." for n, names in sorted(arms.items()))
+
+
+def breaks(info: SweepInfo) -> str:
+    """What a line without some count means."""
+    lines = [line for panel in info.panels for line in panel.lines]
+    broken = any(value != value for line in lines for value in line.mean)
+    return " A line breaks where the reconstruction of some image is not a number." if broken else ""
 
 
 def interactions_caption(info: InteractionsInfo) -> str:
@@ -94,8 +114,9 @@ def images_caption(info: ImagesInfo) -> str:
 def pictures_caption(info: ReconstructionsInfo) -> str:
     """Of reconstructions, with the seed and the image."""
     return (
-        f"Seed {info.seed}, checkpoint with the best validation PSNR. “{info.image}” has the median gain of all "
-        "test images over the initial estimate. "
+        f"Seed {info.seed}, at {info.at}, first test measurement, checkpoint with the best validation PSNR. "
+        f"“{info.image}” has the median gain over the initial estimate of the test images whose pictures are kept, the first of "
+        "the set. "
         "The square marks where the initial estimate errs most; it is shown enlarged below, and below it "
         "the absolute error in gray levels "
         f"(black: none, white: {info.scale:.0f} of 255 or more). PSNR of the whole 8-bit picture."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import isfinite
 
 from analysis import captions
 from analysis.document import FigureItem
@@ -51,7 +52,7 @@ def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequen
     items = [i for part in parts for d in part.datasets() for i in _score_figures(part, comparisons, d, table)]
     items += [item for part in frames.block_parts() for item in _gap_figures(part, table)]
     if len(frames.epochs):
-        learning = learning_info(frames)
+        learning, fewer = learning_info(frames), captions.fewer_seeds(frames)
         cut = len(unfinished(learning))
         note = f" {plural(cut, 'curve')} {'shows' if cut == 1 else 'show'} unfinished trials." if cut else ""
         items.append(
@@ -59,7 +60,7 @@ def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequen
                 "learning",
                 "learning",
                 "Learning curves",
-                captions.LEARNING + note,
+                captions.LEARNING + note + fewer + captions.not_shown(learning.left_out),
                 partial(draw_learning, learning, table),
             )
         )
@@ -71,11 +72,21 @@ def _cost_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureIte
     items = []
     if (times := time_returns(frames)).panels:
         draw = partial(draw_returns, times, table)
-        items.append(FigureItem("time-recursions", "time", "Training time against recursions", captions.TIMES, draw))
+        items.append(
+            FigureItem(
+                "time-recursions",
+                "time",
+                "Training time against recursions",
+                captions.TIMES + captions.fewer_seeds(frames),
+                draw,
+            )
+        )
     for info in learned_infos(frames):
         name, title = f"learned-{info.kind}", f"What was learned: {info.label}"
         lacking = f" Without weights, and so in no mean: {plural(info.without, 'trial')}." if info.without else ""
-        items.append(FigureItem(name, "learned", title, captions.LEARNED + lacking, partial(draw_learned, info, table)))
+        start = captions.START if isfinite(info.start) else ""
+        caption = captions.LEARNED + start + lacking
+        items.append(FigureItem(name, "learned", title, caption, partial(draw_learned, info, table)))
     return items
 
 
@@ -83,6 +94,7 @@ def _score_figures(
     images: Images, comparisons: Sequence[Comparison], dataset: str, table: dict[str, Look]
 ) -> list[FigureItem]:
     frames = images.frames
+    fewer = captions.fewer_seeds(frames)
     items: list[FigureItem] = []
     if any(c.dataset == dataset and c.seeds for c in comparisons):
         draw = partial(draw_forest, forest_info(frames, comparisons, dataset), table)
@@ -96,7 +108,7 @@ def _score_figures(
                     f"quality-{words}-{dataset}",
                     "quality",
                     title,
-                    captions.TRADEOFF + captions.not_shown(tradeoff.left_out),
+                    captions.TRADEOFF + fewer + captions.not_shown(tradeoff.left_out),
                     draw,
                 )
             )
@@ -119,12 +131,17 @@ def _score_figures(
         title, draw = f"Quality against recursions on {dataset}", partial(draw_returns, returns, table)
         items.append(
             FigureItem(
-                f"returns-{dataset}", "recursions", title, captions.RETURNS + captions.not_shown(returns.left_out), draw
+                f"returns-{dataset}",
+                "recursions",
+                title,
+                captions.RETURNS + fewer + captions.not_shown(returns.left_out),
+                draw,
             )
         )
     if (sweep := sweep_info(frames, dataset)).panels:
         title = f"Quality against stage applications on {dataset}"
-        caption, draw = captions.SWEEP + captions.not_shown(sweep.left_out), partial(draw_sweep, sweep, table)
+        caption = captions.SWEEP + captions.breaks(sweep) + fewer + captions.not_shown(sweep.left_out)
+        draw = partial(draw_sweep, sweep, table)
         items.append(FigureItem(f"recursions-{dataset}", "recursions", title, caption, draw))
     return [*items, *_traces(frames, dataset), *_pictures(frames, dataset)]
 
@@ -145,7 +162,8 @@ def _gap_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureItem
     if len(gaps.sizes) < 2 or not any(p.lines for p in gaps.panels):
         return []
     title = f"Overfitting against the size of the training set{suffix}"
-    return [FigureItem(f"gap{suffix}", "overfitting", title, captions.GAP, partial(draw_gap, gaps, table))]
+    caption = captions.GAP + captions.fewer_seeds(frames) + captions.not_shown(gaps.left_out)
+    return [FigureItem(f"gap{suffix}", "overfitting", title, caption, partial(draw_gap, gaps, table))]
 
 
 def _pictures(frames: StudyFrames, dataset: str) -> list[FigureItem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from analysis.budgets import costs_beside
@@ -24,6 +25,7 @@ class Finding(NamedTuple):
     Attributes:
         mean, low, high: in dB, over `seeds` seeds.
         held_back: whether it is undecided because of Holm's correction alone.
+        one_image: whether the one test image says nothing about others.
         verdict: in words.
         costs: what the arms take beside those they are compared with, where that differs.
     """
@@ -37,6 +39,7 @@ class Finding(NamedTuple):
     held_back: bool
     verdict: str
     costs: str = ""
+    one_image: bool = False
 
     @staticmethod
     def of_effect(frames: StudyFrames, e: Effect) -> Finding:
@@ -53,6 +56,7 @@ class Finding(NamedTuple):
             held_back=held_back(e.p_all, e.p_holm, e.boot_low, e.boot_high),
             verdict=verdict,
             costs=costs_beside(frames, e.pairs),
+            one_image=e.estimate.n > 1 and math.isnan(e.p_all),
         )
 
     @staticmethod
@@ -68,6 +72,7 @@ class Finding(NamedTuple):
             held_back=held_back(c.p_all, c.p_holm, c.boot_low, c.boot_high),
             verdict="undecided: one seed" if len(c.seeds) == 1 else verdict,
             costs=costs_beside(frames, [(c.arm, c.versus)]),
+            one_image=c.images == 1,
         )
 
     def words(self) -> str:
@@ -84,6 +89,8 @@ def undecided(p: float, p_all: float, p_holm: float) -> str:
     """ "undecided", and what speaks against it where its own interval over seeds excludes zero."""
     if not p < LEVEL:
         return "undecided"
+    if math.isnan(p_all):
+        return "undecided: its own interval excludes zero, one test image says nothing about all images"
     if p_all >= LEVEL:
         return "undecided: its own interval excludes zero, that for all images does not"
     if p_holm >= LEVEL:

@@ -47,6 +47,11 @@ class Arm(NamedTuple):
         """All ratios, rising."""
         return tuple(sorted({r for c in self.configs for r in c.task.ratios}))
 
+    @property
+    def validated(self) -> tuple[float, ...]:
+        """The ratios that validation looks at, rising."""
+        return tuple(sorted({r for c in self.configs for r in c.data.validation_ratios or c.task.ratios}))
+
 
 @dataclass(frozen=True)
 class StudyFrames:
@@ -87,8 +92,8 @@ class StudyFrames:
 
     @property
     def planned(self) -> int:
-        """Distinct trials of the plan."""
-        return int(self.trials["fingerprint"].nunique())
+        """Distinct trials of the plan; a seed for which it has none, as in joined studies of different seeds, is not one."""
+        return len(set(self.trials["fingerprint"]) - {""})
 
     @cached_property
     def records(self) -> dict[str, ArmRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -50,10 +50,10 @@ def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
     """One value per arm, seed, dataset, metric, image and `at`: a ratio ("25 %") or "average".
 
     Values are means over test matrices. An average is there only where every ratio of the arm is, and a cell only where it
-    has every image that any arm has on that dataset.
+    has a number for every image that any arm has on that dataset: what is not a number (nan) is left out of no mean.
     """
     by = [*KEYS, "ratio", "image"]
-    values = rows.groupby(by, sort=False, observed=True)["value"].mean().reset_index()
+    values = rows.groupby(by, sort=False, observed=True)["value"].mean(skipna=False).reset_index()
     values = _whole_cells(values)
     expected = {a.name: len(a.ratios) for a in frames.arms.values()}
     grouped = values.groupby([*KEYS, "image"], sort=False, observed=True)["value"].agg(["mean", "size"]).reset_index()
@@ -66,7 +66,7 @@ def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _whole_cells(values: pd.DataFrame) -> pd.DataFrame:
     images = values.groupby(["dataset", "metric"], observed=True)["image"].transform("nunique")
-    there = values.groupby([*KEYS, "ratio"], observed=True)["image"].transform("nunique")
+    there = values.groupby([*KEYS, "ratio"], observed=True)["value"].transform("count")
     return values[(images == there).to_numpy()]
 
 
@@ -116,12 +116,32 @@ def not_tested(arm: Arm, at: str, ratios: Iterable[str]) -> str:
 
 def without_averages(frames: StudyFrames) -> dict[str, str]:
     """Arms that lack ratios at which others of their family are tested, each with the reason: their averages would be others."""
-    found = {
-        a.name: not_tested(a, AVERAGE, ratio_labels(frames.members(family)))
-        for family in frames.families()
-        for a in frames.members(family)
-    }
-    return {arm: why for arm, why in found.items() if why}
+    return _lacking((frames.members(family) for family in frames.families()), "tested", lambda arm: arm.ratios)
+
+
+def without_block_averages(frames: StudyFrames) -> dict[str, str]:
+    """The same among arms of one setting, whose training sets of all sizes are laid side by side."""
+    arms = list(frames.arms.values())
+    settings = dict.fromkeys(a.setting for a in arms)
+    return _lacking(
+        ([a for a in arms if a.setting == setting] for setting in settings), "tested", lambda arm: arm.ratios
+    )
+
+
+def without_validation(frames: StudyFrames) -> dict[str, str]:
+    """Arms that are not validated at ratios at which others of their family are: a curve of theirs would be of something else."""
+    return _lacking((frames.members(family) for family in frames.families()), "validated", lambda arm: arm.validated)
+
+
+def _lacking(groups: Iterable[Sequence[Arm]], what: str, ratios: Callable[[Arm], tuple[float, ...]]) -> dict[str, str]:
+    """Of arms that are compared, those that lack some ratio of the others."""
+    found: dict[str, str] = {}
+    for members in groups:
+        every = sorted({r for arm in members for r in ratios(arm)})
+        for arm in members:
+            if lacking := [percent(r) for r in every if r not in ratios(arm)]:
+                found[arm.name] = f"not {what} at {', '.join(lacking)}"
+    return found
 
 
 def gap_reason(frames: StudyFrames, arm: str, seed: int, at: str = AVERAGE) -> str:
@@ -222,11 +242,12 @@ def _psnr(rows: pd.DataFrame) -> pd.Series:
 
 def recursion_cells(frames: StudyFrames) -> pd.DataFrame:
     """Mean test quality per arm, seed, dataset, metric and number of stage applications (images, ratios and matrices
-    averaged); a cell is there only if all its trials are complete."""
+    averaged); a cell is there only if all its trials are complete, and nan where any of its scores is: with more applications
+    than in training some images may leave all bounds."""
     rows = frames.scores
     network = ((rows["checkpoint"] == "best") & (rows["recursions"] != INITIAL)).to_numpy()
     rows = of_whole_cells(frames, rows[network & _where(rows, "test", "image")])
-    means = rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean().reset_index()
+    means = rows.groupby([*KEYS, "recursions"], observed=True)["value"].mean(skipna=False).reset_index()
     return means.astype(dict.fromkeys(("arm", "dataset", "metric"), object))
 
 

@@ -182,8 +182,8 @@ def _drawn(items: Sequence[FigureItem], arms: int) -> Iterator[FigureView]:
 
 
 def file_name(name: str) -> str:
-    """A name that is safe in any file system: letters, digits, dots and single dashes."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "table"
+    """A name that is safe in any file system: letters of any script, digits, dots and single dashes."""
+    return re.sub(r"(?:[^\w.]|_)+", "-", name).strip("-.") or "table"
 
 
 def figure_view(item: FigureItem) -> FigureView:

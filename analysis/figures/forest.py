@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -15,9 +16,13 @@ from analysis.frames import StudyFrames
 from analysis.numbers import MINUS, interval, number
 from analysis.statistics import Comparison
 
+LETTERS = 44
+"""Most letters of a name in one line."""
+
 
 class ForestLine(NamedTuple):
-    """One comparison; `text` is what stands at the right: the numbers, or why there are none."""
+    """One comparison; `label` names the base too where there are several, `text` is what stands at the right: the numbers, or why
+    there are none."""
 
     label: str
     treatment: str
@@ -48,8 +53,9 @@ def forest_info(frames: StudyFrames, comparisons: Sequence[Comparison], dataset:
     """Comparisons of one dataset by family. The axis shows all per-seed differences; t-intervals of 2 seeds may leave it."""
     found = [c for c in comparisons if c.dataset == dataset]
     groups = []
+    bases = {frames.arms[c.versus].treatment for c in found}
     for family in frames.families():
-        lines = [_line(c, frames.arms[c.arm].treatment) for c in found if frames.arms[c.arm].family == family]
+        lines = [_line(frames, c, several=len(bases) > 1) for c in found if frames.arms[c.arm].family == family]
         if lines:
             groups.append(ForestGroup(family, tuple(lines)))
     points = [abs(v) for c in found for v in (*c.per_seed, c.mean) if np.isfinite(v)]
@@ -57,23 +63,25 @@ def forest_info(frames: StudyFrames, comparisons: Sequence[Comparison], dataset:
     reach = max([0.05, *(1.25 * p for p in points)])
     if ends:
         reach = max(reach, min(1.05 * ends[-1], 4 * reach))
-    bases = {frames.arms[c.versus].treatment for c in found}
     return ForestInfo(tuple(groups), reach, bases.pop() if len(bases) == 1 else "the base arm")
 
 
-def _line(c: Comparison, treatment: str) -> ForestLine:
+def _line(frames: StudyFrames, c: Comparison, *, several: bool) -> ForestLine:
+    treatment = frames.arms[c.arm].treatment
+    label = treatment + (f" minus {frames.arms[c.versus].treatment}" if several else "")
     if not c.seeds:
         text = "no data yet"
     elif len(c.seeds) == 1:
         text = f"{number(c.mean, signed=True)}  one seed"
     else:
         text = f"{number(c.mean, signed=True)}  {interval(c.low, c.high, signed=True)}"
-    return ForestLine(treatment, treatment, c.mean, c.low, c.high, c.per_seed, c.decided, text)
+    return ForestLine(label, treatment, c.mean, c.low, c.high, c.per_seed, c.decided, text)
 
 
 def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:
     """Filled markers are decided differences, open ones undecided; small ticks are the single seeds."""
-    rows = sum(len(g.lines) + (1 if g.family else 0) for g in info.groups) + 0.4 * len(info.groups)
+    heights = [_height(line.label) for g in info.groups for line in g.lines]
+    rows = sum(heights) + sum(_height(g.family) + 0.4 if g.family else 0.4 for g in info.groups)
     places: list[tuple[float, ForestLine]] = []
     with style():
         figure = Figure(figsize=(0.82 * WIDTH, max(1.3, 0.235 * rows + 0.75)), layout="constrained")
@@ -81,22 +89,34 @@ def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:
         y = 0.0
         for group in info.groups:
             if group.family:
-                _write(ax, -0.005, y, group.family, ha="right", weight="bold")
-                y += 1
+                _write(
+                    ax, -0.005, y + (_height(group.family) - 1) / 2, _folded(group.family), ha="right", weight="bold"
+                )
+                y += _height(group.family)
             for line in group.lines:
-                places.append((y, line))
-                y += 1
+                places.append((y + (_height(line.label) - 1) / 2, line))
+                y += _height(line.label)
             y += 0.4
         for at, line in places:
-            _write(ax, -0.018, at, line.label, ha="right")
+            _write(ax, -0.018, at, _folded(line.label), ha="right")
             _write(ax, 1.01, at, line.text, ha="left", colour=INK if line.decided else MUTED, size=8)
         _draw_lines(ax, places, table, info.span)
         ax.axvline(0, color=INK, linewidth=0.9, zorder=1)
         ax.set(xlim=(-info.span, info.span), ylim=(y - 0.7, -0.8), yticks=[])
         ax.spines["left"].set_visible(False)
         ax.grid(True, axis="x")
-        ax.set_xlabel(f"PSNR minus that of {info.base}, dB   ({MINUS} worse, + better)")
+        ax.set_xlabel(textwrap.fill(f"PSNR minus that of {info.base}, dB   ({MINUS} worse, + better)", 76))
     return figure
+
+
+def _folded(label: str) -> str:
+    """A long name in lines that leave the axis its room."""
+    return textwrap.fill(label, LETTERS)
+
+
+def _height(label: str) -> float:
+    """Of a label, in lines of the figure."""
+    return max(1.0, 0.75 * (_folded(label).count("\n") + 1))
 
 
 def _write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from analysis.figures.style import INK, Look, Mark, draw_seeds, gap_text, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import facts, overfitting_cells
+from analysis.measures import LeftOut, facts, overfitting_cells, without_block_averages
 from analysis.numbers import number, percent
 
 
@@ -32,16 +33,21 @@ class GapPanel(NamedTuple):
 
 
 class GapInfo(NamedTuple):
-    """`sizes`: (fraction, number of training blocks or nan), rising; fewer than two mean there is nothing to draw."""
+    """`sizes`: (fraction, number of training blocks or nan), rising; fewer than two mean there is nothing to draw.
+
+    `left_out`: arms that lack ratios of others in their setting, and why.
+    """
 
     panels: tuple[GapPanel, ...]
     sizes: tuple[tuple[float, float], ...]
+    left_out: LeftOut = ()
 
 
 def gap_info(frames: StudyFrames) -> GapInfo:
     """Gain on training blocks minus gain on validation blocks, at the best checkpoint, for every arm and seed."""
     cells = overfitting_cells(frames)
-    arms = list(frames.arms.values())
+    lacking = without_block_averages(frames)
+    arms = [a for a in frames.arms.values() if a.name not in lacking]
     found = []
     for setting in dict.fromkeys(a.setting for a in arms):
         here = [a for a in arms if a.setting == setting]
@@ -51,7 +57,7 @@ def gap_info(frames: StudyFrames) -> GapInfo:
         found.append(GapPanel(setting, tuple(line for line in lines if line.fractions)))
     blocks = facts(frames, "blocks")
     sizes = {a.fraction: blocks[a.name] for a in arms}
-    return GapInfo(tuple(found), tuple(sorted(sizes.items())))
+    return GapInfo(tuple(found), tuple(sorted(sizes.items())), tuple(lacking.items()))
 
 
 def _line(members: list[Arm], cells: pd.DataFrame) -> GapLine:
@@ -63,13 +69,18 @@ def _line(members: list[Arm], cells: pd.DataFrame) -> GapLine:
 
 def draw_gap(info: GapInfo, table: dict[str, Look]) -> Figure:
     """Lines are means over seeds, small dashes single seeds; series stand side by side at each size."""
+    sizes = [f for f, _ in info.sizes]
+    reach = min(
+        [1.2, *((b / a) ** 0.35 for a, b in pairwise(sizes))]
+    )  # markers stay by their own size, and inside the axis
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.6)
         for ax, panel in zip(axes, info.panels, strict=False):
             head(ax, panel.setting)
+            aside = min(1.03, reach ** (1 / max(len(panel.lines) - 1, 1)))
             for place, line in enumerate(panel.lines):
                 look = table[line.treatment]
-                shift = 1.03 ** (2 * place - len(panel.lines) + 1)
+                shift = aside ** (2 * place - len(panel.lines) + 1)
                 x = [f * shift for f in line.fractions]
                 seeds = [Mark(at, v, look) for at, values in zip(x, line.per_seed, strict=True) for v in values]
                 draw_seeds(ax, seeds, 6)
@@ -93,7 +104,7 @@ def draw_gap(info: GapInfo, table: dict[str, Look]) -> Figure:
             ax.xaxis.set_minor_formatter(NullFormatter())
             ax.axhline(0, color=INK, linewidth=0.7)
             ax.set_xlabel("training set")
-        axes[0].set_ylabel("gap of gains, train − validation, dB")
+        axes[0].set_ylabel("gap of gains,\ntrain − validation, dB")
         legend(figure, [t for t in table if any(v.treatment == t for p in info.panels for v in p.lines)], table)
     return figure
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -98,16 +100,16 @@ def _rest(arm: Arm, without: tuple[str, str]) -> tuple[object, ...]:
 
 def draw_interactions(info: InteractionsInfo, table: dict[str, Look]) -> Figure:
     """A panel per pair of factors; bars run from the smallest to the largest seed. Levels that are treatments keep their look."""
+    upright = any(_turn(panel.levels) == 90 for panel in info.panels)
     with style():
-        figure, axes = panels(len(info.panels), 3.1, share_x=False, columns=2)
+        figure, axes = panels(len(info.panels), 4.6 if upright else 3.1, share_x=False, columns=2)
         for ax, panel in zip(axes, info.panels, strict=True):
             for place, line in enumerate(panel.lines):
                 _draw_line(ax, line, _look(line.level, place, len(panel.lines), table), place, len(panel.lines))
             ax.set_title(f"{panel.across} × {panel.by}")
-            turn = sum(map(len, panel.levels)) > 44
-            ax.set_xticks(
-                range(len(panel.levels)), panel.levels, rotation=20 if turn else 0, ha="right" if turn else "center"
-            )
+            turn = _turn(panel.levels)
+            names = [_short(level, 1 if len(panel.levels) > 14 else 2) if turn else level for level in panel.levels]
+            ax.set_xticks(range(len(names)), names, rotation=turn, ha="right" if turn == 20 else "center")
             ax.margins(x=0.12)
             ax.set_xlabel(panel.across)
             ax.legend(
@@ -122,6 +124,19 @@ def draw_interactions(info: InteractionsInfo, table: dict[str, Look]) -> Figure:
             )
         axes[0].set_ylabel(f"PSNR on {info.dataset}, dB")
     return figure
+
+
+def _turn(levels: Sequence[str]) -> int:
+    """Degrees by which the names of levels are turned, so that none lies over another: many long ones stand upright."""
+    if sum(map(len, levels)) <= 44:
+        return 0
+    return 20 if len(levels) <= 6 else 90
+
+
+def _short(level: str, lines: int) -> str:
+    """A name in at most so many short lines; what is cut off is left to the tables."""
+    found = textwrap.wrap(level, 26)
+    return "\n".join(found[:lines]) + ("…" if len(found) > lines else "")
 
 
 def _look(level: str, place: int, count: int, table: dict[str, Look]) -> Look:

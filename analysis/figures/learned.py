@@ -38,7 +38,8 @@ class LearnedPanel(NamedTuple):
 
 
 class LearnedInfo(NamedTuple):
-    """One kind of scalar; `start` is its value before training, `without` the number of trials whose weights were not kept."""
+    """One kind of scalar; `start` is its value before training (nan where some arm starts from weights of a file), `without` the
+    number of trials whose weights were not kept."""
 
     kind: str
     label: str
@@ -54,11 +55,12 @@ def learned_infos(frames: StudyFrames) -> list[LearnedInfo]:
     """Every kind of scalar that any complete trial has learned, from its best weights; an arm of several networks is left out."""
     read = {a.name: _seeds(frames, a) for a in frames.arms.values() if len(a.configs) == 1}
     without = sum(not scalars for seeds in read.values() for scalars in seeds)
+    from_file = any(a.configs[0].weights for a in frames.arms.values() if read.get(a.name))
     found = []
     for kind, label in KINDS.items():
         members = [LearnedPanel(f, _lines(frames.members(f), read, kind)) for f in frames.families()]
         if shown := tuple(p for p in members if p.lines):
-            found.append(LearnedInfo(kind, label, STARTS[kind], shown, without))
+            found.append(LearnedInfo(kind, label, float("nan") if from_file else STARTS[kind], shown, without))
     return found
 
 
@@ -103,7 +105,8 @@ def draw_learned(info: LearnedInfo, table: dict[str, Look]) -> Figure:
         figure, axes = panels(len(info.panels), 2.4, share_x=False)
         for ax, panel in zip(axes, info.panels, strict=True):
             head(ax, panel.family)
-            ax.axhline(info.start, color=INK, linewidth=0.7, linestyle=(0, (1, 2)))
+            if np.isfinite(info.start):
+                ax.axhline(info.start, color=INK, linewidth=0.7, linestyle=(0, (1, 2)))
             for place, line in enumerate(panel.lines):
                 look = table[line.treatment]
                 shift = 0.3 * ((place + 0.5) / len(panel.lines) - 0.5)

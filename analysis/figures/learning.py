@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import WIDTH, Look, gap_text, head, legend, style
 from analysis.frames import StudyFrames
-from analysis.measures import of_whole_cells
+from analysis.measures import LeftOut, of_whole_cells, without_validation
 
 Floats = NDArray[np.float64]
 COLUMNS = 4
@@ -43,30 +43,39 @@ class LearningPanel(NamedTuple):
 
 
 class LearningInfo(NamedTuple):
-    """`floor`: lowest PSNR shown, in dB; nan if there is no curve."""
+    """`floor`: lowest PSNR shown, in dB; nan if there is no curve. `left_out`: arms that are validated at fewer ratios than
+    others of their family, and why."""
 
     panels: tuple[LearningPanel, ...]
     floor: float
+    left_out: LeftOut = ()
 
 
 def learning_info(frames: StudyFrames) -> LearningInfo:
     """Curves per family and treatment over its complete cells (seeds with all their trials); where there are none yet, over
-    the epochs that all started trials have reached.
+    the epochs that all trials of the seeds that have begun have reached.
 
     Trials of several ratios are averaged.
     """
-    epochs = frames.epochs
+    epochs, lacking = frames.epochs, without_validation(frames)
     whole = of_whole_cells(frames, epochs)
     finished = {str(a) for a in whole["arm"].unique()}
-    shown = pd.concat([whole, epochs[~epochs["arm"].isin(finished)]])
+    shown = pd.concat([whole, _reached(frames, epochs[~epochs["arm"].isin(finished)])])
     means = pd.DataFrame(shown.groupby(["arm", "epoch", "seed"], observed=True)[READ].mean().unstack("seed"))
     by_arm = {str(arm): own for arm, own in means.groupby(level="arm", observed=True)}
     panels = []
     for family in frames.families():
-        members = [a for a in frames.members(family) if a.name in by_arm]
+        members = [a for a in frames.members(family) if a.name in by_arm and a.name not in lacking]
         curves = [_curve(by_arm[a.name], a.treatment, unfinished=a.name not in finished) for a in members]
         panels.append(LearningPanel(family, tuple(curves)))
-    return LearningInfo(tuple(panels), _floor(panels))
+    return LearningInfo(tuple(panels), _floor(panels), tuple(lacking.items()))
+
+
+def _reached(frames: StudyFrames, epochs: pd.DataFrame) -> pd.DataFrame:
+    """The epochs that all trials of their cell have reached: a mean over the ratios that are further on would be another."""
+    networks = epochs["arm"].astype(object).map({a.name: len(a.configs) for a in frames.arms.values()})
+    there = epochs.groupby(["arm", "seed", "epoch"], observed=True)["fingerprint"].transform("nunique")
+    return epochs[(there == networks).to_numpy()]
 
 
 def _curve(means: pd.DataFrame, treatment: str, *, unfinished: bool) -> Curve:
@@ -111,7 +120,7 @@ def draw_learning(info: LearningInfo, table: dict[str, Look]) -> Figure:
             _draw_curves(upper, shown, [c.steps for c in shown], table)
             _draw_curves(lower, shown, [c.seconds for c in shown], table)
             if not panel.curves:
-                gap_text(upper, "no epoch yet")
+                gap_text(upper, "no epoch to be shown yet")
             upper.set_xlabel("optimizer steps")
             lower.set_xlabel("seconds of training")
         for first in grid[:, 0]:

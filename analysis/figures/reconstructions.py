@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -16,9 +17,11 @@ from analysis.figures.pictures import Bytes, Gray, Window, hardest_window, psnr,
 from analysis.figures.style import HUES, MUTED, WIDTH, style
 from analysis.frames import StudyFrames
 from analysis.measures import INITIAL, gap_reason, network_scores
-from analysis.numbers import NBSP, number
+from analysis.numbers import NBSP, number, percent
 
 ERROR_MAP = "magma"
+ACROSS = 8
+"""Most pictures side by side."""
 
 
 class Panel(NamedTuple):
@@ -32,7 +35,8 @@ class Panel(NamedTuple):
 
 
 class ReconstructionsInfo(NamedTuple):
-    """Panels of one family, image and seed; `scale` is the gray-level error at the upper end of the error maps."""
+    """Panels of one family, image and seed; `scale` is the gray-level error at the upper end of the error maps, `at` the ratio
+    of the pictures: a trial keeps those of its first one."""
 
     family: str
     dataset: str
@@ -41,6 +45,7 @@ class ReconstructionsInfo(NamedTuple):
     window: Window | None
     scale: float
     panels: tuple[Panel, ...]
+    at: str = ""
 
 
 def example_image(frames: StudyFrames, dataset: str) -> str:
@@ -78,7 +83,8 @@ def reconstructions_info(
     """All arms of a family on one image, by default at the study's first seed."""
     seed = frames.plan.seeds[0] if seed is None and frames.plan.seeds else seed or 0
     members = frames.members(family)
-    found = {a.name: _read(frames, a.name, seed, dataset, stem) for a in members}
+    at = percent(members[0].configs[0].task.ratios[0])
+    found = {a.name: _read(frames, a.name, seed, dataset, stem, at) for a in members}
     first = next((f for f in found.values() if {"original", "initial"} <= set(f)), {})
     original, initial = first.get("original"), first.get("initial")
     if original is None or initial is None:
@@ -87,21 +93,23 @@ def reconstructions_info(
     for arm in members:
         best = found[arm.name].get("best")
         if best is None or best.shape != original.shape:
-            panels.append(
-                Panel(arm.treatment, "", None, None, gap_reason(frames, arm.name, seed) or "no picture was kept")
-            )
+            reason = gap_reason(frames, arm.name, seed, at) or f"no picture at {at} was kept"
+            panels.append(Panel(arm.treatment, "", None, None, reason))
         else:
             panels.append(_panel(arm.treatment, best, original))
     scale = max(float(np.quantile(np.abs(initial - original), 0.99)), 1.0)
-    return ReconstructionsInfo(family, dataset, stem, seed, hardest_window(original, initial), scale, tuple(panels))
+    return ReconstructionsInfo(family, dataset, stem, seed, hardest_window(original, initial), scale, tuple(panels), at)
 
 
-def _read(frames: StudyFrames, arm: str, seed: int, dataset: str, stem: str) -> dict[str, Gray]:
+def _read(frames: StudyFrames, arm: str, seed: int, dataset: str, stem: str, at: str) -> dict[str, Gray]:
+    """The pictures of the arm's network whose first ratio is `at`: those of another are no match."""
     cells = frames.trials[
         (frames.trials["arm"] == arm) & (frames.trials["seed"] == seed) & (frames.trials["status"] == "complete")
     ]
     folder = _folder(frames, dataset)
-    for fingerprint in cells["fingerprint"]:
+    for fingerprint, ratios in zip(cells["fingerprint"], cells["ratios"], strict=True):
+        if percent(ratios[0]) != at:
+            continue
         trial = frames.store.trial(str(fingerprint))
         names = set(trial.names(folder))
         kinds = [k for k in ("original", "initial", "best") if f"{stem}-{k}.png" in names]
@@ -125,24 +133,30 @@ def error_palette() -> Bytes:
 
 
 def draw_reconstructions(info: ReconstructionsInfo) -> Figure:
-    """First row: whole pictures; second: the square in which the initial estimate errs most; third: absolute error."""
-    count = max(len(info.panels), 1)
+    """First row: whole pictures; second: the square in which the initial estimate errs most; third: absolute error. Of more than
+    `ACROSS` pictures the rest stands below."""
+    count = min(max(len(info.panels), 1), ACROSS)
+    blocks = -(-len(info.panels) // count)
     first = next((p.pixels for p in info.panels if p.pixels is not None), np.zeros((1, 1)))
     ratio = first.shape[0] / first.shape[1]
     side = WIDTH / count
     with style():
-        figure = Figure(figsize=(WIDTH, side * (2 * ratio + 1) + 0.6), layout="constrained")
-        grid = figure.subplots(3, count, squeeze=False, height_ratios=[ratio, 1, ratio])
+        titles = [textwrap.fill(panel.title, int(side / 0.068)) for panel in info.panels]
+        head = 0.14 * max((t.count("\n") + 1 for t in titles), default=1) + 0.3
+        figure = Figure(figsize=(WIDTH, blocks * (side * (2 * ratio + 1) + head) + 0.3), layout="constrained")
+        grid = figure.subplots(3 * blocks, count, squeeze=False, height_ratios=[ratio, 1, ratio] * blocks)
         shown: AxesImage | None = None
-        for column, panel in enumerate(info.panels):
-            top = grid[0, column]
-            top.set_title(f"{panel.title}\n{panel.caption}", loc="center", fontsize=8, fontweight="normal")
-            shown = _draw_column(list(grid[:, column]), panel, info) or shown
+        for place, (panel, title) in enumerate(zip(info.panels, titles, strict=True)):
+            row, column = 3 * (place // count), place % count
+            grid[row, column].set_title(f"{title}\n{panel.caption}", loc="center", fontsize=8, fontweight="normal")
+            shown = _draw_column(list(grid[row : row + 3, column]), panel, info) or shown
+        for spare in grid[-3:, len(info.panels) - count * (blocks - 1) :].flat:
+            spare.set_axis_off()
         if shown is not None:
             bar = figure.colorbar(
                 shown, ax=grid[2, 0], orientation="horizontal", fraction=0.08, location="bottom", shrink=0.9
             )
-            bar.set_label("absolute error, gray levels", fontsize=7.5)
+            bar.set_label("absolute error,\ngray levels", fontsize=7.5)
             bar.outline.set_visible(False)
     return figure
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,6 +29,8 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 MOST_NAMED = 40
 """Most names in one legend."""
+LETTER, HANDLE = 0.073, 0.5
+"""Inches that a letter of a legend takes, and a column beside its letters."""
 WIDTH = 9.4
 """Width of a full-width figure in inches."""
 
@@ -123,7 +126,12 @@ def head(ax: Axes, text: str) -> None:
 
 
 def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line: bool = True) -> None:
-    """One legend above all panels, in the order of the arms; of very many, the first `MOST_NAMED`, so that panels keep room."""
+    """One legend above all panels, in the order of the arms, in as many columns as fit; of very many, the first `MOST_NAMED`.
+
+    Long names are broken into lines; the figure grows by what the legend takes beyond three rows, so that panels keep room.
+    """
+    width = figure.get_figwidth()
+    labels = [textwrap.fill(n, int((width - HANDLE) / LETTER)) for n in names[:MOST_NAMED]]
     handles = [
         Line2D(
             [],
@@ -132,16 +140,33 @@ def legend(figure: Figure, names: Sequence[str], table: dict[str, Look], *, line
             marker=table[n].marker,
             linestyle=table[n].line if line else "none",
             markersize=4.5,
-            label=n,
+            label=label,
         )
-        for n in names[:MOST_NAMED]
+        for n, label in zip(names, labels, strict=False)
     ]
     if len(names) > MOST_NAMED:
-        handles.append(Line2D([], [], linestyle="none", label=f"and {len(names) - MOST_NAMED} more"))
+        labels.append(f"and {len(names) - MOST_NAMED} more")
+        handles.append(Line2D([], [], linestyle="none", label=labels[-1]))
     if handles:
-        figure.legend(
-            handles=handles, loc="outside upper left", ncols=min(len(handles), 4), handlelength=1.8, columnspacing=1.6
-        )
+        columns = _columns(labels, width)
+        lines = sum(max(label.count("\n") + 1 for label in row) for row in _rows(labels, columns))
+        figure.set_figheight(figure.get_figheight() + 0.17 * max(lines - 3, 0))
+        figure.legend(handles=handles, loc="outside upper left", ncols=columns, handlelength=1.8, columnspacing=1.6)
+
+
+def _columns(labels: Sequence[str], width: float) -> int:
+    """Columns of a legend that stay within `width` inches, at most 4; it is filled column by column."""
+    for columns in range(min(len(labels), 4), 1, -1):
+        parts = np.array_split(np.array([max(map(len, label.split("\n"))) for label in labels]), columns)
+        if sum(HANDLE + LETTER * part.max() for part in parts) <= width:
+            return columns
+    return 1
+
+
+def _rows(labels: Sequence[str], columns: int) -> list[tuple[str, ...]]:
+    """The labels that stand beside each other."""
+    rows = -(-len(labels) // columns)
+    return [tuple(labels[row::rows]) for row in range(rows)]
 
 
 class Mark(NamedTuple):

@@ -49,9 +49,12 @@ def sweep_info(frames: StudyFrames, dataset: str) -> SweepInfo:
         lines = []
         for arm in frames.members(family):
             if arm.name in swept:
-                values = cells[cells["arm"] == arm.name].groupby("recursions")["value"].agg(["mean", "min", "max"])
-                mean, low, high = (tuple(float(v) for v in values[s]) for s in ("mean", "min", "max"))
-                counts = tuple(int(c) for c in values.index)
+                values = cells[cells["arm"] == arm.name].groupby("recursions")["value"]
+                mean, low, high = (
+                    tuple(float(v) for v in side)
+                    for side in (values.mean(skipna=False), values.min(skipna=False), values.max(skipna=False))
+                )
+                counts = tuple(int(str(c)) for c in values.groups)
                 lines.append(SweepLine(arm.treatment, counts, mean, low, high, arm.evaluations_test))
         if lines:
             found.append(SweepPanel(family, tuple(lines)))

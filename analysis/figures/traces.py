@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import PAPER, SEQUENCE, WIDTH, gap_text, style
 from analysis.frames import StudyFrames
-from analysis.measures import of_whole_cells
+from analysis.measures import LeftOut, of_whole_cells, without_averages
 
 COLUMNS = 5
 """Most arms side by side in one figure."""
@@ -43,6 +43,7 @@ class TracesInfo(NamedTuple):
     Attributes:
         of_family: the panels of all figures of the family: their axes are the same.
         across: places for panels side by side, the same in all figures of a test set, so that all panels have one size.
+        left_out: arms of the family that lack ratios of the others, and why.
     """
 
     family: str
@@ -51,6 +52,7 @@ class TracesInfo(NamedTuple):
     panels: tuple[TracePanel, ...]
     of_family: tuple[TracePanel, ...]
     across: int
+    left_out: LeftOut = ()
 
     @property
     def modulated(self) -> bool:
@@ -66,16 +68,20 @@ def traces_infos(frames: StudyFrames, dataset: str) -> list[TracesInfo]:
     if rows.empty:
         return []
     by = ["arm", "recursions", "application"]
-    means = rows.groupby(by, observed=True)[list(MEASURES)].mean().reset_index().astype({"arm": object})
+    means = rows.groupby(by, observed=True)[list(MEASURES)].mean(skipna=False).reset_index().astype({"arm": object})
     counts = tuple(sorted({int(c) for c in means["recursions"]}))
     found: list[TracesInfo] = []
+    lacking = without_averages(frames)
     for family in frames.families():
+        members = frames.members(family)
         panels = tuple(
             TracePanel(arm.treatment, arm.evaluations_test, _lines(means[means["arm"] == arm.name]))
-            for arm in frames.members(family)
+            for arm in members
+            if arm.name not in lacking
         )
         panels = tuple(p for p in panels if p.lines)
-        found += [TracesInfo(family, name, counts, cut, panels, across=len(cut)) for cut in _cut(panels)]
+        left_out = tuple((arm.name, lacking[arm.name]) for arm in members if arm.name in lacking)
+        found += [TracesInfo(family, name, counts, cut, panels, len(cut), left_out) for cut in _cut(panels)]
     across = max((info.across for info in found), default=0)
     return [info._replace(across=max(across, 2)) for info in found]
 

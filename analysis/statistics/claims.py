@@ -55,6 +55,8 @@ def _judge(claim: ClaimRecord, found: Comparison, p: float, p_holm: float) -> Cl
         reason = found.reason or "no data"
     elif len(found.seeds) < 2:
         reason = "one seed gives no interval"
+    elif found.images < 2:
+        reason = "one test image says nothing about all images"
     elif decided(p_holm, found.boot_low, found.boot_high, claim.at_least):
         verdict = "held" if found.mean > claim.at_least else "refuted"
     elif p_holm < LEVEL:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.families import SEPARATOR
 from analysis.frames import StudyFrames
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.factorial import Change, contrasts, grids
@@ -91,13 +92,24 @@ def _by_treatment(frames: StudyFrames, found: Sequence[Comparison]) -> dict[tupl
 
 
 def _interactions(frames: StudyFrames, name: str, dataset: str, found: list[Comparison]) -> list[Effect]:
-    """Effect at each further level of a factor minus that at its first one, averaged over the rest; for balanced levels."""
+    """Effect at each further level of a factor minus that at its first one, averaged over the rest.
+
+    Only where every level has the same settings of the rest, which would else be what makes the difference. Factors that change
+    together are one, named by the levels of both.
+    """
     effects = []
     factors = [frames.arms[c.arm].factors for c in found]
+    together: dict[tuple[int, ...], list[str]] = {}
     for factor in dict.fromkeys(n for f in factors for n in f):
-        levels = [f.get(factor, "") for f in factors]
+        own = [f.get(factor, "") for f in factors]
+        together.setdefault(tuple(own.index(level) for level in own), []).append(factor)
+    for names in together.values():
+        levels = [SEPARATOR.join(f[n] for n in names if f.get(n)) or "none" for f in factors]
         first, *others = dict.fromkeys(levels)
-        if len({levels.count(level) for level in levels}) > 1:
+        rests: dict[str, list[list[tuple[str, str]]]] = {level: [] for level in levels}
+        for level, f in zip(levels, factors, strict=True):
+            rests[level].append(sorted((n, v) for n, v in f.items() if n not in names))
+        if any(sorted(rest) != sorted(rests[first]) for rest in rests.values()):
             continue
         pairs = [(first, others[0])] if len(others) == 1 else [(level, first) for level in others]
         for one, other in pairs:

@@ -96,12 +96,13 @@ def crossed_p(differences: Floats, against: float = 0.0) -> Floats:
 
 
 def cautious_p(differences: Floats, against: float = 0.0) -> float:
-    """The larger of Student's p over seeds and the crossed p over seeds and images; the known one where only one is.
+    """The larger of Student's p over seeds and the crossed p over seeds and images; nan for fewer than two of either.
 
-    A difference on these images is not one on all images. Held against both, a verdict is seldom wrong about either.
+    A difference on these images is not one on all images, and one image says nothing about others. Held against both, a verdict
+    is seldom wrong about either.
     """
     over_seeds = t_estimate(differences.mean(axis=1) if differences.size else np.array([]), against=against).p
-    return float(np.fmax(over_seeds, crossed_p(differences, against)))
+    return float(np.maximum(over_seeds, crossed_p(differences, against)))
 
 
 def _crossed(differences: Floats) -> tuple[Floats, Floats, Floats]:

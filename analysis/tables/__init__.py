@@ -13,7 +13,7 @@ from analysis.tables.quality import quality_table
 from analysis.tables.reaching import reaching_table
 from analysis.tables.recursions import designs_table, recursions_table
 from analysis.tables.render import markdown_text, to_csv, to_html, to_markdown
-from analysis.tables.table import Compared, Interval, Number, Pair, Span, Table, Text, anchor
+from analysis.tables.table import Compared, Interval, Number, Pair, Probability, Span, Table, Text, anchor
 from analysis.tables.timing import timing_table
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Interval",
     "Number",
     "Pair",
+    "Probability",
     "Span",
     "Table",
     "Text",

@@ -13,7 +13,7 @@ from analysis.measures import AVERAGE
 from analysis.numbers import DIGITS, UNITS
 from analysis.statistics import ClaimResult
 from analysis.tables.differences import costs_column
-from analysis.tables.table import Interval, Number, Table, Text
+from analysis.tables.table import Interval, Number, Probability, Table, Text
 
 
 def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
@@ -56,7 +56,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             Number(key="at_least", header="At least", signed=True, digits=digits),
             Number(key="mean", header="Measured", signed=True, digits=digits),
             Interval(low="low", high="high", header="95\u00a0% interval", digits=digits),
-            Number(key="p_holm", header="p (Holm)", digits=3),
+            Probability(key="p_holm", header="p (Holm)"),
             *costs_column(rows),
         ),
     )

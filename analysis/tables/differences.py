@@ -12,7 +12,7 @@ from analysis.certainty import shared_luck
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
 from analysis.statistics import Comparison, Effect, smallest_exact_p
-from analysis.tables.table import Interval, Number, Table, Text
+from analysis.tables.table import Interval, Number, Probability, Table, Text
 
 MEASURED = (
     "In 500 simulated studies per setting the t-interval held the mean on the given images in 95\u00a0%, whatever the number of "
@@ -76,7 +76,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
             Interval(low="low", high="high", header="95\u00a0% interval", unit="dB"),
             Interval(low="boot_low", high="boot_high", header="95\u00a0% bootstrap", unit="dB"),
             Interval(low="all_low", high="all_high", header="95\u00a0% all images", unit="dB"),
-            Number(key="p_holm", header="p (Holm)", digits=3),
+            Probability(key="p_holm", header="p (Holm)"),
             Number(key="images_better", header="Images up", unit="%", digits=0),
             Number(key="effect", header="Effect size d_z", digits=2, signed=True),
             Text(key="verdict", header="Verdict"),
@@ -102,11 +102,18 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
         f"The t-interval{df} treats seeds as drawn at random and the test images as given: it says nothing about other images. "
         "The bootstrap draws seeds and images anew. The interval for all images (crossed t) treats both as drawn at random. "
         "Higher or lower means that all agree: p, the larger of both t-tests, corrected by Holm for the "
-        f"{plural(len(found), 'comparison')} on this test set, is below 0.05, and the bootstrap interval excludes zero. "
+        f"{_corrected([c.p_all for c in found], 'comparison')} on this test set, is below 0.05, and the bootstrap interval "
+        "excludes zero. "
         f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. Images up: part of the "
         "test images with a positive mean difference. Effect size: Cohen's d_z, the mean over the standard deviation "
         "of the per-image differences."
     )
+
+
+def _corrected(p_values: Sequence[float], noun: str) -> str:
+    """ "5 comparisons", or "5 comparisons (of 6) that have a p": what has none is no test that Holm's correction counts."""
+    known = sum(p == p for p in p_values)
+    return plural(known, noun) + (f" (of {len(p_values)}) that have a p" if known < len(p_values) else "")
 
 
 def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) -> Table:
@@ -138,7 +145,7 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             "Each effect is computed per seed from the paired PSNR differences of all settings and then averaged "
             "over seeds; 95\u00a0% t-interval "
             "over seeds, bootstrap and crossed t (all images) over seeds and images, p (the larger of both t-tests) corrected "
-            f"by Holm over these {len(found)} effects on this test set. A "
+            f"by Holm over the {_corrected([e.p_all for e in found], 'effect')} on this test set. A "
             "difference between settings asks whether the change does more in one than in the other. Main effects of factors, "
             "and interactions with ×, are those of a full grid within a family: a level minus the base's one, averaged over the "
             "other factors' combinations. " + costs_caption([row["costs"] for row in rows])
@@ -152,7 +159,7 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             Interval(low="low", high="high", header="95\u00a0% interval", unit="dB"),
             Interval(low="boot_low", high="boot_high", header="95\u00a0% bootstrap", unit="dB"),
             Interval(low="all_low", high="all_high", header="95\u00a0% all images", unit="dB"),
-            Number(key="p_holm", header="p (Holm)", digits=3),
+            Probability(key="p_holm", header="p (Holm)"),
             Text(key="verdict", header="Verdict"),
             *costs_column(rows),
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import SPLITS, facts, mean_and_spread, missing_seeds, overfitting_cells
+from analysis.measures import SPLITS, facts, mean_and_spread, missing_seeds, overfitting_cells, without_block_averages
 from analysis.numbers import number, percent
 from analysis.tables.table import Column, Number, Table, Text
 
@@ -19,8 +19,9 @@ def overfitting_table(frames: StudyFrames) -> Table:
     known = facts(frames, "blocks")
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
+    unequal = without_block_averages(frames)
     for arm in _order(frames):
-        own = by_arm.get(arm, values[:0])
+        own = values[:0] if arm in unequal else by_arm.get(arm, values[:0])
         place = frames.arms[arm]
         blocks = known[arm]
         row: dict[str, Any] = {
@@ -34,13 +35,16 @@ def overfitting_table(frames: StudyFrames) -> Table:
         for name in [*SPLITS, *(f"gain {s}" for s in SPLITS), "gap", "gap last"]:
             row[name], row[f"{name} sd"] = mean_and_spread(own[name].dropna() if name in own else ())
         rows.append(row)
-        if lacking := missing_seeds(frames, arm, "average", [int(s) for s in own["seed"]]):
+        if arm in unequal:
+            gaps[len(rows) - 1, "gain train"] = unequal[arm]
+        elif lacking := missing_seeds(frames, arm, "average", [int(s) for s in own["seed"]]):
             gaps[len(rows) - 1, "gain train"] = "; ".join(f"seed {s} {why}" for s, why in lacking)
     return Table(
         name=f"overfitting{suffix}",
         title=f"Overfitting by training-set size{suffix}",
         caption=(
-            "PSNR of the mean squared error over all blocks of a split, best checkpoint, mean over seeds. The "
+            "PSNR of the mean squared error over all blocks of a split, best checkpoint, mean over ratios, test matrices and "
+            "seeds (of the test split, over the test sets too). The "
             "splits hold different "
             "pictures, so each is also shown as the gain over its own initial estimate. Gap: gain on the training "
             "blocks minus gain on "

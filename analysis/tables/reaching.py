@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.frames import StudyFrames
 from analysis.statistics.intervals import Floats
 from analysis.tables.table import Number, Table, Text
+from rdun.config import TrialConfig
 
 NAN = float("nan")
 READ = ("validation_psnr", "samples")
@@ -19,8 +20,9 @@ READ = ("validation_psnr", "samples")
 def reaching_table(frames: StudyFrames) -> Table:
     """Per compared arm, over the seeds: best validation PSNR of both, and the samples until the arm is at least at its base's.
 
-    Of each pair of trials (same seed and ratios, both complete): the base's best validation PSNR of all epochs is the target;
-    the first epoch of the arm at or above it gives the samples, and over the samples of the base's best epoch their ratio.
+    Of each pair of trials (same seed, ratios and validation, both complete): the base's best validation PSNR of all epochs is
+    the target; the first epoch of the arm at or above it gives the samples, and over the samples of the base's best epoch their
+    ratio.
     Weights that are only tested have no line.
     """
     curves, trained = _curves(frames), {arm.name: arm.steps > 0 for arm in frames.plan.arms}
@@ -48,14 +50,14 @@ def reaching_table(frames: StudyFrames) -> Table:
             }
         )
         if not every:
-            why = "not reached by every pair" if len(found) else "no pair of complete trials"
+            why = "not reached by every pair" if len(found) else "no pair of complete trials with the same validation"
             gaps[len(rows) - 1, "samples"] = why
     return Table(
         name="reaching",
         title="Samples to the base arm's quality",
-        caption="Validation PSNR of the best epoch, mean over pairs of trials (same seed and ratios), and the training samples "
-        "after which an arm first validates at least as well as its base arm's best epoch (± standard deviation over pairs). "
-        "Below 1 ×, it needs fewer samples than the base needed for that epoch. Epochs are the resolution.",
+        caption="Validation PSNR of the best epoch, mean over pairs of trials (same seed, ratios and validation), and the "
+        "training samples after which an arm first validates at least as well as its base arm's best epoch (± standard deviation "
+        "over pairs). Below 1 ×, it needs fewer samples than the base needed for that epoch. Epochs are the resolution.",
         frame=pd.DataFrame(rows),
         columns=(
             Text(key="comparison", header="Comparison"),
@@ -78,15 +80,23 @@ class _Curve(NamedTuple):
 
 
 def _curves(frames: StudyFrames) -> dict[str, dict[tuple[Any, ...], _Curve]]:
-    """Of each arm, the epochs of its complete trials by seed and ratios."""
+    """Of each arm, the epochs of its complete trials by seed, ratios and what validation looks at."""
     epochs = frames.epochs[frames.epochs["status"] == "complete"].sort_values("epoch")
-    ratios = dict(zip(frames.trials["fingerprint"], frames.trials["ratios"], strict=True))
+    keys = {
+        (str(t.arm), str(t.fingerprint)): _what(frames.arms[str(t.arm)].configs[int(str(t.position))])
+        for t in frames.trials[frames.trials["status"] == "complete"].itertuples()
+    }
     curves: dict[str, dict[tuple[Any, ...], _Curve]] = defaultdict(dict)
     for (arm, seed, fingerprint), curve in epochs.groupby(["arm", "seed", "fingerprint"], observed=True):
-        curves[str(arm)][seed, tuple(ratios[fingerprint])] = _Curve(
+        curves[str(arm)][seed, *keys[str(arm), str(fingerprint)]] = _Curve(
             *(curve[name].to_numpy(dtype=float) for name in READ)
         )
     return curves
+
+
+def _what(config: TrialConfig) -> tuple[Any, ...]:
+    """Ratios, and the images and ratios of validation."""
+    return config.task.ratios, config.data.validation, config.data.validation_ratios or config.task.ratios
 
 
 def _pair(own: _Curve, base: _Curve) -> tuple[float, float, float, float]:

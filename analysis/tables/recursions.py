@@ -27,6 +27,8 @@ from analysis.statistics.paired import Images
 from analysis.tables.table import Interval, Number, Table, Text
 from rdun.config import Fixed
 
+NO_NUMBER = "the reconstruction of some image is not a number"
+
 
 def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: str) -> Table:
     """Quality of the arms by layers, recursions in training and at test; no line where all arms have the same."""
@@ -127,7 +129,8 @@ def recursions_table(frames: StudyFrames, dataset: str) -> Table:
     gaps: dict[tuple[int, str], str] = {}
     for line, arm in enumerate(a for a in frames.arms if counts and a in swept):
         own = cells[cells["arm"] == arm]
-        values = own.groupby("recursions")["value"].mean()
+        values = own.groupby("recursions")["value"].mean(skipna=False)
+        gaps |= {(line, str(c)): NO_NUMBER for c in values.index[values.isna()]}
         if arm in lacking_ratios:
             gaps[line, "trained"] = lacking_ratios[arm]
         elif lacking := missing_seeds(frames, arm, AVERAGE, [int(s) for s in own["seed"].unique()]):

@@ -19,12 +19,13 @@ def markdown_text(text: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """All raw numbers of the table with every digit; the reasons of gaps in a last column."""
+    """All raw numbers of the table with every digit; the reasons of gaps in a last column, "missing"."""
     frame = table.frame.copy()
     reasons = [
         " | ".join(dict.fromkeys(r for (i, _), r in table.gaps.items() if i == line)) for line in range(len(frame))
     ]
-    frame["gap"] = reasons
+    assert "missing" not in frame, "a column of numbers would be lost"
+    frame["missing"] = reasons
     harmless = frame.map(_harmless)
     return str(harmless.to_csv(index=False, lineterminator="\n"))
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import pandas as pd
 
-from analysis.numbers import DIGITS, GAP, interval, number
+from analysis.numbers import DIGITS, GAP, interval, number, p_value
 
 Row = dict[str, Any]
 Best = dict[str, float]
@@ -84,6 +84,23 @@ class Number:
         if self.spread and not math.isnan(float(row[self.spread])):
             spans.append(Span(f" ± {number(float(row[self.spread]), self.digits)}"))
         return spans
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probability:
+    """A p-value, which is never zero: "< 0.001"."""
+
+    key: str
+    header: str
+    unit: str = ""
+    align: Align = "right"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key,)
+
+    def spans(self, row: Row, best: Best) -> list[Span]:
+        return [Span(p_value(float(row[self.key])))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.answer import answer
 from analysis.factor_words import factor_sentences
 from analysis.frames import StudyFrames
 from analysis.numbers import number
@@ -99,3 +100,63 @@ def test_an_incomplete_or_chained_design_is_no_grid(tmp_path: Path) -> None:
     assert list(grids(arms[:3])) == []
     assert list(grids([*arms[:3], arms[3]._replace(compare_to=arms[1].name)])) == []
     assert list(grids(a._replace(factors={"recursion": a.name}) for a in arms)) == []
+
+
+def _families(tmp_path: Path, factors: dict[tuple[str, str], dict[str, str]], variants: tuple[str, ...]) -> StudyFrames:
+    """Two systems at two sizes; those of `factors` are kept, with these factors beside the variant."""
+    truth = Truth(effects=dict.fromkeys(variants, 0.0), epochs=1, images=("a.png", "b.png"), pictures=False)
+    frames = load(write_study(tmp_path, truth))
+    arms = {
+        a.name: a._replace(factors={"variant": a.factors["variant"], **factors[place]})
+        for a in frames.arms.values()
+        if (place := (a.factors["system"], a.factors["data"])) in factors
+    }
+    return replace(frames, arms=arms, scores=frames.scores[frames.scores["arm"].isin(list(arms))])
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        # three of four corners: what one size does more than another is not to be told from what one system does
+        ([("COAST", "10 %"), ("COAST", "100 %"), ("ISTA-Net+", "100 %")], []),
+        # two that differ in both: one effect, named after both
+        ([("COAST", "10 %"), ("ISTA-Net+", "100 %")], ["COAST · 10 % minus ISTA-Net+ · 100 %"]),
+        (
+            [("COAST", "10 %"), ("COAST", "100 %"), ("ISTA-Net+", "10 %"), ("ISTA-Net+", "100 %")],
+            ["COAST minus ISTA-Net+", "10 % minus 100 %"],
+        ),
+    ],
+)
+def test_a_difference_between_settings_is_one_of_what_it_is_named_after(
+    tmp_path: Path, kept: list[tuple[str, str]], expected: list[str]
+) -> None:
+    factors = {place: {"system": place[0], "data": place[1]} for place in kept}
+    frames = _families(tmp_path, factors, ("unrolled", "recursive"))
+    effects = main_effects(frames, compare_arms(Images(frames)))
+    found = [e.name.partition(": ")[2] for e in effects if e.kind == "interaction"]
+    assert found == expected
+
+
+def test_balanced_levels_with_other_sizes_are_no_difference_between_systems(tmp_path: Path) -> None:
+    """Each system at two sizes, but not the same two."""
+    sizes = {"COAST": {"10 %": "10 %", "100 %": "100 %"}, "ISTA-Net+": {"10 %": "30 %", "100 %": "100 %"}}
+    factors = {(s, d): {"system": s, "data": as_named} for s, own in sizes.items() for d, as_named in own.items()}
+    frames = _families(tmp_path, factors, ("unrolled", "recursive"))
+    assert [e.kind for e in main_effects(frames, compare_arms(Images(frames)))] == ["main"]
+
+
+def test_effects_over_different_numbers_of_settings_name_theirs(tmp_path: Path) -> None:
+    """“recursive” is compared in four families, the random one in the three of which it was not dropped."""
+    places = [(s, d) for s in ("COAST", "ISTA-Net+") for d in ("10 %", "100 %")]
+    factors = {place: {"system": place[0], "data": place[1]} for place in places}
+    frames = _families(tmp_path, factors, ("unrolled", "recursive", "recursive, random"))
+    few = {n: a for n, a in frames.arms.items() if n != "COAST, recursive, random, 10 %"}
+    frames = replace(frames, arms=few)
+    images = Images(frames)
+    comparisons = compare_arms(images)
+    effects = main_effects(frames, comparisons)
+    found = answer(images, comparisons, effects, [])
+    assert found.over == "Averaged over the settings that have both arms:"
+    assert "“recursive” minus “unrolled” over 4 settings: " in found.effects[0]
+    assert "“recursive, random” minus “unrolled” over 3 settings: " in found.effects[1]
+    assert "veraged over settings, “" in found.headline or "averaged over settings, is “" in found.headline

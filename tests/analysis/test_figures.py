@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,23 @@ def test_forest(holed: tuple[Path, Store]) -> None:
     assert info.groups[0].lines[1].mean == comparisons[1].mean
     assert info.span >= max(abs(v) for g in info.groups for line in g.lines for v in line.per_seed)
     assert info.base == "unrolled"
+
+
+def test_forest_names_the_base_where_arms_have_several(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    base = "COAST, recursive, 10 %"
+    chained = {
+        n: a._replace(compare_to=base) if n.startswith("COAST, recursive, random, ") else a
+        for n, a in frames.arms.items()
+    }
+    frames = replace(frames, arms=chained)
+    info = forest_info(frames, compare_arms(Images(frames)), DATASET)
+    assert [line.label for line in info.groups[0].lines] == [
+        "recursive minus unrolled",
+        "recursive, random minus recursive",
+        "recursive, random, RFMU minus recursive",
+    ]
+    assert info.groups[0].lines[1].treatment == "recursive, random" and info.base == "the base arm"
 
 
 def test_learning_curves_are_means_over_complete_seeds(whole: tuple[Path, Store], holed: tuple[Path, Store]) -> None:

@@ -66,6 +66,7 @@ def test_studies_without_common_arms_are_families_of_one_report(tmp_path: Path) 
     }
     gap = frames.gaps.iloc[0]
     assert (gap["seed"], gap["reason"]) == (2, "no trial is planned for this seed")
+    assert frames.complete == frames.planned == 20 and not report.answer.startswith("So far")
 
 
 def test_mixed_protocols_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save
 
+from analysis.drawings import figures_of
 from analysis.figures import (
     draw_interactions,
     draw_learned,
@@ -137,6 +139,19 @@ def test_learned_scalars_are_in_the_order_of_the_layers(weighted: tuple[Path, St
     assert "recursive, random, RFMU" not in lines, "weights that are cut off or absent are no zeros"
     assert step.without == 2
     assert threshold.panels[0].lines[0].values == pytest.approx(np.full((2, 1), 0.02))
+
+
+def test_scalars_of_weights_from_a_file_have_no_value_before_training(weighted: tuple[Path, Store]) -> None:
+    frames = load(weighted)
+    captions = [i.caption for i in figures_of(frames, [Images(frames)], []) if i.section == "learned"]
+    assert captions and all("Broken line: the value before training." in caption for caption in captions)
+    arms = {n: a._replace(configs=(with_values(a.configs[0], {"weights": "r.pkl"}),)) for n, a in frames.arms.items()}
+    frames = replace(frames, arms=arms)
+    assert all(np.isnan(info.start) for info in learned_infos(frames))
+    captions = [i.caption for i in figures_of(frames, [Images(frames)], []) if i.section == "learned"]
+    assert captions and not any("before training" in caption for caption in captions)
+    (step, _) = learned_infos(frames)
+    assert not [line for line in draw_learned(step, looks(frames)).axes[0].lines if line.get_linewidth() == 0.7]
 
 
 def test_dpdnn_has_a_row_of_scalars_per_recursion(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from analysis.answer import answer, claim_sentence, comparison_sentence, headlin
 from analysis.certainty import shared_luck
 from analysis.drawings import figures_of
 from analysis.provenance import provenance
-from analysis.report import MANY_ARMS, _drawn, write_report
+from analysis.report import MANY_ARMS, _drawn, file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import Interval, claims_table, differences_table, reaching_table
@@ -333,3 +333,19 @@ def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Sto
     home, store = write_study(tmp_path, Truth(systems=("COAST",), sizes={"100 %": 1.0}, pictures=False))
     everything = shared_luck(load((home, store)))
     assert "subset_seed" not in everything and "the training images and the measurement matrices" in everything
+
+
+def test_files_of_test_sets_in_any_script_are_told_apart() -> None:
+    """Tables and figures of two folders of images would else be written over one another."""
+    names = [
+        file_name(f"quality-{name}") for name in ("测试", "验证", "Städte", "St_dte", "a/../b", "set11 (deblocked)")
+    ]
+    assert names == [
+        "quality-测试",
+        "quality-验证",
+        "quality-Städte",
+        "quality-St-dte",
+        "quality-a-..-b",
+        "quality-set11-deblocked",
+    ]
+    assert file_name("../") == "table"

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
+from analysis.answer import comparison_sentence, headline
 from analysis.statistics import (
     ClaimResult,
     bootstrap_interval,
@@ -22,6 +24,7 @@ from analysis.statistics import (
 from analysis.statistics.corrections import decided
 from analysis.statistics.intervals import bootstrap_means
 from analysis.statistics.paired import Images
+from analysis.tables import differences_table
 from rdun.results import ClaimRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study
@@ -207,3 +210,31 @@ def test_different_matrices_are_not_compared(tmp_path: Path) -> None:
     found = compare(Images(frames), arm, "COAST, unrolled, 100 %", truth.dataset)
     assert found.verdict == "no data"
     assert found.reason == "measured with different matrices (gauss-s1 and gauss-s0)"
+
+
+def test_one_test_image_decides_nothing_about_all_images(tmp_path: Path) -> None:
+    """Five seeds that agree within 0.1 dB on a difference of 1 dB, on one image: decided differences hold for all images."""
+    images = _study(
+        tmp_path, sizes={"10 %": 0.1}, effects={"unrolled": 0.0, "better": 1.0}, seeds=range(5), images=("a.png",)
+    )
+    (found,) = compare_arms(images)
+    assert found.low > 0.5 and found.p < 0.05 and np.isnan(found.p_all) and found.verdict == "undecided"
+    said = "its own interval excludes zero, one test image says nothing about all images"
+    assert comparison_sentence(images.frames, found).endswith(f"undecided: {said}.")
+    assert "one test image says nothing about all images; it is" in headline(images.frames, [found], [])
+    claim = ClaimRecord(text="t", arm=found.arm, versus=found.versus, metric="psnr", at_least=0.1)
+    (result,) = check_claims(images, [claim])
+    assert (result.verdict, result.reason) == ("undecided", "one test image says nothing about all images")
+
+
+def test_holm_counts_the_comparisons_that_have_a_p(tmp_path: Path) -> None:
+    """Of six comparisons one has a single complete pair: Holm is over five, and the caption says so."""
+    statuses = {("COAST, recursive, 10 %", seed): ("failed", "no space") for seed in (1, 2)}
+    images = _study(tmp_path, statuses=statuses)
+    comparisons = compare_arms(images)
+    known = [c.p_all for c in comparisons if not np.isnan(c.p_all)]
+    assert len(known) == 5 and len(comparisons) == 6
+    expected = multipletests(known, method="holm")[1]
+    assert [c.p_holm for c in comparisons if not np.isnan(c.p_holm)] == pytest.approx(list(expected))
+    caption = differences_table(images.frames, comparisons, "photographs-test").caption
+    assert "by Holm for the 5 comparisons (of 6) that have a p on this test set" in caption

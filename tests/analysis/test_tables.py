@@ -23,6 +23,7 @@ from analysis.tables import (
     Interval,
     Number,
     Pair,
+    Probability,
     Table,
     Text,
     claims_table,
@@ -126,6 +127,9 @@ def test_latex_of_wide_and_long_tables() -> None:
     assert "Long (part 1 of 4)" in text and text.count(r"\parbox[t]") == 40
     assert r"\shortstack[l]{A head of\\many words\\(dB)}" in text
     assert latex_text("λ ≤ [δ") == r"$\lambda$ $\leq$ [$\delta$"
+    assert (
+        latex_text("|x| `y") == r"\textbar{}x\textbar{} \textasciigrave{}y"
+    )  # in TeX's own letters, | is a dash and ` a quote
 
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
@@ -160,6 +164,7 @@ def test_all_tables_of_a_study_and_a_search_compile_and_fit(
 @needs_latex
 def test_names_that_attack_latex_compile(tmp_path: Path) -> None:
     evil = [r"\input{/etc/passwd}", "[x]", "*", "50 % & $x_1^2$ #1 ~ {", r"\end{tabular}", "λ ≤ δ “quoted” … ‖"]
+    evil += ['|x| `y` "z"', "«a» ≈ ≠ ∂x √2 ∈ ℓ1 ² ½ µ °C Größe naïve"]
     columns = (Text(key="name", header="[λ] head\\"), Text(key="name", header="again"))
     table = Table(name="e_v%l", title=evil[0], caption=evil[3], frame=pd.DataFrame({"name": evil}), columns=columns)
     compiled([table], tmp_path)
@@ -178,7 +183,21 @@ def test_csv_keeps_all_digits_and_disarms_formulas(small: Table) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(small))))
     assert float(rows[0]["psnr"]) == 1 / 3
     assert rows[0]["name"] == "'=HYPERLINK(1)"
-    assert rows[2]["gap"] == "1 of 2 seeds: seed 1 failed"
+    assert rows[2]["missing"] == "1 of 2 seeds: seed 1 failed"
+
+
+def test_csv_has_all_numbers_beside_the_reasons_of_gaps(holed: tuple[Path, Store]) -> None:
+    """The gap between training and validation is a number, and not the reason of a gap in the table."""
+    table = overfitting_table(load(holed))
+    rows = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert [float(r["gap"] or "nan") for r in rows] == pytest.approx(table.frame["gap"].tolist(), nan_ok=True)
+    assert [r["missing"] for r in rows if r["missing"]] == list(table.gaps.values()) and table.gaps
+
+
+def test_a_p_is_never_zero(small: Table) -> None:
+    column = Probability(key="p", header="p")
+    table = replace(small, frame=pd.DataFrame({"p": [0.0002, 0.04, np.nan]}), columns=(column,), group="", gaps={})
+    assert [line[0][0].text for line in table.cells] == ["< 0.001", "0.040", "–"]
 
 
 def test_an_empty_table_renders(small: Table) -> None:

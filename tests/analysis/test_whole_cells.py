@@ -21,7 +21,14 @@ from analysis.joined import Part, join
 from analysis.measures import facts
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
-from analysis.tables import designs_table, overfitting_table, paper_table, quality_table, recursions_table, timing_table
+from analysis.tables import (
+    designs_table,
+    overfitting_table,
+    paper_table,
+    quality_table,
+    recursions_table,
+    timing_table,
+)
 from rdun.results import Folder, PlanRecord, Store
 from tests.analysis.synthetic import Truth, write_study
 from tests.analysis.synthetic_traces import add_traces, psnr
@@ -199,3 +206,31 @@ def test_many_images_have_a_caption_of_their_own(tmp_path: Path) -> None:
         captions.append(images_caption(images_info(frames, compare_arms(Images(frames)), SET)))
     assert "a bar from the smallest" in captions[0] and f"the {FEW + 1} test images" in captions[1]
     assert "Each curve is sorted by itself" in captions[1]
+
+
+def test_what_is_not_a_number_is_left_out_of_no_mean(tmp_path: Path) -> None:
+    """One image of one seed has no PSNR with 6 applications (an arm's own) and one of another seed none with 4."""
+    frames = load_study(*_loaded(write_study(tmp_path, replace(SPLIT, ratios=(0.25,), split_ratios=False))))
+    scores = frames.scores
+    own = (scores["arm"] == ARM) & (scores["metric"] == "psnr") & (scores["image"] == "a.png")
+    scores.loc[own & (scores["seed"] == 1) & (scores["recursions"] == 6), "value"] = float("nan")
+    scores.loc[own & (scores["seed"] == 2) & (scores["recursions"] == 4), "value"] = float("nan")
+    images = Images(frames)
+    (found,) = [c for c in compare_arms(images) if c.arm == ARM]
+    assert found.seeds == (0, 2) and found.images == 2 and "without these scores for every image" in found.missing[0][1]
+    quality = quality_table(images, [], SET)
+    line = quality.frame["arm"].tolist().index(ARM)
+    assert quality.gaps[line, "psnr 25\u00a0%"].startswith("2 of 3 seeds")
+    table = recursions_table(frames, SET)
+    line = table.frame["arm"].tolist().index(ARM)
+    assert table.frame.loc[line, ["4", "6"]].isna().all() and not table.frame.loc[[line], "2"].isna().any()
+    assert table.gaps == {(line, count): "the reconstruction of some image is not a number" for count in ("4", "6")}
+    info = sweep_info(frames, SET)
+    (drawn,) = [line for p in info.panels for line in p.lines if line.treatment == "recursive"]
+    assert [value == value for value in drawn.mean] == [value == value for value in drawn.low] == [True, False, False]
+    captions = {i.name: i.caption for i in figures_of(frames, [images], [])}
+    assert "A line breaks where the reconstruction" in captions[f"recursions-{SET}"]
+
+
+def _loaded(study: tuple[Path, Store]) -> tuple[PlanRecord, Store]:
+    return PlanRecord.load(Folder(study[0])), study[1]
