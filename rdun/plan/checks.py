@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from rdun.config import DataConfig
-from rdun.data import count_blocks, image_set, read_luminance
+from rdun.data import check_size, count_blocks, image_set, read_luminance
 from rdun.results import Folder, Store
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ def check_data(data: DataConfig, block: int) -> int:
     """
     for name in (data.validation, *data.test):
         for path in image_set(name).paths:
-            if min(read_luminance(path, "bt601").shape) < 7:
+            gray = read_luminance(path, "bt601")
+            if min(gray.shape) < 7:
                 raise ValueError(f"{path} is smaller than the 7x7 window of SSIM; remove or replace it")
+            check_size(path, gray, block)
     return count_blocks(image_set(data.train), data, block)
 
 

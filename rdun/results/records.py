@@ -80,7 +80,7 @@ class Trace:
         application: t = 0 (the initial estimate), 1, ..., recursions.
         layer: 1, 2, ... of the stage that was applied; 0 at t = 0.
         psnr: of the estimate, in dB.
-        residual: ||A x - y|| / ||y||.
+        residual: ||A x - y|| / ||y||; nan where nothing but zeros was measured (a black image).
         step: gradient step size of the application; nan at t = 0.
         scale_mean, scale_max: of the absolute modulation scales of the application; nan where there are none.
     """
