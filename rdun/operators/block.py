@@ -68,13 +68,13 @@ def linear_estimator(matrix: np.ndarray, moment: np.ndarray, ridge: float = 0.0)
     cross = moment @ matrix.T
     gram = matrix @ cross
     gram += ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
-    try:
-        factor = np.linalg.cholesky(gram)
-    except np.linalg.LinAlgError:
+    values = np.linalg.eigvalsh(gram)
+    if values[0] <= len(gram) * np.finfo(gram.dtype).eps * values[-1]:  # rounding may let a factorisation through
         raise ValueError(
             f"task.initial='linear' with task.ridge={ridge} is not defined: the training blocks do not span the "
             f"{len(gram)} measurements; use more blocks (data.fraction) or a positive task.ridge such as 1e-6"
-        ) from None
+        )
+    factor = np.linalg.cholesky(gram)
     half = np.linalg.solve(factor, cross.T)
     return np.ascontiguousarray(np.linalg.solve(factor.T, half).T)
 

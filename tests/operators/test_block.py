@@ -86,6 +86,15 @@ def test_ridge_shrinks_and_rescues_few_blocks() -> None:
     assert np.linalg.norm(strong @ matrix @ blocks) < np.linalg.norm(weak @ matrix @ blocks)
 
 
+def test_one_measurement_too_many_is_refused_whatever_the_rounding() -> None:
+    """Half of these matrices of 40 blocks' 41 measurements have a Cholesky factor, made of rounding errors."""
+    for seed in range(20):
+        blocks = np.random.default_rng(seed).random((144, 40))
+        linear_estimator(gaussian_matrix(40, 144, seed), blocks @ blocks.T)
+        with pytest.raises(ValueError, match="do not span the 41 measurements"):
+            linear_estimator(gaussian_matrix(41, 144, seed), blocks @ blocks.T)
+
+
 @settings(deadline=None)
 @given(st.integers(1, 25), st.integers(1, 25), st.integers(2, 9))
 def test_blocks_and_back(height: int, width: int, block: int) -> None:
