@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rdun.config import BlockSensingTask
+from rdun.config import BlockSensingTask, row_count
 from rdun.operators.base import Operator
-from rdun.operators.block import BlockSensing, dc_gain, gaussian_matrix, linear_estimator, row_count
+from rdun.operators.block import BlockSensing, dc_gain, gaussian_matrix, linear_estimator
 from rdun.operators.task import Task, TestOperator
 
 OPERATORS_KEPT = 512

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rdun.config import Precision, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
-from rdun.plan import check_data
+from rdun.plan import check_trial
 from rdun.results import SearchRecord, Store, reached
 from rdun.search import Search, Values
 from rdun.stopping import name_of
@@ -235,7 +235,7 @@ class Suggestions:
     def _identified(self, config: TrialConfig) -> tuple[str, TrialConfig]:
         """The setting with its precision resolved, after a check of its data."""
         resolved = config.resolved(self.precision)
-        check_data(resolved.data, resolved.task.block)
+        check_trial(resolved)
         return trial_fingerprint(resolved), resolved
 
     def _given(self, number: int, attributes: Mapping[str, Any]) -> Suggestion | None:

@@ -71,6 +71,8 @@ def test_changes_are_checked_together_not_one_by_one() -> None:
         ({"model.layers": True}, ["model.layers=True", "whole number"]),
         ({"task.ratios": (1.5,)}, ["task.ratios=1.5", "0.25"]),
         ({"task.ratios": ()}, ["task.ratios=()", "at least one"]),
+        ({"task.ratios": (0.15, 0.5), "task.rows": "ista-net"}, ["task.ratios=0.15", "task.rows='r-coast'"]),
+        ({"task.block": 12, "task.rows": "ista-net"}, ["144 pixels per block", "33x33 blocks"]),
         ({"data.fraction": 0.0}, ["data.fraction=0.0", "0.03"]),
         (
             {"data.test": ("one/images", "two/images/")},

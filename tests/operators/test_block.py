@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdun.config.rows import ROWS, row_count
 from rdun.operators import (
     BlockSensing,
     dc_gain,
@@ -16,10 +17,8 @@ from rdun.operators import (
     gaussian_matrix,
     linear_estimator,
     nominal_ratio,
-    row_count,
     to_blocks,
 )
-from rdun.operators.block import ROWS
 
 
 @pytest.mark.parametrize(
