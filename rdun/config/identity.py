@@ -64,16 +64,14 @@ def _normal(config: TrialConfig) -> TrialConfig:
     data = replace(
         config.data, validation_ratios=() if set(chosen) == set(config.task.ratios) else tuple(sorted(chosen))
     )
-    if not config.optim.epochs:
-        recursion, data = replace(recursion, curriculum=0.0), replace(data, validation_ratios=(), epoch_samples=None)
     normal = replace(config, recursion=recursion, task=_read_fields(config.task), optim=optim, data=data)
-    if config.weights is not None:
-        normal = _without_start(normal)
+    if config.weights is not None:  # they take the place of the start
+        normal = without_start(normal)
     return from_dict(TrialConfig, to_dict(normal))  # numbers in the types of their fields: 15 is 15.0
 
 
-def _without_start(config: TrialConfig) -> TrialConfig:
-    """With the default initialisation, whose place weights take."""
+def without_start(config: TrialConfig) -> TrialConfig:
+    """With the default initialisation of the network and its modulation."""
     model, modulation = config.model, config.recursion.modulation
     if not isinstance(model, IstaNetConfig):
         model = replace(model, start="default")
