@@ -24,10 +24,11 @@ from torch import Tensor
 from benchmarks import plain
 from benchmarks.record import peak_mib, write_rows
 from rdun.allocator import keep_freed_memory
+from rdun.config import row_count
 from rdun.data import image_set, weights_file
 from rdun.evaluation import Reconstructor, load_pictures, psnr, ssim
 from rdun.models import Unfolding
-from rdun.operators import BlockSensing, gaussian_matrix, row_count
+from rdun.operators import BlockSensing, gaussian_matrix
 from rdun.weights import load_any
 
 WEIGHTS, COUNTS = "r_coast_5x4.pkl", (4, 4, 4, 4, 4)

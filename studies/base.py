@@ -69,7 +69,8 @@ FAST = {
     "optim.warmup": 20,
 }
 """The `fast` recipe: every stage starts as a plain gradient step from the linear estimate, so that an untrained network is
-that estimate; warm-up, then a cosine to zero. Not the paper's; it shows effects in minutes."""
+that estimate, but for what its ridge leaves to the steps; warm-up, then a cosine to zero. Not the paper's; it shows effects in
+minutes."""
 
 PHOTOGRAPHS = DataConfig(
     train="photographs-train", validation="photographs-validation", test=("photographs-test",), stride=20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import importlib.util
@@ -120,10 +121,9 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
     """
     resources, changes = _with_resources(study.resources, changes)
     study = replace(study, resources=resources)
-    for change in changes:
-        arms = (replace(arm, configs=tuple(_with(config, change) for config in arm.configs)) for arm in study.arms)
-        study = replace(study, arms=tuple(arms))
     if changes:
+        arms = (replace(arm, configs=tuple(_with(config, changes) for config in arm.configs)) for arm in study.arms)
+        study = replace(study, arms=tuple(arms))
         named, note = _named(study.name, changes), _note(changes)
         study = replace(
             study, name=named, scale=study.scale + note, as_published=study.as_published and _as_published(changes)
@@ -176,10 +176,9 @@ def changed_search(
     """
     resources, changes = _with_resources(search.resources, changes)
     search = replace(search, resources=resources)
-    for change in changes:
-        baselines = {name: _with(config, change) for name, config in search.baselines.items()}
-        search = replace(search, base=_with(search.base, change), baselines=baselines)
     if changes:
+        baselines = {name: _with(config, changes) for name, config in search.baselines.items()}
+        search = replace(search, base=_with(search.base, changes), baselines=baselines)
         search = replace(search, name=_named(search.name, changes), scale=search.scale + _note(changes))
     if stopping is not None and STOPPINGS[stopping] != search.stopping:
         search = replace(search, name=f"{search.name}-{stopping}", stopping=STOPPINGS[stopping])
@@ -223,9 +222,17 @@ def _with_resources(resources: Resources, changes: Sequence[str]) -> tuple[Resou
     return resources, others
 
 
-def _with(config: TrialConfig, change: str) -> TrialConfig:
+def _with(config: TrialConfig, changes: Sequence[str]) -> TrialConfig:
+    """All changes are made before the result is checked: they may depend on each other, in any order."""
     whole = _Settable(**{each.name: getattr(config, each.name) for each in fields(config)})
-    return with_values(config, {change.partition("=")[0].strip(): _parsed(whole, change)})
+    values: dict[str, Any] = {}
+    for change in changes:
+        path = change.partition("=")[0].strip()
+        values.pop(path, None)  # the later one counts, and in its place
+        values[path] = _parsed(whole, change)
+        with contextlib.suppress(ValueError):  # what fits with a later change only
+            whole = with_values(whole, values)
+    return with_values(config, values)
 
 
 def _parsed(whole: _Settable, change: str) -> Any:

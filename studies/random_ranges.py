@@ -14,6 +14,7 @@ from rdun.study import Arm, Claim, Study
 from studies.base import COAST, FULL_NOTE, Scale, pocket, pocket_note
 
 R = 4
+STEPS = 1200
 FIXED, PAPER = f"fixed {R}", f"1 to {R}"
 
 
@@ -36,7 +37,7 @@ def study(scale: Scale = "pocket") -> Study:
         method=f"Recursive COAST of {layers} layers without RFMU, tested with {R} applications of each layer; in training "
         "the count of every layer is drawn anew for each batch from the range that names the arm.",
         expectation="Random counts save training time; their effect on quality was not published.",
-        scale=FULL_NOTE if scale == "full" else pocket_note(),
+        scale=FULL_NOTE if scale == "full" else pocket_note(STEPS),
         arms=tuple(arms),
         seeds=(0, 1, 2) if scale == "full" else (0, 1),
         claims=(
@@ -70,4 +71,4 @@ def _config(scale: Scale, layers: int, schedule: Schedule) -> TrialConfig:
         "recursion.test": Fixed(counts=(R,)),
     }
     config = with_values(COAST, changes)
-    return config if scale == "full" else pocket(config, 1200)
+    return config if scale == "full" else pocket(config, STEPS)

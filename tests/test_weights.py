@@ -142,6 +142,8 @@ NAME = "stages.1.head.weight"
         (lambda t, n: n["config"]["model"].update(chanels=4), r"did you mean 'model\.channels'"),
         (lambda t, n: n.update(numerics=0), "numerics 0"),
         (lambda t, n: n.pop("config"), "its rdun config cannot be read"),
+        (lambda t, n: n["config"]["recursion"]["train"].update(high=[2**63]), "at most 10,000 per layer"),
+        (lambda t, n: n["config"]["model"].update(kind=[]), r"model\.kind=\[\] is not known"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(change: Any, message: str) -> None:
@@ -159,6 +161,8 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         path.write_bytes(bad)
         with pytest.raises(ValueError, match=rf"{index}\.safetensors is not a readable safetensors file"):
             load_model(path)
+    with pytest.raises(ValueError, match=r"^x: its rdun config cannot be read"):
+        decode_model(bytes(save({"a": torch.zeros(2)}, {"rdun": "[" * 100_000})), "x")
     with pytest.raises(ValueError, match="holds tensors but no rdun config; write it with"):
         decode_model(bytes(save({"a": torch.zeros(2)})), "x")
     with pytest.raises(FileNotFoundError):
@@ -508,6 +512,8 @@ def test_bad_input_is_one_line_and_exit_code_2(images: Path, tmp_path: Path) -> 
         (["evaluate", str(good), str(images)], "--trained-recursions"),
         (["evaluate", str(good), str(images), *known, "--ratio", "10"], "write 25 % as 0.25"),
         (["evaluate", str(good), str(tmp_path / "absent"), *known], "neither registered nor a folder"),
+        (["evaluate", str(good), str(images), *known, "--csv", str(tmp_path / "x.json")], "end the name in .csv"),
+        (["evaluate", str(good), str(images), *known, "--csv", str(tmp_path / "no" / "x.csv")], "no first"),
         (["convert", str(good), str(tmp_path / "x.pt"), *known], "should end in .safetensors"),
         (["convert", str(good), str(tmp_path / "no" / "x.safetensors"), *known], "No such file or directory"),
     ]:

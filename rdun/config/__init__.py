@@ -2,8 +2,9 @@
 
 from rdun.config.codec import from_dict, parse_value, to_dict, with_values
 from rdun.config.conditions import conditions
-from rdun.config.identity import NUMERICS, PROTOCOL, canonical, digest, fingerprint, without_tests
+from rdun.config.identity import NUMERICS, PROTOCOL, canonical, digest, fingerprint, without_start, without_tests
 from rdun.config.models import CoastConfig, DpdnnConfig, IstaNetConfig, IstaNetPlusConfig, ModelConfig
+from rdun.config.rows import row_count
 from rdun.config.schema import (
     DataConfig,
     Fixed,
@@ -59,7 +60,9 @@ __all__ = [
     "last_name",
     "lowest",
     "parse_value",
+    "row_count",
     "to_dict",
     "with_values",
+    "without_start",
     "without_tests",
 ]

@@ -128,7 +128,12 @@ def _decode(hint: Any, value: Any, name: str) -> Any:
         items = value if isinstance(value, (list, tuple)) else [value]
         return tuple(_decode(args[0], item, name) for item in items)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(
+                f"{name} has {len(str(value))} digits, which no number here has; use a smaller one"
+            ) from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ValueError(f"{name}={value!r} should be {_describe(hint)}")
     return value
@@ -141,9 +146,10 @@ def _resolved(hint: Any, value: Mapping[str, Any], name: str = "") -> Any:
     kinds = _kinds(hint)
     if len(kinds) == 1 and KIND not in value:
         return next(iter(kinds.values()))
-    if value.get(KIND) not in kinds:
-        raise ValueError(f"{_join(name, KIND)}={value.get(KIND)!r} is not known; {_suggest(value.get(KIND), kinds)}")
-    return kinds[value[KIND]]
+    kind = value.get(KIND)
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"{_join(name, KIND)}={kind!r} is not known; {_suggest(kind, kinds)}")
+    return kinds[kind]
 
 
 def _kinds(hint: Any) -> dict[str, Any]:

@@ -9,7 +9,18 @@ from dataclasses import replace
 from functools import lru_cache
 
 from rdun.config.codec import JSON, from_dict, to_dict
-from rdun.config.schema import Fixed, OptimConfig, TrialConfig, UniformRange, broadcast, highest, last_name, lowest
+from rdun.config.models import IstaNetConfig
+from rdun.config.schema import (
+    Fixed,
+    NoModulation,
+    OptimConfig,
+    TrialConfig,
+    UniformRange,
+    broadcast,
+    highest,
+    last_name,
+    lowest,
+)
 from rdun.config.tasks import BlockSensingTask, TaskConfig
 
 NUMERICS = 2
@@ -54,7 +65,19 @@ def _normal(config: TrialConfig) -> TrialConfig:
         config.data, validation_ratios=() if set(chosen) == set(config.task.ratios) else tuple(sorted(chosen))
     )
     normal = replace(config, recursion=recursion, task=_read_fields(config.task), optim=optim, data=data)
+    if config.weights is not None:  # they take the place of the start
+        normal = without_start(normal)
     return from_dict(TrialConfig, to_dict(normal))  # numbers in the types of their fields: 15 is 15.0
+
+
+def without_start(config: TrialConfig) -> TrialConfig:
+    """With the default initialisation of the network and its modulation."""
+    model, modulation = config.model, config.recursion.modulation
+    if not isinstance(model, IstaNetConfig):
+        model = replace(model, start="default")
+    if not isinstance(modulation, NoModulation):
+        modulation = replace(modulation, start="default")
+    return replace(config, model=model, recursion=replace(config.recursion, modulation=modulation))
 
 
 def _read_fields(task: TaskConfig) -> TaskConfig:

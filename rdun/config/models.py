@@ -10,6 +10,10 @@ from rdun.config.checks import check
 MOST_LAYERS, MOST_CHANNELS = 1_000, 4_096  # beyond every network of the field; a plan still describes it in seconds
 
 
+def _check_symmetry(symmetry: float) -> None:
+    check(0 <= symmetry < float("inf"), "model.symmetry", symmetry, "use 0 or a positive weight")
+
+
 def _check_size(layers: int, channels: int) -> None:
     for name, number, most in (("layers", layers, MOST_LAYERS), ("channels", channels, MOST_CHANNELS)):
         check(1 <= number <= most, f"model.{name}", number, f"use at least 1 and at most {most:,}")
@@ -57,7 +61,7 @@ class IstaNetPlusConfig:
 
     def __post_init__(self) -> None:
         _check_size(self.layers, self.channels)
-        check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
+        _check_symmetry(self.symmetry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,7 @@ class IstaNetConfig:
 
     def __post_init__(self) -> None:
         _check_size(self.layers, self.channels)
-        check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
+        _check_symmetry(self.symmetry)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,12 @@ Condition = Literal["ratio", "total", "current"]
 Start = Literal["default", "identity"]
 
 
+MOST_RECURSIONS = 10_000  # of a layer; DPDNN has a pair of parameters for each
+
+
 def _check_counts(name: str, counts: Sequence[int]) -> None:
-    check(len(counts) > 0 and all(c >= 1 for c in counts), name, counts, "give one count of at least 1 per layer")
+    ok = len(counts) > 0 and all(1 <= count <= MOST_RECURSIONS for count in counts)
+    check(ok, name, counts, f"give one count of at least 1 and at most {MOST_RECURSIONS:,} per layer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +132,10 @@ class RecursionConfig:
     def __post_init__(self) -> None:
         ok = 0 <= self.curriculum <= 1
         check(ok, "recursion.curriculum", self.curriculum, "a part of training lies in [0, 1]: write 30 % as 0.3")
-        ok = all(count >= 1 for count in self.sweep) and len(set(self.sweep)) == len(self.sweep)
-        check(ok, "recursion.sweep", self.sweep, "give counts of at least 1, each once")
+        ok = all(1 <= count <= MOST_RECURSIONS for count in self.sweep) and len(set(self.sweep)) == len(self.sweep)
+        check(
+            ok, "recursion.sweep", self.sweep, f"give counts of at least 1 and at most {MOST_RECURSIONS:,}, each once"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +170,8 @@ class DataConfig:
         names = [last_name(name) for name in self.test]  # what scores and files are called after
         ok = len(set(names)) == len(names)
         check(ok, "data.test", self.test, "give every folder a last name of its own, and each set once")
+        ok = len(set(self.validation_ratios)) == len(self.validation_ratios)
+        check(ok, "data.validation_ratios", self.validation_ratios, "name each ratio once")
         check(self.stride >= 1, "data.stride", self.stride, "use at least 1 pixel")
         check(0 < self.fraction <= 1, "data.fraction", self.fraction, "a fraction lies in (0, 1]: write 3 % as 0.03")
         check(self.subset_seed >= 0, "data.subset_seed", self.subset_seed, "use 0 or more")
@@ -213,7 +221,8 @@ class TrialConfig:
             "tf32", 10 bits of mantissa in convolutions, exists on GPUs only.
         seed: seed of initialisation, batch order, matrix draws and recursion draws, each through a stream of its own.
         weights: file that training starts from, a path or a name in $RDUN_DATA/weights: published weights, or ours as
-            safetensors. None: the seed's initialisation.
+            safetensors. None: the seed's initialisation. Where they are tested as they are and have an RFMU, `recursion.train`
+            says how they were trained, too: it is told parts of the longest pass of training.
     """
 
     task: TaskConfig = field(default_factory=BlockSensingTask)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from rdun.config.checks import check, check_ratios, check_seeds
+from rdun.config.rows import row_count
 
 RowRule = Literal["r-coast", "ista-net"]
 
@@ -43,6 +44,8 @@ class BlockSensingTask:
     def __post_init__(self) -> None:
         check_ratios(self.ratios, "a ratio is M/N in (0, 1]: write 25 % as 0.25")
         check(self.block >= 2, "task.block", self.block, "use at least 2 pixels (the papers use 33)")
+        for ratio in self.ratios:
+            row_count(ratio, self.block**2, self.rows)  # raises for what its table lacks
         check(self.matrices >= 1, "task.matrices", self.matrices, "use at least 1")
         check(self.matrix_seed >= 0, "task.matrix_seed", self.matrix_seed, "use 0 or more")
         check_seeds("task.test_matrix_seeds", self.test_matrix_seeds)

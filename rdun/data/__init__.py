@@ -3,6 +3,7 @@
 from rdun.data.blocks import (
     TrainingBlocks,
     all_blocks,
+    check_size,
     count_blocks,
     dihedral,
     epoch_samples,
@@ -21,6 +22,7 @@ __all__ = [
     "ImageSet",
     "TrainingBlocks",
     "all_blocks",
+    "check_size",
     "count_blocks",
     "data_folder",
     "dihedral",

@@ -102,10 +102,15 @@ def all_blocks(images: ImageSet, stride: int, block: int, augment: bool) -> Iter
 
 def _checked(path: Path, block: int) -> np.ndarray:
     gray = read_luminance(path, "matlab")
+    check_size(path, gray, block)
+    return gray
+
+
+def check_size(path: Path, gray: np.ndarray, block: int) -> None:
+    """Raises ValueError unless an image `(H, W)` holds a whole block."""
     if min(gray.shape) < block:
         size = f"{gray.shape[1]}x{gray.shape[0]}"
         raise ValueError(f"{path} is {size} pixels, smaller than one {block}x{block} block; remove or replace it")
-    return gray
 
 
 def dihedral(image: np.ndarray) -> Sequence[np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 Luminance = Literal["matlab", "bt601"]
 
@@ -25,15 +25,23 @@ def read_luminance(path: Path, rule: Luminance) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
-            if image.mode not in _EIGHT_BIT:
-                raise ValueError(f"{path} has pixels of mode {image.mode!r}; convert it to 8-bit gray or RGB")
-            upright = ImageOps.exif_transpose(image) if rule == "bt601" else image
-            if image.mode in ("1", "L", "LA"):
-                return np.array(upright.convert("L"))
-            rgb = np.array(upright.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            mode = image.mode
+            pixels = _decoded(image, rule) if mode in _EIGHT_BIT else None
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises many types for a damaged file
         raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from None
-    return _matlab(rgb) if rule == "matlab" else _bt601(rgb)
+    if pixels is None:
+        raise ValueError(f"{path} has pixels of mode {mode!r}; convert it to 8-bit gray or RGB")
+    if pixels.ndim == 2:
+        return pixels
+    return _matlab(pixels) if rule == "matlab" else _bt601(pixels)
+
+
+def _decoded(image: Image.Image, rule: Luminance) -> np.ndarray:
+    """`(H, W)` of a gray image, else `(H, W, 3)`."""
+    upright = ImageOps.exif_transpose(image) if rule == "bt601" else image
+    return np.array(upright.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
 
 
 def _matlab(rgb: np.ndarray) -> np.ndarray:

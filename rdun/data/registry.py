@@ -68,4 +68,16 @@ def _folder(name: str) -> ImageSet:
     paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()))
     if not paths:
         raise ValueError(f"folder {name!r} holds no images; put {', '.join(SUFFIXES)} files directly into it")
+    for text in (name, *(path.name for path in paths)):
+        if not _is_text(text):
+            raise ValueError(f"{text!a} is no name in UTF-8, in which scores are written; rename it")
     return ImageSet(last_name(name), paths, digest({p.name: file_hash(p) for p in paths}))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name can be written: the bytes of names from older systems need not be UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

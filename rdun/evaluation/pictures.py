@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rdun.data import ImageSet, grid_blocks, read_luminance, unit_range
+from rdun.data import ImageSet, check_size, grid_blocks, read_luminance, unit_range
 from rdun.evaluation.metrics import SSIM_WINDOW
 
 
@@ -31,19 +31,23 @@ class Picture:
         return torch.from_numpy(unit_range(self.pixels))[None, None].to(device)
 
 
-def load_pictures(images: ImageSet) -> list[Picture]:
+def load_pictures(images: ImageSet, block: int = 1) -> list[Picture]:
     """The test images of a set, with the luminance rule of the protocol.
+
+    Args:
+        block: side of the blocks that are scored besides the images; each image has to hold one.
 
     Raises:
         ValueError: an image that cannot be read, or is too small to be scored.
     """
-    return [Picture(path.name, _scorable(path)) for path in images.paths]
+    return [Picture(path.name, _scorable(path, block)) for path in images.paths]
 
 
-def _scorable(path: Path) -> np.ndarray:
+def _scorable(path: Path, block: int) -> np.ndarray:
     pixels = read_luminance(path, "bt601")
     if min(pixels.shape) < SSIM_WINDOW:
         raise ValueError(f"{path} is smaller than the {SSIM_WINDOW}x{SSIM_WINDOW} window of SSIM; remove or replace it")
+    check_size(path, pixels, block)
     return pixels
 
 

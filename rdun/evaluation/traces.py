@@ -60,7 +60,7 @@ def _trace(
             application=t,
             layer=layers[t],
             psnr=psnr(x, picture.pixels),
-            residual=math.sqrt(float(torch.stack(errors).sum())) / size,
+            residual=math.sqrt(float(torch.stack(errors).sum())) / size if size else NAN,
             step=steps[t - 1] if t else NAN,
             scale_mean=float(scale.mean()) if scale is not None else NAN,
             scale_max=float(scale.max()) if scale is not None else NAN,

@@ -14,7 +14,6 @@ from rdun.operators.block import (
     gaussian_matrix,
     linear_estimator,
     nominal_ratio,
-    row_count,
     to_blocks,
 )
 from rdun.operators.block_task import GaussianBlockTask, GivenMatrixTask
@@ -52,6 +51,5 @@ __all__ = [
     "make_task",
     "nominal_ratio",
     "pixel_mask",
-    "row_count",
     "to_blocks",
 ]

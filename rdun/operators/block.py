@@ -6,30 +6,8 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from rdun.config.rows import ROWS
 from rdun.operators.base import Operator, full_precision
-
-ROWS = {  # measurements of a 33x33 block in the ISTA-Net authors' matrices, by ratio in percent
-    "ista-net": {1: 10, 4: 43, 10: 109, 20: 218, 25: 272, 30: 327, 40: 436, 50: 545},
-}
-
-
-def row_count(ratio: float, pixels: int, rule: str) -> int:
-    """Measurements M of a block of N pixels: "r-coast" rounds N r (halves to even); "ista-net" is a table for N = 1089.
-
-    Raises:
-        ValueError: the rule does not cover this ratio or block.
-    """
-    if rule == "r-coast":
-        return max(1, round(pixels * ratio))
-    table = ROWS[rule]
-    percent = round(ratio * 100, 6)
-    if pixels != 1089 or percent not in table:
-        known = ", ".join(f"{p / 100:g}" for p in table)
-        raise ValueError(
-            f"task.ratios={ratio} with {pixels} pixels per block has no entry in task.rows={rule!r}; "
-            f"use 33x33 blocks with one of {known}, or task.rows='r-coast'"
-        )
-    return table[int(percent)]
 
 
 def nominal_ratio(rows: int, pixels: int) -> float:
@@ -68,13 +46,13 @@ def linear_estimator(matrix: np.ndarray, moment: np.ndarray, ridge: float = 0.0)
     cross = moment @ matrix.T
     gram = matrix @ cross
     gram += ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
-    try:
-        factor = np.linalg.cholesky(gram)
-    except np.linalg.LinAlgError:
+    values = np.linalg.eigvalsh(gram)
+    if values[0] <= len(gram) * np.finfo(gram.dtype).eps * values[-1]:  # rounding may let a factorisation through
         raise ValueError(
             f"task.initial='linear' with task.ridge={ridge} is not defined: the training blocks do not span the "
             f"{len(gram)} measurements; use more blocks (data.fraction) or a positive task.ridge such as 1e-6"
-        ) from None
+        )
+    factor = np.linalg.cholesky(gram)
     half = np.linalg.solve(factor, cross.T)
     return np.ascontiguousarray(np.linalg.solve(factor.T, half).T)
 

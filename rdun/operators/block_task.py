@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rdun.config import BlockSensingTask
+from rdun.config import BlockSensingTask, row_count
 from rdun.operators.base import Operator
-from rdun.operators.block import BlockSensing, dc_gain, gaussian_matrix, linear_estimator, row_count
+from rdun.operators.block import BlockSensing, dc_gain, gaussian_matrix, linear_estimator
 from rdun.operators.task import Task, TestOperator
+
+OPERATORS_KEPT = 512
+"""Matrices that are made once; the papers draw from 250. Of more, those that were used last stay: each takes megabytes."""
 
 
 class GaussianBlockTask(Task):
@@ -28,7 +31,7 @@ class GaussianBlockTask(Task):
         self.config, self.moment, self.device = config, moment, device
         self.patch = config.block
         self.pixels = config.block**2
-        self._operator = cache(self._make)
+        self._operator = lru_cache(maxsize=OPERATORS_KEPT)(self._make)
 
     @property
     def most_rows(self) -> int:

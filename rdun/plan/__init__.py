@@ -2,7 +2,7 @@
 
 from rdun.plan.budgets import unequal_costs
 from rdun.plan.changes import Changes, changes_since
-from rdun.plan.checks import check_checkpoints, check_data, check_store
+from rdun.plan.checks import check_checkpoints, check_store, check_trial
 from rdun.plan.costs import QUANTITIES, cost, layout, samples, steps
 from rdun.plan.estimate import Estimate, Estimator, makespan
 from rdun.plan.forecast import Forecast, check_budget, make_forecast
@@ -30,8 +30,8 @@ __all__ = [
     "changes_since",
     "check_budget",
     "check_checkpoints",
-    "check_data",
     "check_store",
+    "check_trial",
     "cost",
     "keys",
     "layout",

@@ -6,8 +6,9 @@ import shutil
 from functools import cache
 from typing import TYPE_CHECKING
 
-from rdun.config import DataConfig
-from rdun.data import count_blocks, image_set, read_luminance
+from rdun.config import BlockSensingTask, DataConfig, TrialConfig, row_count
+from rdun.data import check_size, count_blocks, image_set, read_luminance
+from rdun.data.blocks import subset_size
 from rdun.results import Folder, Store
 
 if TYPE_CHECKING:
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
 
 SPACE_PER_TRIAL = 4_000_000
 """Bytes of records and pictures that a trial leaves, generously."""
+
+
+def check_trial(config: TrialConfig) -> None:
+    """Reads the images of a trial, and counts whether its training blocks can be enough.
+
+    Raises:
+        ValueError: as `check_data`, or fewer blocks than a linear estimate without a ridge needs.
+    """
+    task = config.task
+    blocks = subset_size(config.data, check_data(config.data, task.block))
+    if not isinstance(task, BlockSensingTask) or task.initial == "adjoint" or task.ridge:
+        return
+    rows = max(row_count(ratio, task.block**2, task.rows) for ratio in task.ratios)
+    if blocks < rows:
+        raise ValueError(
+            f"data.fraction={config.data.fraction} leaves {blocks} training blocks, which do not span the {rows} measurements of "
+            "task.initial='linear' without task.ridge; use more blocks, or a positive task.ridge such as 1e-6"
+        )
 
 
 @cache
@@ -26,8 +45,10 @@ def check_data(data: DataConfig, block: int) -> int:
     """
     for name in (data.validation, *data.test):
         for path in image_set(name).paths:
-            if min(read_luminance(path, "bt601").shape) < 7:
+            gray = read_luminance(path, "bt601")
+            if min(gray.shape) < 7:
                 raise ValueError(f"{path} is smaller than the 7x7 window of SSIM; remove or replace it")
+            check_size(path, gray, block)
     return count_blocks(image_set(data.train), data, block)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from rdun.config import Fixed, OptimConfig, RecursionConfig, TrialConfig, canonical, digest, to_dict
+from rdun.config import Fixed, OptimConfig, RecursionConfig, TrialConfig, canonical, digest, to_dict, without_start
 from rdun.results import Folder
 
 PROBES = "probes.json"
@@ -24,7 +24,7 @@ class Keys(NamedTuple):
 
 
 def keys(config: TrialConfig) -> Keys:
-    """The keys of a trial: model, task, schedule, modulation, batch and precision; not its seed, rate, images or epochs.
+    """The keys of a trial: model, task, schedule, modulation, batch and precision; not its seed, start, rate, images or epochs.
 
     Of a moving average and of deep supervision counts only that there are any: their strength costs nothing.
     """
@@ -33,7 +33,7 @@ def keys(config: TrialConfig) -> Keys:
 
 @lru_cache(maxsize=16_384)
 def _keys(config: TrialConfig) -> Keys:
-    normal = canonical(config)
+    normal = without_start(canonical(config))
     network = TrialConfig(
         task=normal.task,
         model=normal.model,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from rdun.config import Precision, TrialConfig, to_dict
 from rdun.data import training_fingerprint, trial_fingerprint
-from rdun.plan.checks import check_data
+from rdun.plan.checks import check_trial
 from rdun.plan.costs import cost, layout, samples, steps
 from rdun.results import ArmRecord, CellRecord, ClaimRecord, PlanRecord, Store, Trainings, TrialDirectory
 from rdun.study import Arm, Study
@@ -81,7 +81,7 @@ def make_plan(study: Study, store: Store, precision: Precision, *, retry_diverge
         prints = []
         for config in trials:
             resolved = config.resolved(precision)
-            check_data(resolved.data, resolved.task.block)
+            check_trial(resolved)
             key = trial_fingerprint(resolved)
             configs[key] = resolved
             arms.setdefault(key, []).append(arm.name)

@@ -80,7 +80,7 @@ class Trace:
         application: t = 0 (the initial estimate), 1, ..., recursions.
         layer: 1, 2, ... of the stage that was applied; 0 at t = 0.
         psnr: of the estimate, in dB.
-        residual: ||A x - y|| / ||y||.
+        residual: ||A x - y|| / ||y||; nan where nothing but zeros was measured (a black image).
         step: gradient step size of the application; nan at t = 0.
         scale_mean, scale_max: of the absolute modulation scales of the application; nan where there are none.
     """
@@ -161,8 +161,8 @@ class RunInfo:
         status: only "complete" counts as done.
         reason: why it stopped or failed; empty otherwise.
         facts: peak memory; of a trial that diverged in training "non_finite", its place; of one that took its training over
-            "trained_in", the trial that did it; of a complete one also parameters,
-            multiply-accumulates, subset hash, DC gain of the test matrices, best epoch, ...
+            "trained_in", the trial that did it; of a complete one also parameters, best epoch, training blocks, subset hash, and
+            the protocols of its scores with the DC gain of the test matrices.
     """
 
     fingerprint: str

@@ -65,7 +65,7 @@ def main(
 def _read(path: Path) -> TrialConfig:
     try:
         values = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}); start from {json.dumps(to_dict(TrialConfig()))}") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path} should hold an object with the fields task, model, recursion, data, optim, ...")

@@ -173,8 +173,9 @@ class _Attempt:
     def _trained(self, on_epoch: OnEpoch | None) -> tuple[Scorer, TrainState]:
         config, door = self.config, self.circumstances.admission
         blocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
-        validation = load_pictures(image_set(config.data.validation))
-        tests = {image_set(name).name: load_pictures(image_set(name)) for name in config.data.test}
+        sets, side = [image_set(name) for name in config.data.test], config.task.block
+        validation = load_pictures(image_set(config.data.validation), side)
+        tests = {images.name: load_pictures(images, side) for images in sets}
         with door or contextlib.nullcontext():  # from here on the device's memory is used
             moment = blocks.moment if config.task.initial == "linear" else None
             scorer = Scorer(

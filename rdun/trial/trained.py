@@ -42,12 +42,15 @@ def take_over(folder: TrialDirectory, state: TrainState, other: TrialDirectory) 
 
     Raises:
         ValueError: a file of weights that cannot be read; the message names it.
+        FileNotFoundError: a file of the other trial is gone; nothing was changed.
     """
-    last, best = _weights(other, LAST), _weights(other, BEST)
-    folder.write_timings(of_training(other.timings()))
+    last, best, records, timings = _weights(other, LAST), _weights(other, BEST), other.epochs(), other.timings()
+    if not records:  # the weights without their epochs would be where the training begins
+        raise FileNotFoundError(f"{other.path}/epochs.csv")
+    folder.write_timings(of_training(timings))
     for network in (state.network, state.evaluated):
         network.load_state_dict(last)
-    for record in other.epochs():
+    for record in records:
         state.add(record)
     state.best_weights = {name: tensor.to(state.best_weights[name].device) for name, tensor in best.items()}
 

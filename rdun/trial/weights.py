@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdun.config import TrialConfig
+from rdun.config import Rfmu, TrialConfig
 from rdun.data import weights_file
 from rdun.models import Unfolding, build_model
 from rdun.weights import load_any
@@ -12,17 +12,25 @@ def first_network(config: TrialConfig) -> Unfolding:
     """The seed's, or the one of a file.
 
     Raises:
-        ValueError: the file's weights are of another network.
+        ValueError: the file's weights are of another network, or, tested as they are, are told other parts of T_max than
+            in their training.
     """
     network = build_model(config)
     if config.weights is None:
         return network
-    found, _ = load_any(weights_file(config.weights), max(config.high_counts))
+    found, trained = load_any(weights_file(config.weights), max(config.high_counts))
     try:
         network.load_state_dict(found.state_dict())
     except RuntimeError as error:
         raise ValueError(
             f"weights={config.weights!r} do not fit the network of model and recursion ({' '.join(str(error).split())[:200]}); "
-            "set model and recursion.modulation as in the file"
+            "set model, recursion.train and recursion.modulation as in the file"
         ) from None
+    ours, theirs = sum(config.high_counts), sum(trained.high_counts)
+    if not config.optim.epochs and isinstance(config.recursion.modulation, Rfmu) and ours != theirs:
+        raise ValueError(
+            f"weights={config.weights!r} have an RFMU that is told parts of {theirs} stage applications, and recursion.train "
+            f"has {ours}; set it to the counts of their training, high={trained.high_counts}, and those to be tested as "
+            "recursion.test or recursion.sweep"
+        )
     return network

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rdun.config import Precision, TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
-from rdun.plan import check_data
+from rdun.plan import check_trial
 from rdun.results import SearchRecord, Store, reached
 from rdun.search import Search, Values
 from rdun.stopping import name_of
@@ -221,7 +221,7 @@ class Suggestions:
     def _identified(self, config: TrialConfig) -> tuple[list[str], TrialConfig]:
         """The identities of a setting's trials, and the setting with its precision resolved, after a check of its data."""
         resolved = config.resolved(self.precision)
-        check_data(resolved.data, resolved.task.block)
+        check_trial(resolved)
         return [trial_fingerprint(trial) for trial in self.search.seeded(resolved)], resolved
 
     def _begun(self, number: int, attributes: Mapping[str, Any]) -> bool:

@@ -65,6 +65,8 @@ def evaluate(
 
     The published ISTA-Nets were trained for one matrix: give its two .mat files (--matrix, --initial).
     """
+    if table:
+        _check_place(table)
     if threads:
         torch.set_num_threads(threads)
     keep_freed_memory()
@@ -99,6 +101,14 @@ def convert(file: Path, output: Path, trained_recursions: int | None) -> None:
     network, config = load_published(file, trained_recursions)
     save_model(network, config, output)
     click.echo(f"{output}: {config.model.kind}, {network.parameter_count():,} parameters")
+
+
+def _check_place(table: Path) -> None:
+    """Before an evaluation of hours, what would lose its scores."""
+    if table.suffix == ".json":
+        raise ValueError(f"--csv {table} is where the protocols of its scores go; end the name in .csv")
+    if not table.parent.is_dir():
+        raise ValueError(f"--csv {table} lies in a folder that is not there; make {table.parent} first")
 
 
 def _line(image: str, ratio: float, matrix: str, psnr: float, ssim: float) -> None:

@@ -58,8 +58,8 @@ def load_published(path: str | Path, recursions: int | None = None) -> tuple[Unf
     """A published COAST, R-COAST, ISTA-Net or ISTA-Net+ checkpoint, with the config that its paper trained it by.
 
     Args:
-        recursions: most recursions per layer in training; None: from the list of known files. A file does not say it, but COAST's
-            scores and the RFMU's inputs depend on it.
+        recursions: most recursions per layer in training, of a file that is not in the list of known ones. A file does not
+            say it, but COAST's scores and the RFMU's inputs depend on it.
 
     Raises:
         ValueError: not such a file, or a recursion count that is not known. OSError: it cannot be read.
@@ -67,7 +67,7 @@ def load_published(path: str | Path, recursions: int | None = None) -> tuple[Unf
     path = Path(path)
     layers = _layers(read_tensors(path), path)
     known = known_files().get(hashlib.sha256(path.read_bytes()).hexdigest())
-    recursions = recursions or (known.recursions if known else None)
+    recursions = known.recursions if known else recursions
     channels = next(int(t.shape[0]) for t in layers[0].values() if t.ndim == 4)
     if "head_conv.weight" in layers[0]:
         if recursions is None:

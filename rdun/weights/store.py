@@ -99,7 +99,7 @@ def _config(content: bytes, name: str) -> TrialConfig:
     try:
         record = json.loads(note)
         values, numerics = record["config"], record["numerics"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{name}: its rdun config cannot be read; {remedy}") from None
     if numerics != NUMERICS:
         raise ValueError(f"{name} was written with numerics {numerics!r}, this is {NUMERICS}; {remedy}")

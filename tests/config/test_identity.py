@@ -72,6 +72,15 @@ def test_fields_that_nothing_reads_do_not_count() -> None:
     assert fingerprint(with_values(linear, {"task.ridge": 0.1}), HASHES) != fingerprint(linear, HASHES)
 
 
+def test_what_weights_take_the_place_of_does_not_count() -> None:
+    hashes = HASHES | {"w": "f" * 16}
+    rfmu = with_values(BASE, {"weights": "w", "recursion.modulation": {"kind": "rfmu"}})
+    start = {"model.start": "identity", "recursion.modulation.start": "identity"}
+    assert fingerprint(with_values(rfmu, start), hashes) == fingerprint(rfmu, hashes)
+    new = replace(rfmu, weights=None)
+    assert fingerprint(with_values(new, start), hashes) != fingerprint(new, hashes)
+
+
 def test_validating_at_every_ratio_is_the_default() -> None:
     everything = with_values(BASE, {"data.validation_ratios": tuple(reversed(BASE.task.ratios))})
     assert fingerprint(everything, HASHES) == fingerprint(BASE, HASHES)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_a_truncated_image_is_refused(tmp_path: Path) -> None:
         read_luminance(path, "bt601")
 
 
+def test_whatever_the_reader_raises_of_a_damaged_image_names_the_file(tmp_path: Path) -> None:
+    """A palette that is too long is a ValueError of Pillow's, not an OSError."""
+    path = tmp_path / "palette.tif"
+    Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).convert("P").save(path)
+    entry, long = (b"\x40\x01\x03\x00" + size.to_bytes(4, "little") for size in (768, 900))
+    assert path.read_bytes().count(entry) == 1
+    path.write_bytes(path.read_bytes().replace(entry, long) + bytes(2000))
+    with pytest.raises(ValueError, match=r"palette\.tif cannot be read as an image \(invalid palette size\)"):
+        read_luminance(path, "bt601")
+
+
 def test_sixteen_bit_images_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "deep.png", np.zeros((8, 8), dtype=np.uint16))
     with pytest.raises(ValueError, match=r"deep\.png has pixels of mode 'I;16'; convert it to 8-bit"):
@@ -89,6 +101,19 @@ def test_folder_sets_are_sorted_and_hashed_by_content(tmp_path: Path) -> None:
     assert image_hash(str(one)) == image_hash(str(two))
     save(two / "a.PNG", np.full((8, 8), 9, dtype=np.uint8))
     assert image_hash(str(one)) != image_hash(str(two))
+
+
+def test_names_that_no_table_can_hold_are_refused(tmp_path: Path) -> None:
+    """Written in an older encoding, as archives of images have them; such a name would be met in the last line of a trial."""
+    image = save(tmp_path / "a.png", np.zeros((8, 8), dtype=np.uint8))
+    try:
+        image.rename(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with pytest.raises(
+        ValueError, match=r"'caf\\udce9\.png' is no name in UTF-8, in which scores are written; rename it"
+    ):
+        image_set(str(tmp_path))
 
 
 def test_unknown_and_empty_sets_say_what_to_do(tmp_path: Path) -> None:

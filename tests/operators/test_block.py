@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdun.config.rows import ROWS, row_count
 from rdun.operators import (
     BlockSensing,
     dc_gain,
@@ -16,10 +17,8 @@ from rdun.operators import (
     gaussian_matrix,
     linear_estimator,
     nominal_ratio,
-    row_count,
     to_blocks,
 )
-from rdun.operators.block import ROWS
 
 
 @pytest.mark.parametrize(
@@ -84,6 +83,15 @@ def test_ridge_shrinks_and_rescues_few_blocks() -> None:
     weak, strong = (linear_estimator(matrix, moment, ridge) for ridge in (1e-6, 1e-1))
     assert np.isfinite(weak).all()
     assert np.linalg.norm(strong @ matrix @ blocks) < np.linalg.norm(weak @ matrix @ blocks)
+
+
+def test_one_measurement_too_many_is_refused_whatever_the_rounding() -> None:
+    """Half of these matrices of 40 blocks' 41 measurements have a Cholesky factor, made of rounding errors."""
+    for seed in range(20):
+        blocks = np.random.default_rng(seed).random((144, 40))
+        linear_estimator(gaussian_matrix(40, 144, seed), blocks @ blocks.T)
+        with pytest.raises(ValueError, match="do not span the 41 measurements"):
+            linear_estimator(gaussian_matrix(41, 144, seed), blocks @ blocks.T)
 
 
 @settings(deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import torch
 
@@ -25,6 +27,15 @@ def test_every_ratio_and_matrix_is_drawn_equally_often() -> None:
         seen[key] = seen.get(key, 0) + 1
     assert len(seen) == 6
     assert all(140 < count < 260 for count in seen.values())
+
+
+def test_of_many_matrices_only_some_are_kept() -> None:
+    """With a new matrix for nearly every batch, training would end for lack of memory after hours."""
+    task = make_task(BlockSensingTask(ratios=(0.25,), block=2, matrices=10**6), None, CPU)
+    generator, alive = np.random.default_rng(0), weakref.WeakSet[object]()
+    for _ in range(700):
+        alive.add(task.draw(generator))
+    assert len(alive) <= 512
 
 
 def test_test_matrices_are_the_named_seeds() -> None:

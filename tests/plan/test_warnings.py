@@ -83,6 +83,16 @@ def test_changes_with_an_effect_are_not_warned_of(
     assert no_effect_warnings(pair(with_values(tiny, base), changes)) == []
 
 
+def test_too_few_blocks_for_a_linear_estimate_are_no_plan(tiny: TrialConfig, tmp_path: Path) -> None:
+    """36 measurements: the estimate needs as many blocks, or a ridge."""
+    few = with_values(tiny, {"data.fraction": 0.01})
+    with pytest.raises(
+        ValueError, match=r"data\.fraction=0\.01 leaves 18 training blocks, which do not span the 36 meas.*"
+    ):
+        make_plan(pair(with_values(few, {"task.ridge": 0.0}), {"model.channels": 8}), Store(tmp_path), "fp32")
+    assert make_plan(pair(few, {"model.channels": 8}), Store(tmp_path), "fp32").trials
+
+
 def test_new_kept_and_orphaned_trials(plan: Plan, store: Store) -> None:
     first, *rest = (trial.fingerprint for trial in plan.trials)
     gone = replace(plan.record.cells[0], arm="its old name", fingerprints=["0123456789abcdef", "fedcba9876543210"])

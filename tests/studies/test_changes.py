@@ -47,6 +47,20 @@ def test_a_changed_study_has_its_own_name_and_says_so() -> None:
     assert change(plain, [], "0,1,2").name == "quickstart"
 
 
+def test_changes_that_only_fit_together_may_come_in_any_order() -> None:
+    from studies.loading import changed as change
+
+    ways = (
+        ["model.layers=3", "recursion.train=fixed", "recursion.train.counts=1,2,3"],
+        ["recursion.train=fixed", "recursion.train.counts=1,2,3", "model.layers=3"],
+    )
+    first, second = (change(load_study("rfmu"), way, None) for way in ways)
+    assert first.arms == second.arms
+    assert {arm.configs[0].test_counts for arm in first.arms} == {(1, 2, 3)}
+    with pytest.raises(ValueError, match=r"recursion\.train\.counts=\(1, 2, 3\) is not possible"):
+        change(load_study("rfmu"), ways[0][1:], None)
+
+
 def test_resources_are_changed_and_the_study_or_search_is_the_same() -> None:
     from studies.loading import changed as change
     from studies.loading import changed_search, load

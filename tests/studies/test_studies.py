@@ -36,6 +36,8 @@ def test_the_pocket_scale_needs_no_data_and_no_patience(name: str) -> None:
     assert study == load_study(name, "pocket")
     assert not study.as_published
     assert "pocket scale" in study.scale
+    steps = max(c.data.epoch_samples // c.optim.batch * c.optim.epochs for a in study.arms for c in a.configs)  # type: ignore[operator]
+    assert f" {steps:,} steps of 8 blocks " in study.scale
     for arm in study.arms:
         for config in arm.configs:
             assert config.data.train == "photographs-train"

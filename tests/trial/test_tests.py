@@ -194,6 +194,26 @@ def test_training_goes_on_from_weights(tiny: TrialConfig, tmp_path: Path) -> Non
     assert second[0].train_loss < first[0].train_loss
 
 
+def test_weights_as_they_are_keep_the_longest_pass_of_their_training(tiny: TrialConfig, tmp_path: Path) -> None:
+    """The RFMU's inputs are parts of it: with the default `recursion.train`, R-COAST's scores would be those of no network."""
+    rfmu = {"recursion.train": UniformRange(low=(1,), high=(3,)), "recursion.modulation": Rfmu()}
+    run_trial(with_values(tiny, rfmu), str(tmp_path / "t"))
+    given = {
+        "weights": str(tmp_path / "t" / "last.safetensors"),
+        "optim.epochs": 0,
+        "recursion.test": Fixed(counts=(3,)),
+    }
+    kept = with_values(tiny, rfmu | given)
+    assert run_trial(kept, str(tmp_path / "kept")).status == "complete"
+    once = with_values(kept, {"recursion.train": Fixed(counts=(1,))})
+    with pytest.raises(
+        ValueError, match=r"parts of 6 stage applications.*has 2; set it to .* high=\(3, 3\), and those"
+    ):
+        run_trial(once, str(tmp_path / "once"))
+    trained_on = with_values(once, {"optim.epochs": 1})
+    assert run_trial(trained_on, str(tmp_path / "on")).status == "complete"
+
+
 def test_weights_count_by_content(tiny: TrialConfig, tmp_path: Path) -> None:
     run_trial(tiny, str(tmp_path / "t"))
     content = (tmp_path / "t" / "last.safetensors").read_bytes()

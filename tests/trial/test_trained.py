@@ -212,6 +212,16 @@ def test_weights_that_go_just_then_are_trained_again(
     assert info.status == "complete" and TRAINED_IN not in info.facts
 
 
+def test_weights_without_their_epochs_are_no_beginning(tiny: TrialConfig, store: Store, tmp_path: Path) -> None:
+    """Else the training would start from the other one's end."""
+    second = with_other_tests(tiny)
+    run_trial(second, str(tmp_path / "alone"))
+    run(store, tiny)
+    folder(store, tiny).remove("epochs.csv")
+    assert TRAINED_IN not in run(store, second).facts
+    assert folder(store, second).read("best.safetensors") == TrialDirectory(tmp_path / "alone").read("best.safetensors")
+
+
 def test_a_training_that_was_taken_over_and_is_gone_is_forgotten(
     tiny: TrialConfig, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,44 @@
+"""Images that would end a trial after its training: what is too small is refused before, what is black is scored."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdun.config import TrialConfig, with_values
+from rdun.plan.checks import check_data
+from rdun.results import EpochRecord, TrialDirectory
+from rdun.trial import run_trial
+
+
+def folder_of(path: Path, pixels: np.ndarray) -> str:
+    path.mkdir()
+    Image.fromarray(pixels).save(path / "odd.png")
+    return str(path)
+
+
+@pytest.mark.parametrize("field", ["data.validation", "data.test"])
+def test_images_that_hold_no_block_are_refused_before_training(tiny: TrialConfig, tmp_path: Path, field: str) -> None:
+    """Blocks of validation and test images are scored at the end."""
+    config = with_values(tiny, {field: folder_of(tmp_path / "low", np.zeros((9, 30), np.uint8))})
+    trained: list[EpochRecord] = []
+    with pytest.raises(
+        ValueError, match=r"odd\.png is 30x9 pixels, smaller than one 12x12 block; remove or replace it"
+    ):
+        run_trial(config, str(tmp_path / "trial"), trained.append)
+    assert not trained
+    with pytest.raises(ValueError, match=r"odd\.png is 30x9 pixels, smaller than one 12x12 block"):
+        check_data(config.data, config.task.block)
+
+
+def test_a_black_image_is_scored(tiny: TrialConfig, tmp_path: Path) -> None:
+    """Nothing is measured of it, so that no residual is relative to the measurements."""
+    config = with_values(tiny, {"data.test": folder_of(tmp_path / "black", np.zeros((30, 40), np.uint8))})
+    assert run_trial(config, str(tmp_path / "trial")).status == "complete"
+    traces = TrialDirectory(tmp_path / "trial").traces()
+    assert traces
+    assert all(math.isnan(trace.residual) for trace in traces)
