@@ -91,7 +91,8 @@ def _entered(address: str, cpus: int | None = None, gpus: float | None = None) -
                 "with --cpus"
             ) from error
         raise ValueError(
-            f"RAY_ADDRESS={address}: that cluster cannot be joined ({why}); mend this, or unset RAY_ADDRESS to use this machine"
+            f"RAY_ADDRESS={address}: that cluster cannot be joined ({why}); set RAY_AUTH_MODE=token if it asks for a token, take "
+            "the Ray and Python that it has, or unset RAY_ADDRESS to use this machine"
         ) from error
     with contextlib.ExitStack() as stack:
         stack.callback(leave)

@@ -69,5 +69,6 @@ def test_nothing_at_an_address_is_said_at_once(free_port: int, monkeypatch: pyte
 def test_what_ray_refuses_names_the_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "init", _refuses(RuntimeError("Version mismatch:\n  Ray: 2.9")))
     monkeypatch.setitem(os.environ, "RAY_ADDRESS", address)
-    with pytest.raises(ValueError, match=rf"RAY_ADDRESS={address}: .* \(Version mismatch: Ray: 2.9\)"), cluster():
+    message = rf"RAY_ADDRESS={address}: .* \(Version mismatch: Ray: 2.9\); set RAY_AUTH_MODE=token if"
+    with pytest.raises(ValueError, match=message), cluster():
         pass
