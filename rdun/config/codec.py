@@ -69,7 +69,9 @@ def parse_value(config: object, name: str, text: str) -> Any:
         _check_key(cls, parent, ".".join(parents[: depth + 1]))
         node = getattr(node, parent)
         if not dataclasses.is_dataclass(node):
-            raise ValueError(f"{name} cannot be set: {'.'.join(parents[: depth + 1])} is {node!r} and has no fields")
+            group, kinds = ".".join(parents[: depth + 1]), _kinds(_hints(cls)[parent])
+            remedy = f"; set {group} to {' or '.join(kinds)} beside it" if kinds else ""
+            raise ValueError(f"{name} cannot be set: {group} is {node!r} and has no fields{remedy}")
         cls = type(node)
     _check_key(cls, last, name)
     return _parse(_hints(cls)[last], text.strip(), name)

@@ -25,6 +25,20 @@ from tests.studies.command import ROOT, TINY, run, run_here
         ((str(TINY), "--set", "lr=1"), "unknown field 'lr'; did you mean 'optim.lr'"),
         ((str(TINY), "--set", "optim.lr"), "--set 'optim.lr' is not FIELD=VALUE"),
         (
+            (str(TINY), "--set", "optim.lr=1e-3", "--set", "optim.lr=1e-4"),
+            "--set optim.lr is given twice, as 1e-3 and as 1e-4; give it once",
+        ),
+        ((str(TINY), "--set", "seed=3"), "--set seed=3: the seeds of the study come in its place; give --seeds 3"),
+        (
+            (str(TINY), "--set", "recursion.test.counts=3"),
+            "recursion.test is None and has no fields; set recursion.test to fixed beside it",
+        ),
+        (
+            ("search_budget", "--set", "optim.lr=1e-3"),
+            "--set optim.lr=1e-3: the search chooses optim.lr from its space",
+        ),
+        (("no/such.py",), "NAME='no/such.py' is not there (looked for /"),
+        (
             (str(TINY), "--set", "resources.thread=4"),
             "unknown field 'resources.thread'; did you mean 'resources.threads'",
         ),
