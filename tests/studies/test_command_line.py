@@ -51,7 +51,10 @@ from tests.studies.command import ROOT, TINY, run, run_here
         ((str(TINY), "--price", "much"), "price='much' is not an amount"),
         ((str(TINY), "--set", "model.layers=0"), "model.layers=0 is not possible"),
         ((str(TINY), "--set", "task.ratios=150"), "write 25 % as 0.25"),
-        ((str(TINY), "--set", "data.test=no-such-set"), "'no-such-set' is neither registered nor a folder"),
+        (
+            (str(TINY), "--set", "data.test=no-such-set"),
+            "'no-such-set' is neither registered nor a folder (looked for /",
+        ),
         ((str(TINY), "--seeds", "a,b"), "--seeds 'a,b' is not a list of whole numbers"),
         ((str(TINY), "--seeds", "0,0"), "seeds=(0, 0)"),
         ((str(TINY), "--set", "model.layers=1"), "is the same training as arm"),
