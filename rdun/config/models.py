@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rdun.config.checks import check
+from rdun.config.checks import Typed, check
 
 MOST_LAYERS, MOST_CHANNELS = 1_000, 4_096  # beyond every network of the field; a plan still describes it in seconds
 
@@ -16,7 +16,7 @@ def _check_size(layers: int, channels: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoastConfig:
+class CoastConfig(Typed):
     """COAST: a gradient step, then a residual CNN (head, three residual blocks, tail) on the whole image.
 
     Attributes:
@@ -34,11 +34,12 @@ class CoastConfig:
     deblock: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IstaNetPlusConfig:
+class IstaNetPlusConfig(Typed):
     """ISTA-Net+: soft thresholding in a learned transform of the residual domain, block by block.
 
     Attributes:
@@ -56,12 +57,13 @@ class IstaNetPlusConfig:
     deblock: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
         check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
-class IstaNetConfig:
+class IstaNetConfig(Typed):
     """ISTA-Net: soft thresholding in a learned transform of the image, block by block, without residual connections.
 
     Attributes:
@@ -75,12 +77,13 @@ class IstaNetConfig:
     deblock: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
         check(self.symmetry >= 0, "model.symmetry", self.symmetry, "use 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DpdnnConfig:
+class DpdnnConfig(Typed):
     """DPDNN: gradient steps towards the output of a U-Net denoiser, with step sizes of their own in each recursion.
 
     Attributes:
@@ -96,6 +99,7 @@ class DpdnnConfig:
     deblock: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
 
 
