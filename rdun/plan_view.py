@@ -164,6 +164,7 @@ def write_csv(plan: Plan, forecast: Forecast, path: Path) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(_row(trial, forecast.estimates.get(trial.fingerprint, Estimate())) for trial in plan.trials)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(out.getvalue())
 
 

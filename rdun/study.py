@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rdun.config import TrialConfig, canonical, conditions, last_name
+from rdun.config import TrialConfig, Typed, canonical, conditions, last_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arm:
+class Arm(Typed):
     """One thing to be compared.
 
     Attributes:
@@ -39,7 +39,7 @@ METRICS = ("psnr", "ssim")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class Claim(Typed):
     """An expectation: the mean of metric(arm) - metric(versus) over seeds and test images is at least `at_least`.
 
     Attributes:
@@ -57,6 +57,7 @@ class Claim:
     ratios: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.metric not in METRICS:
             raise ValueError(f"claim {self.text!r} has metric={self.metric!r}; choose one of {', '.join(METRICS)}")
         if len(set(self.ratios)) < len(self.ratios):
@@ -68,13 +69,14 @@ GPU_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Price:
+class Price(Typed):
     """Of one GPU-hour, or core-hour where no GPU is used. There is no default: only the user knows it."""
 
     amount: float
     currency: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.amount < float("inf"):
             raise ValueError(f"price={self.amount} is not possible; use 0 or more")
 
@@ -96,7 +98,7 @@ class Price:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resources:
+class Resources(Typed):
     """What one trial takes.
 
     Attributes:
@@ -118,6 +120,7 @@ class Resources:
     price: Price | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.threads < 1:
             raise ValueError(f"resources.threads={self.threads} is not possible; use at least 1")
         if self.gpus is not None and not (0 <= self.gpus <= 1 or self.gpus == int(self.gpus)):
@@ -133,7 +136,7 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Study(Typed):
     """A question with its arms and seeds; checked when it is made.
 
     Attributes:
@@ -158,6 +161,7 @@ class Study:
     as_published: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.name):
             raise ValueError(f"study name={self.name!r} is not possible; use up to 64 letters, digits, '-' and '_'")
         if not self.arms:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
 import importlib.util
@@ -10,7 +9,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +84,10 @@ def load(name: str, scale: str | None = None) -> Study | Search:
             ) from error
         finally:
             del sys.modules[module.__name__]
+    if path.suffix == ".py":
+        raise ValueError(
+            f"NAME={name!r} is not there (looked for {path.absolute()}); give the path of a .py file that is"
+        )
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"NAME={name!r} is not known; {hint}choose one of {', '.join(names())}, or give a .py file")
@@ -102,12 +105,14 @@ def _made_by(module: Any, name: str, scale: str | None) -> Study | Search:
     make = getattr(module, "search", None) or getattr(module, "study", None)  # a search may import the study it extends
     if scale is not None and callable(make) and "scale" not in inspect.signature(make).parameters:
         raise ValueError(f"--scale {scale}: NAME={name!r} has one scale only; leave --scale out")
-    made = (make(scale) if scale is not None else make()) if callable(make) else None
-    if not isinstance(made, Study | Search):
+    if not callable(make):
         raise ValueError(
             f"NAME={name!r} defines neither a study nor a search; "
             "give the file a function `def study() -> Study` or `def search() -> Search`"
         )
+    made = make(scale) if scale is not None else make()
+    if not isinstance(made, Study | Search):
+        raise ValueError(f"NAME={name!r}: its {make.__name__}() returned {made!r}; return a Study or a Search")
     return made
 
 
@@ -117,7 +122,8 @@ def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:
     Changes of `resources.` are those of its resources, and leave the name as it is.
 
     Raises:
-        ValueError: not FIELD=VALUE, an unknown field, an impossible value, seeds that are not whole numbers.
+        ValueError: not FIELD=VALUE, a field that is unknown, named twice or replaced by the seeds, an impossible value, seeds
+            that are not whole numbers.
     """
     resources, changes = _with_resources(study.resources, changes)
     study = replace(study, resources=resources)
@@ -141,7 +147,7 @@ def seeds_of(text: str) -> tuple[int, ...]:
 
 def _as_published(changes: Sequence[str]) -> bool:
     """Whether published values may still stand beside: other test images, and the precision, which is the device's otherwise."""
-    return all(change.partition("=")[0].strip() in ("data.test", "precision") for change in changes)
+    return _field_values(changes).keys() <= {"data.test", "precision"}
 
 
 def trials_of(text: str | None) -> tuple[int | None, int]:
@@ -172,11 +178,14 @@ def changed_search(
     of its trials, under a name of its own, and with as many trials.
 
     Raises:
-        ValueError: as `changed`.
+        ValueError: as `changed`, or a field of the space.
     """
     resources, changes = _with_resources(search.resources, changes)
     search = replace(search, resources=resources)
     if changes:
+        for name, value in _field_values(changes).items():
+            if name in search.space:
+                raise ValueError(f"--set {name}={value}: the search chooses {name} from its space; leave it out")
         baselines = {name: _with(config, changes) for name, config in search.baselines.items()}
         search = replace(search, base=_with(search.base, changes), baselines=baselines)
         search = replace(search, name=_named(search.name, changes), scale=search.scale + _note(changes))
@@ -207,41 +216,42 @@ class _Settable(TrialConfig):
 
 def _with_resources(resources: Resources, changes: Sequence[str]) -> tuple[Resources, list[str]]:
     """The resources with those of the changes that are theirs, and the other changes."""
-    others = []
-    for change in changes:
-        path, _, text = change.partition("=")
-        group, _, name = path.strip().partition(".")
-        if group != "resources":
-            others.append(change)
-        elif name in LIMITS:
-            raise ValueError(f"--set {change}: a limit of the whole run, not of a trial; give --{name} {text}")
-        else:
-            whole = _Settable(resources=replace(resources, price=None))
-            found = with_values(whole, {path.strip(): _parsed(whole, change)}).resources
-            resources = replace(found, price=resources.price)
-    return resources, others
+    ours = {name: text for name, text in _field_values(changes).items() if name.partition(".")[0] == "resources"}
+    for name, text in ours.items():
+        if (limit := name.partition(".")[2]) in LIMITS:
+            raise ValueError(f"--set {name}={text}: a limit of the whole run, not of a trial; give --{limit} {text}")
+    whole = _Settable(resources=replace(resources, price=None))
+    found = with_values(whole, {name: parse_value(whole, name, text) for name, text in ours.items()}).resources
+    others = [change for change in changes if change.partition("=")[0].strip() not in ours]
+    return replace(found, price=resources.price), others
 
 
 def _with(config: TrialConfig, changes: Sequence[str]) -> TrialConfig:
-    """All changes are made before the result is checked: they may depend on each other, in any order."""
-    whole = _Settable(**{each.name: getattr(config, each.name) for each in fields(config)})
+    """The config with all changes, checked when all are made; the kind of a group before the fields that this kind has."""
     values: dict[str, Any] = {}
-    for change in changes:
-        path = change.partition("=")[0].strip()
-        values.pop(path, None)  # the later one counts, and in its place
-        values[path] = _parsed(whole, change)
-        with contextlib.suppress(ValueError):  # what fits with a later change only
-            whole = with_values(whole, values)
+    for name, text in sorted(_field_values(changes).items()):
+        whole = _Settable(**{each.name: getattr(config, each.name) for each in fields(config)})
+        value = parse_value(whole, name, text)
+        if isinstance(value, Mapping):
+            config = with_values(config, {name: value})
+        else:
+            values[name] = value
     return with_values(config, values)
 
 
-def _parsed(whole: _Settable, change: str) -> Any:
-    path, equals, text = change.partition("=")
-    if not equals:
-        raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
-    if path.strip() == "seed":
-        raise ValueError(f"--set {change}: the seeds of trials are those of the study or search; give --seeds {text}")
-    return parse_value(whole, path.strip(), text)
+def _field_values(changes: Sequence[str]) -> dict[str, str]:
+    """Changes as field -> the text of its value."""
+    found: dict[str, str] = {}
+    for change in changes:
+        name, equals, text = (part.strip() for part in change.partition("="))
+        if not equals:
+            raise ValueError(f"--set {change!r} is not FIELD=VALUE; write for example --set optim.lr=3e-4")
+        if name in found:
+            raise ValueError(f"--set {name} is given twice, as {found[name]} and as {text}; give it once")
+        if name == "seed":
+            raise ValueError(f"--set {change}: the seeds of the study or search come in its place; give --seeds {text}")
+        found[name] = text
+    return found
 
 
 def _named(name: str, changes: Sequence[str]) -> str:

@@ -156,9 +156,9 @@ def main(
     if list_studies:
         return _print_questions()
     try:
-        place = Runs(runs or _own_runs())
         if cluster:
             return run_remote(context, cluster, name, _name(name, scale, replicate, changes, seeds, stopping))
+        place = Runs(runs or _own_runs())
         if replicate:
             _refuse(name, "replicated as a study", {"--trials": trials, "--learn-from": learn_from})
             asked: Study | Search = replicated(name, scale, stopping, place.on_disk(), replicate, seeds)

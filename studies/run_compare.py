@@ -59,5 +59,5 @@ def _home(named: str, folder: Path) -> Path:
         if (place / "plan.json").is_file():
             return place
     raise ValueError(
-        f"--compare {named}: no plan.json in {known[-1]}; run that study first, or name its plan.json or the folder of it"
+        f"--compare: {named!r} has no plan.json in {known[-1]}; run that study first, or name its plan.json or the folder of it"
     )

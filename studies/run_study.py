@@ -113,7 +113,11 @@ def _training(
     from rdun.progress import Progress
     from rdun.tuning import Halted, cluster, run_trials, trial_resources
 
-    with cluster(cpus=cpus) as capacity:
+    with ExitStack() as stack:
+        try:
+            capacity = stack.enter_context(cluster(cpus=cpus))
+        except Halted as halt:
+            stopped(str(halt))
         _warn_of_precision(plan, capacity)
         shared = parts_on(plan, store, capacity, forecast)
         unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"

@@ -38,7 +38,6 @@ TWO = (Objective("validation_psnr", "maximize"), Objective("parameters", "minimi
         ({"space": {"model.layrs": Int(1, 2)}}, "model.layrs"),
         ({"space": {"optim.lr": Real(0.0, 1e-3, log=True)}}, "has no logarithm"),
         ({"space": {"optim.lr": Real(float("nan"), 1e-3)}}, "low=nan"),
-        ({"space": {"model.layers": Int(1, 2.5)}}, "are not whole"),  # type: ignore[arg-type]
         ({"space": {"model.layers": Choice(())}}, "name at least one"),
         ({"space": {"model.layers": Choice((1, 1))}}, "each once"),
         ({"objectives": ()}, "objectives=[] are not possible"),

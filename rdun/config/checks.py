@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Literal, Union
+
 
 def check(ok: bool, name: str, value: object, remedy: str) -> None:
     """Raises ValueError unless `ok`."""
@@ -22,3 +29,69 @@ def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
     check(len(seeds) > 0, name, seeds, "name at least one")
     check(min(seeds) >= 0, name, seeds, "use 0 or more")
     check(len(set(seeds)) == len(seeds), name, seeds, "name each seed once")
+
+
+class Typed:
+    """A dataclass that refuses values of other types than its fields have, before it looks at the values themselves.
+
+    A whole number is a number too. A text for a `Literal` is left to the codec, which knows near names.
+
+    Raises:
+        ValueError: the message names class, field, value and what it should be.
+    """
+
+    def __post_init__(self) -> None:
+        cls: Any = type(self)
+        for name, hint in hints(cls).items():
+            value = getattr(self, name)
+            if not _fits(value, hint):
+                items = tuple(value) if isinstance(value, (list, range)) else (value,)
+                tuples = typing.get_origin(hint) is tuple and _fits(items, hint)
+                example = f"; write {_short(items)}" if tuples else ""
+                raise ValueError(f"{cls.__name__}.{name}={_short(value)} should be {describe(hint)}{example}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+@cache
+def hints(cls: Any) -> dict[str, Any]:
+    """Types of the fields of a dataclass, by name."""
+    found = typing.get_type_hints(cls)
+    return {f.name: found[f.name] for f in dataclasses.fields(cls)}
+
+
+def describe(hint: Any) -> str:
+    """A type in words."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(arg) for arg in args)
+    if origin is tuple:
+        return f"a tuple, each item {describe(args[0])}"
+    if origin is Mapping:
+        return f"a dictionary, each key {describe(args[0])}, each value {describe(args[1])}"
+    if origin is Callable:
+        return "a function"
+    if origin is Literal:
+        return f"one of {', '.join(map(repr, args))}"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "None"}
+    return words.get(hint) or str(hint.__name__)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, arg) for arg in args)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, args[0]) for item in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(_fits(k, args[0]) and _fits(v, args[1]) for k, v in value.items())
+    if origin is Callable:
+        return callable(value)
+    if origin is Literal:
+        return isinstance(value, str)
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar, Union
 
+from rdun.config.checks import describe, hints
+
 T = TypeVar("T")
 JSON = dict[str, Any]
 KIND = "kind"
@@ -54,7 +56,7 @@ def with_values(config: T, changes: Mapping[str, Any]) -> T:
                 raise ValueError(
                     f"{name} cannot be set: {'.'.join(parents[: depth + 1])} is {node!r} and has no fields"
                 )
-            cls = _resolved(_hints(cls)[parent], node)
+            cls = _resolved(hints(cls)[parent], node)
         _check_key(cls, last, name)
         node[last] = _encode(value, False)
     return from_dict(type(config), values)
@@ -69,10 +71,12 @@ def parse_value(config: object, name: str, text: str) -> Any:
         _check_key(cls, parent, ".".join(parents[: depth + 1]))
         node = getattr(node, parent)
         if not dataclasses.is_dataclass(node):
-            raise ValueError(f"{name} cannot be set: {'.'.join(parents[: depth + 1])} is {node!r} and has no fields")
+            group, kinds = ".".join(parents[: depth + 1]), _kinds(hints(cls)[parent])
+            remedy = f"; set {group} to {' or '.join(kinds)} beside it" if kinds else ""
+            raise ValueError(f"{name} cannot be set: {group} is {node!r} and has no fields{remedy}")
         cls = type(node)
     _check_key(cls, last, name)
-    return _parse(_hints(cls)[last], text.strip(), name)
+    return _parse(hints(cls)[last], text.strip(), name)
 
 
 def _parse(hint: Any, text: str, name: str) -> Any:
@@ -90,7 +94,7 @@ def _parse(hint: Any, text: str, name: str) -> Any:
         try:
             return hint(text)
         except ValueError:
-            raise ValueError(f"{name}={text!r} is not {_describe(hint)}") from None
+            raise ValueError(f"{name}={text!r} is not {describe(hint)}") from None
     return text
 
 
@@ -106,13 +110,13 @@ def _decode(hint: Any, value: Any, name: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint) or (origin in (Union, types.UnionType) and isinstance(value, Mapping)):
         if not isinstance(value, Mapping):
-            raise ValueError(f"{name}={value!r} should be a group of fields, {_names(_hints(hint))}")
+            raise ValueError(f"{name}={value!r} should be a group of fields, {_names(hints(hint))}")
         cls = _resolved(hint, value, name)
         fields = {key: item for key, item in value.items() if not (key == KIND and KIND in vars(cls))}
         for key in fields:
             _check_key(cls, key, _join(name, key))
-        hints = _hints(cls)
-        return cls(**{key: _decode(hints[key], item, _join(name, key)) for key, item in fields.items()})
+        known = hints(cls)
+        return cls(**{key: _decode(known[key], item, _join(name, key)) for key, item in fields.items()})
     if origin in (Union, types.UnionType):
         if value is None and type(None) in args:
             return None
@@ -135,7 +139,7 @@ def _decode(hint: Any, value: Any, name: str) -> Any:
                 f"{name} has {len(str(value))} digits, which no number here has; use a smaller one"
             ) from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{name}={value!r} should be {_describe(hint)}")
+        raise ValueError(f"{name}={value!r} should be {describe(hint)}")
     return value
 
 
@@ -157,26 +161,20 @@ def _kinds(hint: Any) -> dict[str, Any]:
     return {member.kind: member for member in members}
 
 
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
-
-
 def _check_key(cls: Any, key: str, name: str) -> None:
-    hints = _hints(cls)
-    if key in hints:
+    known = hints(cls)
+    if key in known:
         return
     group = name[: len(name) - len(key)]
-    near = difflib.get_close_matches(key, hints, n=1) or [path for path in _paths(cls) if path.split(".")[-1] == key]
+    near = difflib.get_close_matches(key, known, n=1) or [path for path in _paths(cls) if path.split(".")[-1] == key]
     hint = f"did you mean {' or '.join(repr(group + path) for path in near)}? " if near else ""
-    raise ValueError(f"unknown field {name!r}; {hint}choose one of {_names(hints)}")
+    raise ValueError(f"unknown field {name!r}; {hint}choose one of {_names(known)}")
 
 
 def _paths(cls: Any) -> list[str]:
     """Dotted names of all fields below a class, of every member of its unions."""
     found = []
-    for name, hint in _hints(cls).items():
+    for name, hint in hints(cls).items():
         members = [m for m in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(m)]
         found += [name, *(f"{name}.{path}" for member in members for path in _paths(member))]
     return list(dict.fromkeys(found))
@@ -193,10 +191,6 @@ def _names(choices: Iterable[Any]) -> str:
 
 def _join(name: str, key: str) -> str:
     return f"{name}.{key}" if name else key
-
-
-def _describe(hint: Any) -> str:
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(hint, str(hint))
 
 
 @cache  # defaults are frozen dataclasses, tuples and scalars, so they may be shared

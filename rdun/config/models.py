@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rdun.config.checks import check
+from rdun.config.checks import Typed, check
 
 MOST_LAYERS, MOST_CHANNELS = 1_000, 4_096  # beyond every network of the field; a plan still describes it in seconds
 
@@ -20,7 +20,7 @@ def _check_size(layers: int, channels: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoastConfig:
+class CoastConfig(Typed):
     """COAST: a gradient step, then a residual CNN (head, three residual blocks, tail) on the whole image.
 
     Attributes:
@@ -38,11 +38,12 @@ class CoastConfig:
     deblock: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IstaNetPlusConfig:
+class IstaNetPlusConfig(Typed):
     """ISTA-Net+: soft thresholding in a learned transform of the residual domain, block by block.
 
     Attributes:
@@ -60,12 +61,13 @@ class IstaNetPlusConfig:
     deblock: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
         _check_symmetry(self.symmetry)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IstaNetConfig:
+class IstaNetConfig(Typed):
     """ISTA-Net: soft thresholding in a learned transform of the image, block by block, without residual connections.
 
     Attributes:
@@ -79,12 +81,13 @@ class IstaNetConfig:
     deblock: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
         _check_symmetry(self.symmetry)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DpdnnConfig:
+class DpdnnConfig(Typed):
     """DPDNN: gradient steps towards the output of a U-Net denoiser, with step sizes of their own in each recursion.
 
     Attributes:
@@ -100,6 +103,7 @@ class DpdnnConfig:
     deblock: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_size(self.layers, self.channels)
 
 

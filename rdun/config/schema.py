@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from rdun.config.checks import check
+from rdun.config.checks import Typed, check
 from rdun.config.models import CoastConfig, ModelConfig
 from rdun.config.tasks import BlockSensingTask, TaskConfig
 
@@ -28,18 +28,19 @@ def _check_counts(name: str, counts: Sequence[int]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fixed:
+class Fixed(Typed):
     """The same recursion counts in every batch: one per layer, or a single one for all layers."""
 
     kind: ClassVar[str] = "fixed"
     counts: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_counts("recursion counts", self.counts)
 
 
 @dataclass(frozen=True, kw_only=True)
-class UniformRange:
+class UniformRange(Typed):
     """Counts drawn per batch and layer, independently and uniformly from {low, ..., high}; one pair per layer or for all."""
 
     kind: ClassVar[str] = "uniform_range"
@@ -47,6 +48,7 @@ class UniformRange:
     high: tuple[int, ...] = (4,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_counts("recursion low", self.low)
         _check_counts("recursion high", self.high)
         same = len(self.low) == len(self.high) or 1 in (len(self.low), len(self.high))
@@ -70,14 +72,14 @@ def highest(schedule: Schedule) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoModulation:
+class NoModulation(Typed):
     """Features are not scaled."""
 
     kind: ClassVar[str] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RatioScale:
+class RatioScale(Typed):
     """COAST's own modulation: channel scales that are an affine function of the sampling ratio. `start` as in `Rfmu`."""
 
     kind: ClassVar[str] = "ratio"
@@ -85,7 +87,7 @@ class RatioScale:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rfmu:
+class Rfmu(Typed):
     """Recursion feature modulation unit: scales from a two-layer perceptron.
 
     Attributes:
@@ -101,6 +103,7 @@ class Rfmu:
     beyond: Literal["extrapolate", "clamp"] = "extrapolate"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(
             len(self.inputs) > 0, "recursion.modulation.inputs", self.inputs, 'name some of "ratio", "total", "current"'
         )
@@ -111,7 +114,7 @@ ModulationConfig = NoModulation | RatioScale | Rfmu
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecursionConfig:
+class RecursionConfig(Typed):
     """How often each stage is applied, and what tells it so.
 
     Attributes:
@@ -130,6 +133,7 @@ class RecursionConfig:
     curriculum: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ok = 0 <= self.curriculum <= 1
         check(ok, "recursion.curriculum", self.curriculum, "a part of training lies in [0, 1]: write 30 % as 0.3")
         ok = all(1 <= count <= MOST_RECURSIONS for count in self.sweep) and len(set(self.sweep)) == len(self.sweep)
@@ -139,7 +143,7 @@ class RecursionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Typed):
     """Images and the training blocks cut from them.
 
     Attributes:
@@ -164,6 +168,7 @@ class DataConfig:
     epoch_samples: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("train", "validation"):
             check(bool(getattr(self, name)), f"data.{name}", getattr(self, name), "name a data set or a folder")
         check(len(self.test) > 0 and all(self.test), "data.test", self.test, "name at least one data set or folder")
@@ -180,7 +185,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimConfig:
+class OptimConfig(Typed):
     """Adam (betas 0.9, 0.999, no weight decay) and its learning rate.
 
     Attributes:
@@ -203,6 +208,7 @@ class OptimConfig:
     deep_supervision: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(0 < self.lr < float("inf"), "optim.lr", self.lr, "use a positive learning rate (the papers: 1e-4)")
         check(self.batch >= 1, "optim.batch", self.batch, "use at least 1")
         check(self.epochs >= 0, "optim.epochs", self.epochs, "use at least 1, or 0 to test weights as they are")
@@ -213,7 +219,7 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialConfig:
+class TrialConfig(Typed):
     """One training run: what is measured, which network recovers it, from which images, how it is optimised.
 
     Attributes:
@@ -235,6 +241,7 @@ class TrialConfig:
     weights: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(self.seed >= 0, "seed", self.seed, "use 0 or more")
         check(self.weights != "", "weights", self.weights, "name a file, or none")
         trained = self.optim.epochs > 0 or self.weights is not None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rdun.config.checks import check, check_ratios, check_seeds
+from rdun.config.checks import Typed, check, check_ratios, check_seeds
 from rdun.config.rows import row_count
 
 RowRule = Literal["r-coast", "ista-net"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockSensingTask:
+class BlockSensingTask(Typed):
     """Compressive sensing of non-overlapping blocks with orthonormal Gaussian matrices.
 
     Attributes:
@@ -42,6 +42,7 @@ class BlockSensingTask:
     ridge: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ratios(self.ratios, "a ratio is M/N in (0, 1]: write 25 % as 0.25")
         check(self.block >= 2, "task.block", self.block, "use at least 2 pixels (the papers use 33)")
         for ratio in self.ratios:
@@ -53,7 +54,7 @@ class BlockSensingTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InpaintingTask:
+class InpaintingTask(Typed):
     """Recovery of images of which a random part of the pixels was observed, without noise.
 
     Attributes:
@@ -73,6 +74,7 @@ class InpaintingTask:
     test_mask_seeds: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ratios(self.ratios, "an observed fraction lies in (0, 1]: write 30 % as 0.3")
         check(self.block >= 2, "task.block", self.block, "use at least 2 pixels")
         check(self.masks >= 1, "task.masks", self.masks, "use at least 1")
@@ -81,7 +83,7 @@ class InpaintingTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DenoisingTask:
+class DenoisingTask(Typed):
     """Removal of white Gaussian noise of one level: every pixel is measured, so the ratio is 1.
 
     Attributes:
@@ -98,6 +100,7 @@ class DenoisingTask:
     test_noise_seeds: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(0 < self.sigma <= 255, "task.sigma", self.sigma, "use grey levels in (0, 255], such as 25")
         check(self.block >= 2, "task.block", self.block, "use at least 2 pixels")
         check_seeds("task.test_noise_seeds", self.test_noise_seeds)

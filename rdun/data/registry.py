@@ -64,7 +64,9 @@ def _registered(name: str, folder: Path) -> ImageSet:
 def _folder(name: str) -> ImageSet:
     folder = Path(name)
     if not folder.is_dir():
-        raise ValueError(f"data set {name!r} is neither registered nor a folder; {known(name)}")
+        raise ValueError(
+            f"data set {name!r} is neither registered nor a folder (looked for {folder.absolute()}); {known(name)}"
+        )
     paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()))
     if not paths:
         raise ValueError(f"folder {name!r} holds no images; put {', '.join(SUFFIXES)} files directly into it")

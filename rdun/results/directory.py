@@ -121,7 +121,21 @@ class Folder:
         self.write_text(name, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def read_json(self, name: str) -> Any:
-        return json.loads(self.read(name))
+        """Raises ValueError, naming the file, for what is no JSON."""
+        return self.read_record(name, lambda values: values)
+
+    def read_record(self, name: str, make: Callable[[Any], Row]) -> Row:
+        """What `make` makes of a JSON file. Raises ValueError, naming the file, where it lacks something or has too much."""
+        return self._record(name, self.read(name), make)
+
+    def _record(self, name: str, content: bytes, make: Callable[[Any], Row]) -> Row:
+        try:
+            return make(json.loads(content))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{self._at(name)} is damaged, or of another version ({type(error).__name__}: {error}); put a copy of it in its "
+                "place, or remove it"
+            ) from error
 
     def remove(self, name: str) -> None:
         if self.exists(name):
@@ -173,9 +187,7 @@ class TrialDirectory(Folder):
         content = self.read_if_there("run.json")
         if content is None:
             return None
-        values = json.loads(content)
-        attempts = tuple(Attempt(**a) for a in values.pop("attempts"))
-        return RunInfo(attempts=attempts, **values)
+        return self._record("run.json", content, _run)
 
     def write_run(self, run: RunInfo) -> None:
         self.write_json("run.json", dataclasses.asdict(run))
@@ -236,6 +248,11 @@ class Store:
 
     def trial(self, fingerprint: str) -> TrialDirectory:
         return TrialDirectory(f"{self.path}/{fingerprint}")
+
+
+def _run(values: dict[str, Any]) -> RunInfo:
+    attempts = tuple(Attempt(**a) for a in values.pop("attempts"))
+    return RunInfo(attempts=attempts, **values)
 
 
 def to_csv(row: type[Any], records: Iterable[Any]) -> str:

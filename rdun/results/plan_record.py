@@ -124,8 +124,14 @@ class PlanRecord:
 
     @staticmethod
     def load(folder: Folder) -> PlanRecord:
-        values = folder.read_json("plan.json")
-        values["arms"] = [ArmRecord(**a) for a in values["arms"]]
-        values["cells"] = [CellRecord(**c) for c in values["cells"]]
-        values["claims"] = [ClaimRecord(**c) for c in values["claims"]]
-        return PlanRecord(**values)
+        """Raises ValueError for a file that is damaged or of another version."""
+        return folder.read_record("plan.json", PlanRecord._of)
+
+    @staticmethod
+    def _of(values: dict[str, Any]) -> PlanRecord:
+        parts = {
+            "arms": [ArmRecord(**a) for a in values["arms"]],
+            "cells": [CellRecord(**c) for c in values["cells"]],
+            "claims": [ClaimRecord(**c) for c in values["claims"]],
+        }
+        return PlanRecord(**(values | parts))

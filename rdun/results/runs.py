@@ -25,6 +25,9 @@ class Runs:
 
     Args:
         place: a path or an address that fsspec knows (s3://BUCKET/FOLDER).
+
+    Raises:
+        ValueError: an object store that cannot be asked: no such kind, no package for it, no rights, no network.
     """
 
     def __init__(self, place: str | os.PathLike[str]) -> None:
@@ -32,6 +35,13 @@ class Runs:
         self.remote = "://" in text
         self.place = text if self.remote else str(Path(text).resolve())
         self.store = Store(f"{self.place}/trials")
+        try:
+            if self.remote:
+                Folder(self.place).names()
+        except Exception as error:  # each kind of store raises its own
+            raise ValueError(
+                f"--runs {self.place!r} cannot be reached ({type(error).__name__}: {error}); mend this, or name another place"
+            ) from error
 
     def folder(self, study: str) -> Folder:
         """A study's folder where it is kept."""

@@ -126,6 +126,8 @@ class SearchRecord:
 
     @staticmethod
     def load(folder: Folder) -> SearchRecord:
-        values = folder.read_json("search.json")
-        values["trials"] = [SearchTrial(**trial) for trial in values["trials"]]
-        return SearchRecord(**values)
+        """Raises ValueError for a file that is damaged or of another version."""
+        return folder.read_record(
+            "search.json",
+            lambda values: SearchRecord(**(values | {"trials": [SearchTrial(**t) for t in values["trials"]]})),
+        )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rdun.config import TrialConfig, canonical, with_values
+from rdun.config import TrialConfig, Typed, canonical, with_values
 from rdun.search.space import Parameter, Real, Values, check_space
 from rdun.stopping import Stopping
 from rdun.study import Resources
@@ -25,7 +25,7 @@ DRAWS = 500
 
 
 @dataclass(frozen=True)
-class Objective:
+class Objective(Typed):
     """A quantity, of QUALITIES or COSTS, and what to do with it."""
 
     quantity: str
@@ -33,7 +33,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Constraint:
+class Constraint(Typed):
     """A quantity of COSTS is at most a bound; a setting beyond it is never trained."""
 
     quantity: str
@@ -41,7 +41,7 @@ class Constraint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
+class Search(Typed):
     """A question with the space in which its answer is looked for; checked when it is made.
 
     Attributes:
@@ -86,6 +86,7 @@ class Search:
     resources: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_numbers(self)
         check_space(self.space)
         _check_quantities(self)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rdun.config import Typed
+
 MANY = 16
 """Whole numbers of a range beyond which not every one is tried to see whether a setting depends on it."""
 
@@ -14,7 +16,7 @@ Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Int:
+class Int(Typed):
     """A whole number from low to high, both included; `log`: small values as often as large ones."""
 
     low: int
@@ -41,7 +43,7 @@ class Int:
 
 
 @dataclass(frozen=True)
-class Real:
+class Real(Typed):
     """A number from low to high; `log`: uniform in its logarithm."""
 
     low: float
@@ -63,7 +65,7 @@ class Real:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Typed):
     """One of some values without an order: numbers, texts, true or false, or None."""
 
     options: tuple[str | float | bool | None, ...]
@@ -107,7 +109,3 @@ def check_space(space: Mapping[str, Parameter]) -> None:
             )
         elif parameter.log and parameter.low <= 0:
             raise ValueError(f"space {name!r}: low={parameter.low} has no logarithm; use a positive one, or log=False")
-        elif isinstance(parameter, Int) and not (type(parameter.low) is int and type(parameter.high) is int):
-            raise ValueError(
-                f"space {name!r}: low={parameter.low}, high={parameter.high} are not whole; use Real for fractions"
-            )

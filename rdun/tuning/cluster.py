@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import ray
 from rdun.cli import interruptible
 from rdun.study import Resources
 from rdun.tuning.waiting import first_worker
+from rdun.tuning.watch import Halted
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def cluster(
         tell: is told what is waited for where machines are started on demand.
 
     Raises:
-        ValueError: more cores than there are, or a size for a cluster that already runs.
+        ValueError: more cores than there are, a size for a cluster that already runs, or one that cannot be joined.
+        Halted: Ray does not start here.
     """
     address = os.environ.get("RAY_ADDRESS")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -69,18 +72,44 @@ def private_cluster(cpus: int | None = None, gpus: float | None = None) -> Itera
 def _entered(address: str, cpus: int | None = None, gpus: float | None = None) -> Iterator[Capacity]:
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    ray.init(
-        address=address,
-        num_cpus=cpus,
-        num_gpus=gpus,
-        include_dashboard=False if address == "local" else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    if address != "local":
+        _check_answers(address)
+    try:
+        ray.init(
+            address=address,
+            num_cpus=cpus,
+            num_gpus=gpus,
+            include_dashboard=False if address == "local" else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:  # Ray raises bare ones; a second try would run beside what is left of the first
+        why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if address == "local":
+            raise Halted(
+                f"Ray did not start on this machine ({why}); nothing is lost: wait until less runs here, or take fewer cores "
+                "with --cpus"
+            ) from error
+        raise ValueError(
+            f"RAY_ADDRESS={address}: that cluster cannot be joined ({why}); set RAY_AUTH_MODE=token if it asks for a token, take "
+            "the Ray and Python that it has, or unset RAY_ADDRESS to use this machine"
+        ) from error
     with contextlib.ExitStack() as stack:
         stack.callback(leave)
         stack.enter_context(interruptible())  # once more: Ray ends the process at SIGTERM without a word
         yield _capacity(address)
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would look for a cluster that is not there for a quarter of an hour. What is no HOST:PORT is left to it."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon:
+        try:
+            socket.create_connection((host.strip("[]"), port), timeout=10).close()
+        except OSError as error:
+            raise ValueError(
+                f"RAY_ADDRESS={address}: no cluster answers there ({error}); start it, or unset RAY_ADDRESS to use this machine"
+            ) from None
 
 
 def leave() -> None:

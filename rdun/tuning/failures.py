@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from rdun.results import Outcome, Store, revoke
 from rdun.study import Resources
 from rdun.trial import Circumstances, doublings
 from rdun.tuning.cluster import Capacity, trial_resources
+from rdun.tuning.watch import Watch
 
 Space = Mapping[str, Mapping[str, Any]]
 Share = Callable[[Space], dict[str, float]]
+
+IN_VAIN = 5
+"""Times that the process of a trial may end before the trial has begun: no run.json counts those."""
 
 SIGNS: dict[str, Outcome] = {
     "SIGTERM": "preempted",
@@ -49,26 +54,45 @@ class Restarts(FIFOScheduler):
     Attributes:
         share: what a trial reserves.
         store: of the trial directories.
-        run: names this run in their leases. All three are set before the run.
+        run: names this run in their leases.
+        watch: ends the run. All four are set before the run.
     """
 
     share: Share
     store: Store
     run: str
+    watch: Watch
 
     def __init__(self) -> None:
         super().__init__()
         self.kills = out_of_memory_kills()
+        self.begun, self.vain = Counter[str](), Counter[str]()
 
     def on_trial_error(self, controller: Any, trial: Any) -> None:
         kills = out_of_memory_kills()
         text = Path(trial.error_file).read_text() if trial.error_file else ""
         before = "out of memory" if kills > self.kills else how_it_ended(text)
         self.kills = kills
+        fingerprint = trial.config["trial"]["fingerprint"]
         with contextlib.suppress(OSError):  # else the lease expires
-            revoke(self.store.trial(trial.config["trial"]["fingerprint"]), self.run)
+            revoke(self.store.trial(fingerprint), self.run)
         trial.config["trial"]["before"] = before
         trial.update_resources(self.share(trial.config))
+        if before != "preempted":
+            self._end_if_in_vain(fingerprint, text)
+
+    def _end_if_in_vain(self, fingerprint: str, errors: str) -> None:
+        """Ends the run where a trial's processes end again and again before they have noted an attempt."""
+        run = self.store.trial(fingerprint).run()
+        begun = len(run.attempts) if run else 0
+        self.vain[fingerprint] = 0 if begun > self.begun[fingerprint] else self.vain[fingerprint] + 1
+        self.begun[fingerprint] = begun
+        if self.vain[fingerprint] >= IN_VAIN:
+            lines = [line.strip() for line in errors.splitlines() if "Error" in line] or ["no error is known"]
+            last = lines[-1][:200]
+            self.watch.reason = (
+                f"the process of trial {fingerprint} ended {IN_VAIN} times before training began ({last})"
+            )
 
 
 def how_it_ended(errors: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""Before a study starts on several machines: does each of them see the runs folder and the data, and run the same code?"""
+"""Before a study starts on a cluster: does each of its machines see the runs folder and the data, and run the same code?"""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import DATA_VARIABLE, trial_fingerprint
 from rdun.results import Folder, Store
+from rdun.tuning.cluster import Capacity
 
 DECIDING = ("python", "torch", "numpy", "scikit-image", "pillow", "ray")
 """Packages whose versions must be equal: they touch the numbers, or the driver talks to them."""
 
 
-def check_nodes(configs: Iterable[TrialConfig], store: Store, patience: float = 120.0) -> None:
-    """Asks every node of the connected cluster, all at once, what a trial on it would find.
+def check_nodes(configs: Iterable[TrialConfig], store: Store, capacity: Capacity, patience: float = 120.0) -> None:
+    """Asks every node of the connected cluster, all at once, what a trial on it would find. A private one is as its driver.
 
     Args:
         configs: the trials; one of each data set is looked for.
@@ -34,9 +35,9 @@ def check_nodes(configs: Iterable[TrialConfig], store: Store, patience: float = 
     Raises:
         ValueError: a node that cannot see the runs folder or the data, has other versions or other code, or does not answer.
     """
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    if len(nodes) < 2:
+    if capacity.address == "local":
         return
+    nodes = [node for node in ray.nodes() if node["Alive"]]
     folder, name = Folder(store.path), f"nodes-{uuid.uuid4().hex[:8]}"
     folder.write(name, b"here")
     wanted = {trial_fingerprint(c): to_dict(c) for c in _one_of_each_data(configs)}

@@ -43,7 +43,7 @@ def run_search(
     Raises:
         ValueError: a trial asks for more than the cluster has.
     """
-    check_nodes(suggestions.search.baselines.values() or [suggestions.search.base], store)
+    check_nodes(suggestions.search.baselines.values() or [suggestions.search.base], store, capacity)
     search, stopper = suggestions.search, None
     if search.stopping:
         stopper = Stopper(search.stopping, search.objectives[0].quantity, search.epochs(), search.seed)

@@ -52,7 +52,7 @@ def run_trials(
     """
     missing = plan.missing()
     if missing:
-        check_nodes((trial.config for trial in missing), store)
+        check_nodes((trial.config for trial in missing), store, capacity)
         known = parts or {}
         settings = [setting(t.fingerprint, t.config, known.get(t.fingerprint, Part())) for t in missing]
         space = {"trial": tune.grid_search(settings)}
@@ -102,6 +102,7 @@ def run_tuner(
     tuning.reuse_actors = True
     tuning.scheduler = tuning.scheduler or Restarts()
     tuning.scheduler.share, tuning.scheduler.store, tuning.scheduler.run = share, store, worker.run
+    tuning.scheduler.watch = watch
     with scratch(store, shared=capacity.nodes > 1) as place:
         tuner = tune.Tuner(
             tune.with_resources(partial(_train, worker=worker), share),

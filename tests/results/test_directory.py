@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from rdun.results import (
     PlanRecord,
     RunInfo,
     Score,
+    SearchRecord,
     Store,
     TrialDirectory,
 )
@@ -158,6 +160,21 @@ def test_plan_record_round_trip(tmp_path: Path) -> None:
     )
     plan.save(Folder(tmp_path))
     assert PlanRecord.load(Folder(tmp_path)) == plan
+
+
+@pytest.mark.parametrize("content", ['{"na', "{}", '{"arms": [{"nme": 1}]}', "[]"])
+def test_a_damaged_or_foreign_record_is_named(content: str, tmp_path: Path) -> None:
+    load: dict[str, Callable[[Folder], object]] = {
+        "plan.json": PlanRecord.load,
+        "search.json": SearchRecord.load,
+        "run.json": lambda folder: TrialDirectory(folder.path).run(),
+    }
+    for name, read in load.items():
+        (tmp_path / name).write_text(content)
+        with pytest.raises(
+            ValueError, match=rf"{tmp_path}/{name} is damaged, or of another version \(.*\); put a copy"
+        ):
+            read(Folder(tmp_path))
 
 
 def test_swaps_need_what_was_read(folder: TrialDirectory) -> None:

@@ -116,6 +116,16 @@ def test_what_needs_a_disk_says_so(bucket: Bucket) -> None:
         Runs(f"{bucket.url}/runs").on_disk()
 
 
+@pytest.mark.parametrize("error", [ImportError("Please install gcsfs"), PermissionError("Forbidden")])
+def test_a_store_that_cannot_be_asked(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(_: Folder) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(Folder, "names", names)
+    with pytest.raises(ValueError, match=rf"--runs 'memory://a' cannot be reached \({type(error).__name__}: {error}\)"):
+        Runs("memory://a/")
+
+
 def test_a_runs_folder_is_itself_wherever_it_lies(tmp_path: Path) -> None:
     stores = [Store(tmp_path / name / "trials") for name in ("a", "b")]
     first, second = (runs_id(store) for store in stores)

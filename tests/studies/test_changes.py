@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rdun.config import UniformRange
 from rdun.search import Search
 from rdun.study import Price, Resources
 from studies.loading import load_study
@@ -59,6 +60,28 @@ def test_changes_that_only_fit_together_may_come_in_any_order() -> None:
     assert {arm.configs[0].test_counts for arm in first.arms} == {(1, 2, 3)}
     with pytest.raises(ValueError, match=r"recursion\.train\.counts=\(1, 2, 3\) is not possible"):
         change(load_study("rfmu"), ways[0][1:], None)
+
+
+def test_changes_are_checked_together_whatever_their_order(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each alone is not possible: the lowest count is above the default's highest, and three counts need three layers."""
+    from studies.loading import changed as change
+
+    monkeypatch.setenv("IMAGES", str(images))
+    words = ["recursion.train.low=5", "recursion.train.high=8", "recursion.train=uniform_range"]
+    one, other = (change(load_study(str(TINY)), order, None) for order in (words, words[::-1]))
+    assert one.arms == other.arms and one.name == other.name
+    assert one.arms[0].configs[0].recursion.train == UniformRange(low=(5,), high=(8,))
+    plain = load_study(str(TINY))
+    both = change(
+        replace(plain, arms=plain.arms[:1], claims=()), ["model.layers=3", "recursion.train.counts=1,2,3"], None
+    )
+    assert change(both, ["model.layers=2", "recursion.train.counts=2,1"], None).arms[0].configs[0].high_counts == (2, 1)
+
+
+def test_a_file_whose_function_returns_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def study():\n    pass\n")
+    with pytest.raises(ValueError, match=r"its study\(\) returned None; return a Study or a Search"):
+        load_study(str(tmp_path / "mine.py"))
 
 
 def test_resources_are_changed_and_the_study_or_search_is_the_same() -> None:

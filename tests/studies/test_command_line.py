@@ -25,6 +25,20 @@ from tests.studies.command import ROOT, TINY, run, run_here
         ((str(TINY), "--set", "lr=1"), "unknown field 'lr'; did you mean 'optim.lr'"),
         ((str(TINY), "--set", "optim.lr"), "--set 'optim.lr' is not FIELD=VALUE"),
         (
+            (str(TINY), "--set", "optim.lr=1e-3", "--set", "optim.lr=1e-4"),
+            "--set optim.lr is given twice, as 1e-3 and as 1e-4; give it once",
+        ),
+        ((str(TINY), "--set", "seed=3"), "--set seed=3: the seeds of the study come in its place; give --seeds 3"),
+        (
+            (str(TINY), "--set", "recursion.test.counts=3"),
+            "recursion.test is None and has no fields; set recursion.test to fixed beside it",
+        ),
+        (
+            ("search_budget", "--set", "optim.lr=1e-3"),
+            "--set optim.lr=1e-3: the search chooses optim.lr from its space",
+        ),
+        (("no/such.py",), "NAME='no/such.py' is not there (looked for /"),
+        (
             (str(TINY), "--set", "resources.thread=4"),
             "unknown field 'resources.thread'; did you mean 'resources.threads'",
         ),
@@ -37,7 +51,10 @@ from tests.studies.command import ROOT, TINY, run, run_here
         ((str(TINY), "--price", "much"), "price='much' is not an amount"),
         ((str(TINY), "--set", "model.layers=0"), "model.layers=0 is not possible"),
         ((str(TINY), "--set", "task.ratios=150"), "write 25 % as 0.25"),
-        ((str(TINY), "--set", "data.test=no-such-set"), "'no-such-set' is neither registered nor a folder"),
+        (
+            (str(TINY), "--set", "data.test=no-such-set"),
+            "'no-such-set' is neither registered nor a folder (looked for /",
+        ),
         ((str(TINY), "--seeds", "a,b"), "--seeds 'a,b' is not a list of whole numbers"),
         ((str(TINY), "--seeds", "0,0"), "seeds=(0, 0)"),
         ((str(TINY), "--set", "model.layers=1"), "is the same training as arm"),

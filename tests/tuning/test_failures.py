@@ -226,3 +226,26 @@ def check(runs: dict[int, RunInfo]) -> None:
     for seed in short:
         assert outcomes[seed] == ["out of memory", "complete"]
         assert [(attempt.gpus, attempt.alone) for attempt in runs[seed].attempts] == [(0.5, False), (1.0, True)]
+
+
+def unable(space: Mapping[str, Mapping[str, Any]], *, worker: Any) -> dict[str, Any]:
+    raise ImportError("libcudnn.so.9: cannot open shared object file")
+
+
+def test_processes_that_end_before_any_training_begins_end_the_run_with_their_error(
+    capacity: Capacity, tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rdun.tuning.trials, "_train", unable)
+    study = Study(
+        name="s",
+        title="",
+        question="",
+        method="",
+        expectation="",
+        scale="",
+        arms=(Arm(name="one", configs=(tiny,)),),
+        seeds=(0,),
+    )
+    store = Store(tmp_path / "trials")
+    with pytest.raises(Halted, match=r"ended 5 times before training began \(ImportError: libcudnn.so.9"):
+        run_trials(make_plan(study, store, "fp32"), store, Silent(), capacity)

@@ -27,6 +27,16 @@ from tests.conftest import SharedCluster
 from tests.tuning.conftest import wait_for
 
 ROOT = Path(__file__).parents[2]
+THEIRS = Capacity(cpus=2, gpus=0.0, nodes=2, node_cpus=1, address="10.0.0.1:6379")
+
+
+def test_a_single_machine_is_asked_too_unless_it_is_private(
+    capacity: Capacity, tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "code_hash", lambda: "another")
+    check_nodes([tiny], Store(tmp_path), capacity)
+    with pytest.raises(ValueError, match="has other code of rdun"):
+        check_nodes([tiny], Store(tmp_path), THEIRS)
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +51,13 @@ def two_nodes(shared_cluster: SharedCluster) -> Iterator[Cluster]:
 
 
 def test_nodes_that_are_alike_pass_and_nothing_is_left(two_nodes: Cluster, tiny: TrialConfig, tmp_path: Path) -> None:
-    check_nodes([tiny, with_values(tiny, {"seed": 1})], Store(tmp_path))
+    check_nodes([tiny, with_values(tiny, {"seed": 1})], Store(tmp_path), THEIRS)
     assert Folder(tmp_path).names() == []
 
 
 def test_a_folder_that_the_nodes_do_not_share(two_nodes: Cluster, tiny: TrialConfig) -> None:
     with pytest.raises(ValueError, match=r"node .* does not see --runs 'memory://private'; give a folder on storage"):
-        check_nodes([tiny], Store("memory://private"))
+        check_nodes([tiny], Store("memory://private"), THEIRS)
 
 
 def test_other_versions_and_other_code(
@@ -56,10 +66,10 @@ def test_other_versions_and_other_code(
     with monkeypatch.context() as patch:
         patch.setattr("rdun.monitor.versions", lambda: {"python": "2.7"})
         with pytest.raises(ValueError, match=r"has python 3.*, the driver 2.7; install the same version on both"):
-            check_nodes([tiny], Store(tmp_path))
+            check_nodes([tiny], Store(tmp_path), THEIRS)
     monkeypatch.setattr(nodes, "code_hash", lambda: "another")
     with pytest.raises(ValueError, match="has other code of rdun"):
-        check_nodes([tiny], Store(tmp_path))
+        check_nodes([tiny], Store(tmp_path), THEIRS)
 
 
 def test_data_that_a_node_lacks(
@@ -67,7 +77,7 @@ def test_data_that_a_node_lacks(
 ) -> None:
     monkeypatch.setattr(nodes, "trial_fingerprint", lambda config: "0" * 16)  # the driver's own images are others
     with pytest.raises(ValueError, match="its images differ from the driver's"):
-        check_nodes([tiny], Store(tmp_path))
+        check_nodes([tiny], Store(tmp_path), THEIRS)
 
 
 def test_a_study_goes_on_when_a_node_is_lost(
