@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from analysis.budgets import costs_beside
-from analysis.certainty import about
+from analysis.certainty import about, code_sentence
 from analysis.factor_words import factor_sentences
 from analysis.findings import Finding, bounds, compared
 from analysis.frames import StudyFrames
@@ -45,6 +45,7 @@ def answer(
     frames = images.frames
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
     context = [_single_settings(frames, comparisons) if main else "", _gain_sentence(images), _seeds_sentence(frames)]
+    context += [code_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
     found = _findings(frames, main)
     return Answer(

@@ -21,6 +21,25 @@ def about(frames: StudyFrames) -> str:
     )
 
 
+def code_sentence(frames: StudyFrames) -> str:
+    """Where complete trials of one kind of network were not all trained by the same code; else empty."""
+    sentences = []
+    done = frames.trials[frames.trials["status"] == "complete"]
+    for kind in dict.fromkeys(c.model.kind for arm in frames.arms.values() for c in arm.configs):
+        arms = [a.name for a in frames.arms.values() if a.configs[0].model.kind == kind]
+        found: dict[tuple[str, ...], dict[str, None]] = {}
+        for arm, code in zip(done["arm"], done["code"], strict=True):
+            if arm in arms and code:
+                found.setdefault(code, {})[arm] = None
+        if len(found) > 1 or any(len(code) > 1 for code in found):
+            ways = [f"{listed(list(by))} by {' and then '.join(code)}" for code, by in found.items()]
+            sentences.append(
+                f"Networks of kind {kind} were trained by more than one version of their code ({'; '.join(ways)}): what "
+                "differs between them may be the code."
+            )
+    return " ".join(sentences)
+
+
 def shared_luck(frames: StudyFrames) -> str:
     """What all seeds of the study have in common: chance that no interval over seeds can show."""
     configs = [config for arm in frames.arms.values() for config in arm.configs]

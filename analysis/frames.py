@@ -62,7 +62,8 @@ class StudyFrames:
         store: where the trial directories are, for pictures.
         arms: by name, family by family, else in the plan's order.
         trials: one row per arm, seed and fingerprint; status ("complete", "running", "stopped", "failed", "not run",
-            "unreadable"), reason, ratios, facts, attempts, host, device, threads, core_hours, gpu_hours (of all attempts).
+            "unreadable"), reason, ratios, facts, attempts, code (of the network), host, device, threads, core_hours, gpu_hours
+            (code and hours of all attempts).
         scores: scores.csv of the complete trials with arm and seed; one trial may appear under several arms.
         epochs: epochs.csv of all trials with arm, seed and status.
         timings: timing.csv of the complete trials with arm and seed.
@@ -250,7 +251,7 @@ def _configs(arm: ArmRecord) -> tuple[TrialConfig, ...]:
 
 
 _TRIAL_COLUMNS = ["arm", "seed", "position", "fingerprint", "ratios", "status", "reason", "facts", "attempts"]
-_TRIAL_COLUMNS += ["host", "device", "threads", "core_hours", "gpu_hours"]
+_TRIAL_COLUMNS += ["code", "host", "device", "threads", "core_hours", "gpu_hours"]
 
 
 def _trial(arm: Arm, seed: int, position: int, fingerprint: str, files: Files) -> tuple[Any, ...]:
@@ -260,8 +261,9 @@ def _trial(arm: Arm, seed: int, position: int, fingerprint: str, files: Files) -
     last = run.attempts[-1] if run is not None and run.attempts else None
     place = (last.host, last.device, last.threads) if last else ("", "", 0)
     facts, attempts = (run.facts, len(run.attempts)) if run is not None else ({}, 0)
+    code = tuple(dict.fromkeys(a.code for a in run.attempts if a.code)) if run is not None else ()
     spent = (files.hours.get("core", 0.0), files.hours.get("gpu", 0.0))
-    return (arm.name, seed, position, fingerprint, ratios, status, reason, facts, attempts, *place, *spent)
+    return (arm.name, seed, position, fingerprint, ratios, status, reason, facts, attempts, code, *place, *spent)
 
 
 def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:

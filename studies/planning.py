@@ -48,7 +48,7 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     """
     from rich.console import Console
 
-    from rdun.plan import changes_since, check_budget, make_forecast, no_effect_warnings
+    from rdun.plan import changes_since, check_budget, code_warnings, make_forecast, no_effect_warnings
     from rdun.plan_view import changes_lines, print_plan, summary, write_csv
     from rdun.results import PlanRecord
     from rdun.significance import seeds_warning
@@ -78,7 +78,8 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     else:
         click.echo(LATER, err=True)
     compared = sum(arm.compare_to is not None for arm in study.arms)
-    for warning in (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study)):
+    warnings = (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study), *code_warnings(plan, store))
+    for warning in warnings:
         if warning:
             click.echo(f"Warning: {warning}.", err=True)
     return forecast

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from rdun.models.ista_net import ista_net_stages
 from rdun.models.ista_net_plus import ista_net_plus_stages
 from rdun.models.modulation import Modulation, make_modulation
 from rdun.models.recursion import draw_counts, grown, mean_evaluations
+from rdun.models.source import source_hash
 from rdun.models.unfolding import Iterate, Output, Stage, Unfolding
 from rdun.streams import seed_for
 
@@ -25,6 +27,12 @@ MODELS: dict[str, Callable[[Any, Sequence[int]], list[Stage]]] = {
     IstaNetPlusConfig.kind: ista_net_plus_stages,
 }
 """By kind of config: a function of that config and the highest recursion count of each layer, giving one stage per layer."""
+
+
+@cache
+def code_of(kind: str) -> str:
+    """Hash of the code of a kind of network: its stages, and the recursion and modulation that they are made for."""
+    return source_hash(MODELS[kind].__module__)
 
 
 def build_model(config: TrialConfig) -> Unfolding:
@@ -46,6 +54,7 @@ __all__ = [
     "Unfolding",
     "autocast",
     "build_model",
+    "code_of",
     "convolutions",
     "draw_counts",
     "grown",

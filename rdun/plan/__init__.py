@@ -3,6 +3,7 @@
 from rdun.plan.budgets import unequal_costs
 from rdun.plan.changes import Changes, changes_since
 from rdun.plan.checks import check_checkpoints, check_store, check_trial
+from rdun.plan.code import code_warnings
 from rdun.plan.costs import QUANTITIES, cost, layout, samples, steps
 from rdun.plan.estimate import Estimate, Estimator, makespan
 from rdun.plan.forecast import Forecast, check_budget, make_forecast
@@ -32,6 +33,7 @@ __all__ = [
     "check_checkpoints",
     "check_store",
     "check_trial",
+    "code_warnings",
     "cost",
     "keys",
     "layout",

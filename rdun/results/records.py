@@ -134,6 +134,7 @@ class Attempt:
         run: names the command that started it; empty without Ray.
         alone: whether no other trial was to use the device.
         recompute: whether activations were computed once more for the backward pass instead of kept.
+        code: hash of the code of its network.
         outcome: how it ended. "preempted": told to end (SIGTERM) or lost with its node; "died": its process ended without a
             word, by kill -9 for instance. Both are known only once somebody looks at the trial again.
     """
@@ -150,6 +151,7 @@ class Attempt:
     run: str = ""
     alone: bool = True
     recompute: bool = False
+    code: str = ""
     outcome: Outcome = "running"
 
 

@@ -15,7 +15,7 @@ from rdun.allocator import keep_freed_memory
 from rdun.config import TrialConfig, to_dict
 from rdun.data import image_set, training_blocks, trial_fingerprint
 from rdun.evaluation import load_pictures, mean_quality
-from rdun.models import Unfolding
+from rdun.models import Unfolding, code_of
 from rdun.operators import make_task
 from rdun.results import (
     TRAINED_IN,
@@ -136,6 +136,7 @@ class _Attempt:
             run=circumstances.run,
             alone=circumstances.alone,
             recompute=circumstances.recompute,
+            code=code_of(config.model.kind),
         )
         self.account = Account(folder, known, attempt, circumstances)
 

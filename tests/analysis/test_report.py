@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.answer import answer, claim_sentence, comparison_sentence, headline
-from analysis.certainty import shared_luck
+from analysis.certainty import code_sentence, shared_luck
 from analysis.drawings import figures_of
 from analysis.provenance import provenance
 from analysis.report import MANY_ARMS, _drawn, file_name, write_report
@@ -349,3 +349,20 @@ def test_files_of_test_sets_in_any_script_are_told_apart() -> None:
         "quality-set11-deblocked",
     ]
     assert file_name("../") == "table"
+
+
+def test_networks_trained_by_several_versions_of_their_code_are_named(tmp_path: Path) -> None:
+    home, store = write_study(tmp_path, Truth())
+    assert code_sentence(load((home, store))) == ""
+    plan = PlanRecord.load(Folder(home))
+    for cell in plan.cells:
+        for fingerprint in cell.fingerprints:
+            folder = store.trial(fingerprint)
+            run = folder.run()
+            assert run is not None
+            code = "1111" if cell.arm == plan.arms[0].name else "2222"
+            folder.write_run(replace(run, attempts=tuple(replace(attempt, code=code) for attempt in run.attempts)))
+    sentence = code_sentence(load((home, store)))
+    assert f"{plan.arms[0].name} by 1111" in sentence and "by 2222" in sentence
+    assert sentence.endswith("what differs between them may be the code.")
+    assert "by 1111" in write_report(home, store).path.read_text()

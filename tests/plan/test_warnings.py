@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Plan, changes_since, make_plan, no_effect_warnings, unequal_costs
+from rdun.models import code_of
+from rdun.plan import Plan, changes_since, code_warnings, make_plan, no_effect_warnings, unequal_costs
 from rdun.results import Store
 from rdun.significance import seeds_needed, seeds_warning, smallest_exact_p
 from rdun.study import Arm, Study
+from tests.plan.conftest import Past
 
 
 @pytest.mark.parametrize(("comparisons", "needed"), [(1, 6), (2, 7), (4, 8), (20, 10)])
@@ -129,3 +131,22 @@ def test_unequal_costs_have_a_line_each(plan: Plan) -> None:
     assert unequal_costs(replace(plan.record, arms=[base, *more], claims=[])) == [
         "Unequal parameters in 3 of 4 comparisons (×0.25 to ×0.75): arm 1 ×0.25 of unrolled; arm 2 ×0.5 of unrolled; and 1 more"
     ]
+
+
+def test_trials_of_other_code_are_warned_of(plan: Plan, store: Store, past: Past) -> None:
+    """They count as done: a change of the code may compute the same. Trials of before there were hashes say nothing."""
+    for trial in plan.trials:
+        past(trial.config)
+    again = make_plan(plan.study, store, "fp32")
+    assert again.counts()["complete"] == 4 and code_warnings(again, store) == []
+    for trial, code in zip(plan.trials, ("0123456789abcdef", code_of("coast"), "", "fedcba9876543210"), strict=True):
+        run = store.trial(trial.fingerprint).run()
+        assert run is not None
+        attempts = tuple(replace(attempt, code=code) for attempt in run.attempts)
+        store.trial(trial.fingerprint).write_run(replace(run, attempts=attempts))
+    (line,) = code_warnings(again, store)
+    assert line.startswith(
+        f"2 of the trials that count as done or go on, such as {plan.trials[0].fingerprint}, were trained"
+    )
+    assert "model.kind='coast'" in line and "--runs" in line
+    assert code_warnings(plan, store) == []  # none of these was there when it was made
