@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rdun.cli import Commands, data_option
+from rdun.cli import Commands, data_option, interruptible
 from rdun.data.registry import registry
 
 
@@ -33,9 +33,10 @@ def get(names: tuple[str, ...]) -> None:
     """
     from rdun.data.download import download
 
-    for name in names:
-        folder = download(name)
-        click.echo(f"{name}: {len(registry()[name].files)} files in {folder}, verified")
+    with interruptible():
+        for name in names:
+            folder = download(name)
+            click.echo(f"{name}: {len(registry()[name].files)} files in {folder}, verified")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import requests
 from rich.console import Console
 from rich.progress import Progress
 
+from rdun.cli import interruption
 from rdun.data.entry import Entry, file_hash
 
 RETRIES = 3
@@ -59,7 +60,13 @@ def fetch(entry: Entry, folder: Path, files: list[str], address: str) -> None:
 
 
 def _attempt(url: str, target: str, _: object, *, sha256: str) -> None:
-    """One attempt to fetch a file, in the form that pooch calls; it tries again after any `requests.RequestException`."""
+    """One attempt to fetch a file, in the form that pooch calls; it tries again after any `requests.RequestException`.
+
+    Raises:
+        KeyboardInterrupt: once more where the first one was lost, and the attempt before ended otherwise.
+    """
+    if interruption.is_set():
+        raise KeyboardInterrupt
     try:
         pooch.HTTPDownloader(chunk_size=1 << 16, timeout=TIMEOUT)(url, target, None)
     except requests.HTTPError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from rdun.cli import interruption
 from rdun.data import DATA_VARIABLE, image_set, registry
 from rdun.data.download import MIRROR_VARIABLE, download, provide
 from rdun.data.fetch import RETRIES
@@ -207,6 +208,18 @@ def test_an_interrupted_download_goes_on(server: Server, data_folder: Path, numb
     download("tiny-set")
     assert server.requests == ["c.png"]
     assert len(image_set("tiny-set").paths) == 3
+
+
+def test_an_interruption_that_was_lost_ends_the_next_attempt(
+    server: Server, data_folder: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python may raise it in a finalizer, where it is dropped."""
+    server.faults["b.png"] = ["cut"]
+    monkeypatch.setattr(interruption, "is_set", lambda: server.requests.count("b.png") > 0)
+    with pytest.raises(KeyboardInterrupt):
+        download("tiny-set")
+    assert server.requests == ["a.png", "b.png"] and waits == [1]
+    assert content(data_folder / "tiny-set") == {"a.png": CONTENT["a.png"]}
 
 
 def test_two_processes_at_once(server: Server, data_folder: Path) -> None:
