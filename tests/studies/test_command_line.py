@@ -28,7 +28,10 @@ from tests.studies.command import ROOT, TINY, run, run_here
             (str(TINY), "--set", "optim.lr=1e-3", "--set", "optim.lr=1e-4"),
             "--set optim.lr is given twice, as 1e-3 and as 1e-4; give it once",
         ),
-        ((str(TINY), "--set", "seed=3"), "--set seed=3: the seeds of the study or search come in its place; give --seeds 3"),
+        (
+            (str(TINY), "--set", "seed=3"),
+            "--set seed=3: the seeds of the study or search come in its place; give --seeds 3",
+        ),
         (
             (str(TINY), "--set", "recursion.test.counts=3"),
             "recursion.test is None and has no fields; set recursion.test to fixed beside it",
