@@ -271,7 +271,7 @@ def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:
     there = set(zip(trials["arm"], trials["seed"], strict=True))
     lacking = [(a.name, s) for a in plan.arms for s in plan.seeds if (a.name, s) not in there]
     rows: list[tuple[Any, ...]] = [
-        (arm, seed, 0, "", (), "not run", "no trial is planned for this seed", {}, 0, "", "", 0, 0.0, 0.0)
+        (arm, seed, 0, "", (), "not run", "no trial is planned for this seed", {}, 0, (), "", "", 0, 0.0, 0.0)
         for arm, seed in lacking
     ]
     return pd.concat([trials, pd.DataFrame(rows, columns=_TRIAL_COLUMNS)], ignore_index=True) if rows else trials
