@@ -42,12 +42,15 @@ class Typed:
 
     def __post_init__(self) -> None:
         cls: Any = type(self)
-        for name, hint in hints(cls).items():
+        for name, hint, exact, items in _quick(cls):  # plans make hundreds of thousands of these
             value = getattr(self, name)
+            kind = type(value)
+            if kind in exact or (kind is tuple and items and all(type(item) in items for item in value)):
+                continue
             if not _fits(value, hint):
-                items = tuple(value) if isinstance(value, (list, range)) else (value,)
-                tuples = typing.get_origin(hint) is tuple and _fits(items, hint)
-                example = f"; write {_short(items)}" if tuples else ""
+                meant = tuple(value) if isinstance(value, (list, range)) else (value,)
+                tuples = typing.get_origin(hint) is tuple and _fits(meant, hint)
+                example = f"; write {_short(meant)}" if tuples else ""
                 raise ValueError(f"{cls.__name__}.{name}={_short(value)} should be {describe(hint)}{example}")
 
 
@@ -61,6 +64,24 @@ def hints(cls: Any) -> dict[str, Any]:
     """Types of the fields of a dataclass, by name."""
     found = typing.get_type_hints(cls)
     return {f.name: found[f.name] for f in dataclasses.fields(cls)}
+
+
+@cache
+def _quick(cls: Any) -> list[tuple[str, Any, frozenset[type], frozenset[type]]]:
+    """Of each field the name, the type, the classes whose instances fit for sure, and those of the items of a tuple."""
+    found = []
+    for name, hint in hints(cls).items():
+        items = _exact(typing.get_args(hint)[0]) if typing.get_origin(hint) is tuple else frozenset[type]()
+        found.append((name, hint, _exact(hint), items))
+    return found
+
+
+def _exact(hint: Any) -> frozenset[type]:
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return frozenset[type]().union(*map(_exact, typing.get_args(hint)))
+    if typing.get_origin(hint) is Literal:
+        return frozenset({str})
+    return frozenset({int, float} if hint is float else {hint}) if isinstance(hint, type) else frozenset()
 
 
 def describe(hint: Any) -> str:
