@@ -162,12 +162,10 @@ class Study(Typed):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.name):
-            raise ValueError(f"study name={self.name!r} is not possible; use up to 64 letters, digits, '-' and '_'")
+        check_name("study", self.name)
         if not self.arms:
             raise ValueError(f"study {self.name!r} has no arms; give at least one")
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"study seeds={self.seeds} are not possible; name at least one, each once, 0 or more")
+        check_trial_seeds("study", self.seeds)
         _check_names(self.arms)
         _check_comparisons(self.arms)
         _check_distinct(self.arms)
@@ -178,6 +176,18 @@ class Study(Typed):
         for seed in self.seeds:
             for arm in self.arms:
                 yield arm, seed, arm.seeded(seed)
+
+
+def check_name(what: str, name: str) -> None:
+    """Raises ValueError for a name that cannot be that of a folder everywhere."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise ValueError(f"{what} name={name!r} is not possible; use up to 64 letters, digits, '-' and '_'")
+
+
+def check_trial_seeds(what: str, seeds: tuple[int, ...]) -> None:
+    """Raises ValueError for seeds with which nothing could be trained."""
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{what} seeds={seeds} are not possible; name at least one, each once, 0 or more")
 
 
 def _check_names(arms: Sequence[Arm]) -> None:

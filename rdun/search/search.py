@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from typing import Any, Literal
 from rdun.config import TrialConfig, Typed, canonical, with_values
 from rdun.search.space import Parameter, Real, Values, check_space
 from rdun.stopping import Stopping
-from rdun.study import Resources
+from rdun.study import Resources, check_name, check_trial_seeds
 
 SAMPLERS = ("random", "tpe", "gp", "qmc", "nsga2")
 QUALITIES = ("validation_psnr", "validation_ssim", "train_seconds")
@@ -179,16 +178,14 @@ class Search(Typed):
 
 
 def _check_numbers(search: Search) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", search.name):
-        raise ValueError(f"search name={search.name!r} is not possible; use up to 64 letters, digits, '-' and '_'")
+    check_name("search", search.name)
+    check_trial_seeds("search", search.seeds)
     if search.sampler not in SAMPLERS:
         raise ValueError(f"search sampler={search.sampler!r} is not known; choose one of {', '.join(SAMPLERS)}")
     if search.trials < 1:
         raise ValueError(f"search trials={search.trials} is not possible; use at least 1")
     if search.seed < 0:
         raise ValueError(f"search seed={search.seed} is not possible; use 0 or more")
-    if not search.seeds or min(search.seeds) < 0 or len(set(search.seeds)) < len(search.seeds):
-        raise ValueError(f"search seeds={search.seeds} are not possible; name at least one, each once, 0 or more")
     if search.stopping and len(search.seeds) > 1:
         raise ValueError(
             f"search stopping={search.stopping} judges trials one by one, and each setting has {len(search.seeds)} seeds; "

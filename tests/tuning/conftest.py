@@ -12,6 +12,7 @@ import pytest
 from rdun.config import TrialConfig, UniformRange, to_dict, with_values
 from rdun.results import EpochRecord, RunInfo, Status, Store
 from rdun.search import Choice, Constraint, Int, Objective, Real, Search, Values
+from rdun.study import Arm, Resources, Study
 from rdun.tuning import Suggestions
 
 Open = Callable[..., Suggestions]
@@ -22,6 +23,13 @@ def wait_for(condition: Callable[[], bool], patience: float = 150.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def one_arm(config: TrialConfig, seeds: tuple[int, ...] = (0,), **resources: Any) -> Study:
+    """A study of one arm, which compares nothing."""
+    texts: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale"), "")
+    arms = (Arm(name="one", configs=(config,)),)
+    return Study(name="s", arms=arms, seeds=seeds, resources=Resources(**resources), **texts)
 
 
 def build(base: TrialConfig, values: Values) -> TrialConfig:

@@ -21,12 +21,12 @@ import rdun.tuning.trials
 from rdun.config import TrialConfig
 from rdun.plan import Part, make_plan
 from rdun.results import EpochRecord, Outcome, RunInfo, Store
-from rdun.study import Arm, Resources, Study
+from rdun.study import Resources
 from rdun.trial import run_trial
 from rdun.tuning import Capacity, Halted, Silent, cluster, run_trials, trial_resources
 from rdun.tuning.failures import how_it_ended
 from rdun.tuning.watch import Watch
-from tests.tuning.conftest import wait_for
+from tests.tuning.conftest import one_arm, wait_for
 
 DIED = (
     "The actor died unexpectedly before finishing this task.\nThe actor is dead because its worker process has died. "
@@ -181,17 +181,7 @@ def test_each_kind_of_failure_has_its_own_end(
     monkeypatch.setattr(rdun.tuning.trials, "_train", hindered)
     base = replace(tiny, optim=replace(tiny.optim, epochs=2))
     store, seen = Store(tmp_path / "trials"), Seen()
-    study = Study(
-        name="s",
-        title="",
-        question="",
-        method="",
-        expectation="",
-        scale="",
-        arms=(Arm(name="one", configs=(base,)),),
-        seeds=(0, 1, 2, 3),
-        resources=Resources(retries=0),
-    )
+    study = one_arm(base, seeds=(0, 1, 2, 3), retries=0)
     plan = make_plan(study, store, "fp32")
     parts = {t.fingerprint: Part(0.5, 30.0 if t.config.seed == 2 else 0.0) for t in plan.trials}
     run_trials(plan, store, seen, gpu_capacity, parts)
@@ -237,16 +227,7 @@ def test_processes_that_end_before_any_training_begins_end_the_run_with_their_er
 ) -> None:
     monkeypatch.setattr(rdun.tuning.trials, "_train", unable)
     monkeypatch.setattr("rdun.tuning.failures.IN_VAIN", 2)  # each start takes seconds
-    study = Study(
-        name="s",
-        title="",
-        question="",
-        method="",
-        expectation="",
-        scale="",
-        arms=(Arm(name="one", configs=(tiny,)),),
-        seeds=(0,),
-    )
+    study = one_arm(tiny)
     store = Store(tmp_path / "trials")
     with pytest.raises(Halted, match=r"ended 2 times before training began \(ImportError: libcudnn.so.9"):
         run_trials(make_plan(study, store, "fp32"), store, Silent(), capacity)

@@ -13,10 +13,10 @@ import yaml
 from rdun.config import TrialConfig, with_values
 from rdun.plan import make_plan
 from rdun.results import Store
-from rdun.study import Arm, Resources, Study
 from rdun.tuning import Capacity, Halted, Silent, run_trials, waiting
 from rdun.tuning.meter import Meter
 from rdun.tuning.watch import Watch
+from tests.tuning.conftest import one_arm
 
 
 def trial(status: str, **resources: float) -> Any:
@@ -111,17 +111,7 @@ def test_a_cluster_without_cores_and_autoscaler_is_refused(status: Any, monkeypa
 
 
 def test_a_run_ends_at_its_budget(tiny: TrialConfig, tmp_path: Path, capacity: Capacity) -> None:
-    study = Study(
-        name="s",
-        title="",
-        question="?",
-        method="",
-        expectation="",
-        scale="",
-        arms=(Arm(name="a", configs=(with_values(tiny, {"optim.epochs": 400}),)),),
-        seeds=(0,),
-        resources=Resources(budget=1e-5),
-    )
+    study = one_arm(with_values(tiny, {"optim.epochs": 400}), budget=1e-5)
     store = Store(tmp_path / "trials")
     with pytest.raises(Halted, match=r"budget=1e-05 core-hours is used up"):
         run_trials(make_plan(study, store, "fp32"), store, Silent(), capacity)
