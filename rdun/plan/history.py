@@ -11,7 +11,7 @@ from itertools import pairwise
 from rdun.config import TrialConfig, from_dict
 from rdun.plan.machine import Machine
 from rdun.plan.measurements import Measurement, keys
-from rdun.results import TRAINED_IN, EpochRecord, Folder, RunInfo, Store, TrialDirectory
+from rdun.results import SCORED_IN, TRAINED_IN, EpochRecord, Folder, RunInfo, Store, TrialDirectory
 
 NEWEST = 300
 """Trials that are read at most, the newest ones, so that a plan never waits for a large store."""
@@ -64,9 +64,9 @@ def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
 
 
 def _scoring(run: RunInfo, records: Sequence[EpochRecord], epoch: float | None) -> float | None:
-    """Seconds outside the epochs, of a trial that ran from start to end in one stretch."""
+    """Seconds outside the epochs, of a trial that ran from start to end in one stretch and measured all of its scores."""
     first = run.attempts[0]
-    if run.status != "complete" or len(run.attempts) > 1 or first.ended is None:
+    if run.status != "complete" or len(run.attempts) > 1 or first.ended is None or SCORED_IN in run.facts:
         return None
     whole = (datetime.fromisoformat(first.ended) - datetime.fromisoformat(first.started)).total_seconds()
     trained = records[-1].seconds if records else 0.0

@@ -9,9 +9,10 @@ from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRec
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
 from rdun.results.runs import Runs, is_copied, runs_id, runs_place
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
-from rdun.results.trainings import TRAINED_IN, Trainings
+from rdun.results.trainings import SCORED_IN, TRAINED_IN, Trainings
 
 __all__ = [
+    "SCORED_IN",
     "STALE_AFTER",
     "TRAINED_IN",
     "ArmRecord",

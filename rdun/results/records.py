@@ -163,8 +163,9 @@ class RunInfo:
         status: only "complete" counts as done.
         reason: why it stopped or failed; empty otherwise.
         facts: peak memory; of a trial that diverged in training "non_finite", its place; of one that took its training over
-            "trained_in", the trial that did it; of a complete one also parameters, best epoch, training blocks, subset hash, and
-            the protocols of its scores with the DC gain of the test matrices.
+            "trained_in", the trial that did it, and of one that took scores over "scored_in", the trials that have them; of a
+            complete one also parameters, best epoch, training blocks, subset hash, and the protocols of its scores with the DC
+            gain of the test matrices.
     """
 
     fingerprint: str

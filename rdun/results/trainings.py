@@ -1,4 +1,4 @@
-"""Which trial of a store holds the weights of a training: who tests the same training otherwise need not train."""
+"""Which trials of a store have done a training: who tests the same training otherwise need not train, nor test again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from rdun.results.keeping import BEST, LAST
 
 TRAINED_IN = "trained_in"
 """A fact of a trial that took its training over from another one: the fingerprint of that."""
+SCORED_IN = "scored_in"
+"""A fact of a trial that took scores over: the fingerprints of the trials that measured them."""
 
 
 class Trainings:
-    """An index of finished trainings, kept beside the trials: one file per training, with the fingerprint of a trial.
+    """An index of finished trainings, kept beside the trials: one file per training, with a line per trial that is complete.
 
     Args:
-        store: of the trials; what the index says of a trial is believed only while that trial is complete and has its weights.
+        store: of the trials; what the index says of a trial is believed only while that trial is complete.
     """
 
     def __init__(self, store: Store) -> None:
@@ -30,16 +32,22 @@ class Trainings:
         return set(self._index.names())
 
     def add(self, training: str, fingerprint: str) -> None:
-        """Tells of a complete trial, unless one with weights is known."""
-        if self.find(training) is None:
-            self._index.write_text(training, fingerprint)
+        """Tells of a complete trial."""
+        while True:
+            content = self._index.read_if_there(training)
+            known = content.decode().split() if content else []
+            if fingerprint in known or self._index.swap(
+                training, "\n".join([*known, fingerprint]).encode(), content
+            ):
+                return
+
+    def complete(self, training: str) -> list[TrialDirectory]:
+        """The complete trials of a training, in the order in which they were told of."""
+        names = (self._index.read_if_there(training) or b"").decode().split()
+        folders = ((folder, folder.run()) for folder in map(self._store.trial, names))
+        return [folder for folder, run in folders if run and run.status == "complete"]
 
     def find(self, training: str) -> TrialDirectory | None:
         """A complete trial with the weights of a training."""
-        content = self._index.read_if_there(training)
-        if content is None:
-            return None
-        folder = self._store.trial(content.decode())
-        run = folder.run()
-        usable = run is not None and run.status == "complete" and folder.exists(BEST) and folder.exists(LAST)
-        return folder if usable else None
+        found = (folder for folder in self.complete(training) if folder.exists(BEST) and folder.exists(LAST))
+        return next(found, None)

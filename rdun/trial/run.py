@@ -18,6 +18,7 @@ from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding, code_of
 from rdun.operators import make_task
 from rdun.results import (
+    SCORED_IN,
     TRAINED_IN,
     Attempt,
     EpochRecord,
@@ -31,6 +32,7 @@ from rdun.training.divergence import ValidationDiverged
 from rdun.trial.account import ALONE, Account
 from rdun.trial.policy import Circumstances, GivenUp
 from rdun.trial.scoring import Scorer
+from rdun.trial.tested import Tested, tested_before
 from rdun.trial.trained import take_over, tell_of_training, trained_before
 from rdun.trial.weights import first_network
 
@@ -57,7 +59,8 @@ def run_trial(
 
     The directory holds a checkpoint after every epoch. A run that was cut off, at any moment, continues from it; on the CPU, with
     the same versions and threads, the result equals the uninterrupted run bit for bit. Where a complete trial beside it has done
-    the same training and was only tested otherwise, that training is taken over (see `rdun.results.Trainings`).
+    the same training and was only tested otherwise, that training and the tests in common are taken over (see
+    `rdun.results.Trainings`).
 
     Args:
         config: with its precision resolved.
@@ -148,8 +151,8 @@ class _Attempt:
         try:
             with monitor.SystemMonitor(self.folder, self.device):
                 scorer, state = self._trained(on_epoch)
-                scorer.finish(state, f"{self.account.attempt.device}, {self.threads} threads")
-            whence = {name: fact for name, fact in self.account.info.facts.items() if name == TRAINED_IN}
+                scorer.finish(state, f"{self.account.attempt.device}, {self.threads} threads", self._tested())
+            whence = {name: fact for name, fact in self.account.info.facts.items() if name in (TRAINED_IN, SCORED_IN)}
             self.account.only(whence | _facts(scorer, state) | memory.facts())
             self.account.end("complete", "complete")
         except Stopped as stop:
@@ -214,6 +217,16 @@ class _Attempt:
                 self.account.learn({TRAINED_IN: other.name})
                 self.account.mark("running")  # before there is a checkpoint, which is not this trial's own
                 state.save(self.folder)
+
+    def _tested(self) -> list[Tested]:
+        """What other trials have tested of the same weights; run.json names them before a score is written."""
+        found, facts = [*tested_before(self.folder, self.config, self.account.info)], dict(self.account.info.facts)
+        earlier = facts.pop(SCORED_IN, ())
+        names = {*(earlier if self.folder.scored() else ()), *(other.folder.name for other in found)}
+        self.account.only(facts | ({SCORED_IN: sorted(names)} if names else {}))
+        if names or earlier:
+            self.account.mark("running")
+        return found
 
     def _state(self) -> TrainState:
         """The state of the last checkpoint, else that of the start."""

@@ -41,6 +41,11 @@ class Scored:
         self._rows = defaultdict[Key, list[Score]](list)
         self._keep(folder.scored())
 
+    def learn(self, rows: Sequence[Score]) -> None:
+        """Takes over rows that were measured elsewhere, of what is not begun here."""
+        begun = {*self._rows}
+        self._keep([row for row in rows if _key(row) not in begun])
+
     def of(self, key: Key) -> list[Score]:
         """The rows that are there, empty if all is still to be done."""
         return self._rows.get(key, [])
@@ -54,8 +59,12 @@ class Scored:
 
     def _keep(self, rows: Sequence[Score]) -> None:
         for row in rows:
-            self._rows[Key(row.checkpoint, row.split, row.dataset, row.image, row.recursions)].append(row)
+            self._rows[_key(row)].append(row)
 
     def done(self) -> None:
         """Leaves nothing to go on from."""
         self._folder.write_scored(())
+
+
+def _key(row: Score) -> Key:
+    return Key(row.checkpoint, row.split, row.dataset, row.image, row.recursions)

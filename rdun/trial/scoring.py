@@ -29,13 +29,14 @@ from rdun.operators import Task
 from rdun.results import EpochRecord, Score, Timing, Trace, TrialDirectory
 from rdun.training import TrainState
 from rdun.trial.scored import Key, Scored
+from rdun.trial.tested import Tested
+from rdun.trial.trained import SPEED, of_training
 from rdun.weights import encode_model
 
 BLOCKS_SCORED = 256
 """Blocks of each split that the overfitting scores use."""
 PICTURES_KEPT = 4
 """Test images of each set of which the reconstruction is kept as a file, and traced."""
-SPEED = "images_per_second"
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,18 @@ class Scorer:
         ratios = dict.fromkeys(t.ratio for t in self.task.test_operators((self.task.patch, self.task.patch)))
         return Protocols.of(self.task, ratios, deblock=deblock)
 
-    def finish(self, state: TrainState, where: str) -> None:
+    def finish(self, state: TrainState, where: str, before: Sequence[Tested] = ()) -> None:
         """Scores the last and the best weights and the initial estimate; the network is left with the best weights.
 
         Args:
             where: device and threads, for the timings.
+            before: what has been tested already.
         """
         network, same = state.evaluated, state.best_epoch == state.epoch
         done = Scored(self.folder, encode_model(network, self.config))
+        for other in before:
+            done.learn(other.scores)
+            other.give_pictures(self.folder)
         initial = self._scores(None, "best", done, keep="initial")
         scores = [*initial, *_relabelled(initial, "last")]
         if not same:
@@ -86,7 +91,7 @@ class Scorer:
         scores += [*best, *(_relabelled(best, "last") if same else [])]
         for count in canonical(self.config).recursion.sweep:
             scores += self._image_scores(self.reconstructor(network, count), "best", done)
-        self.folder.write_traces(self._traces(network))
+        self.folder.write_traces(self._traces(network, before))
         self.folder.write_timings(self._timings(network, state.records, where))
         self.folder.write_scores(scores)
         done.done()
@@ -136,15 +141,17 @@ class Scorer:
                 scores += rows
         return scores
 
-    def _traces(self, network: Unfolding) -> list[Trace]:
-        return [
-            trace
-            for count in (None, *canonical(self.config).recursion.sweep)
-            for name, pictures in self.tests.items()
-            for trace in trace_images(
-                self.reconstructor(network, count), self.task, pictures[:PICTURES_KEPT], name, self.device
-            )
-        ]
+    def _traces(self, network: Unfolding, before: Sequence[Tested]) -> list[Trace]:
+        """Of the first images of each set."""
+        traces: list[Trace] = []
+        for count in (None, *canonical(self.config).recursion.sweep):
+            reconstruct = self.reconstructor(network, count)
+            for name, pictures in self.tests.items():
+                known = (other.traces_of(name, reconstruct.recursions) for other in before)
+                traces += next(filter(None, known), None) or trace_images(
+                    reconstruct, self.task, pictures[:PICTURES_KEPT], name, self.device
+                )
+        return traces
 
     def _timings(self, network: Unfolding, records: Sequence[EpochRecord], where: str) -> list[Timing]:
         pictures = [p for group in self.tests.values() for p in group]
@@ -162,11 +169,6 @@ class Scorer:
             Timing(name="stage_evaluations_per_step", value=evaluations, unit="1", detail="mean, as drawn"),
             speed,
         ]
-
-
-def of_training(timings: Sequence[Timing]) -> list[Timing]:
-    """Without those of the test."""
-    return [timing for timing in timings if timing.name != SPEED]
 
 
 def _relabelled(scores: Sequence[Score], checkpoint: str) -> list[Score]:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from rdun.config import TrialConfig
 from rdun.data import training_fingerprint, trial_fingerprint
-from rdun.results import Trainings, TrialDirectory
+from rdun.results import Timing, Trainings, TrialDirectory
 from rdun.results.keeping import BEST, LAST
 from rdun.training import TrainState
-from rdun.trial.scoring import of_training
 from rdun.weights import decode_model
+
+SPEED = "images_per_second"
+"""The name of the only timing that is of the tests."""
 
 
 def trained_before(folder: TrialDirectory, config: TrialConfig) -> TrialDirectory | None:
-    """A trial of the same store that has done the training of this one."""
-    index = _index(folder, config)
+    """A trial of the same store that has done the training of this one and has its weights; None if it trains nothing."""
+    index = _index(folder, config) if config.optim.epochs else None
     return index.find(training_fingerprint(config)) if index else None
+
+
+def trials_of_training(folder: TrialDirectory, config: TrialConfig) -> list[TrialDirectory]:
+    """The complete trials of the same store that have the training of this one; of a trial that trains nothing, its weights."""
+    index = _index(folder, config)
+    return index.complete(training_fingerprint(config)) if index else []
 
 
 def tell_of_training(folder: TrialDirectory, config: TrialConfig) -> None:
@@ -29,8 +38,8 @@ def tell_of_training(folder: TrialDirectory, config: TrialConfig) -> None:
 
 
 def _index(folder: TrialDirectory, config: TrialConfig) -> Trainings | None:
-    """None: the trial lies in no store, or trains nothing."""
-    return Trainings.beside(folder, trial_fingerprint(config)) if config.optim.epochs else None
+    """None: the trial lies in no store."""
+    return Trainings.beside(folder, trial_fingerprint(config))
 
 
 def take_over(folder: TrialDirectory, state: TrainState, other: TrialDirectory) -> None:
@@ -53,6 +62,11 @@ def take_over(folder: TrialDirectory, state: TrainState, other: TrialDirectory) 
     for record in records:
         state.add(record)
     state.best_weights = {name: tensor.to(state.best_weights[name].device) for name, tensor in best.items()}
+
+
+def of_training(timings: Sequence[Timing]) -> list[Timing]:
+    """Without those of the tests."""
+    return [timing for timing in timings if timing.name != SPEED]
 
 
 def _weights(other: TrialDirectory, name: str) -> dict[str, Tensor]:

@@ -36,17 +36,23 @@ class FakeMemory:
 
 
 def newcomer(folder: Path, whole: float, needed: float) -> None:
-    """A trial: it goes through the door, takes its memory bit by bit, and works for a while."""
+    """A trial: it goes through the door, takes its memory bit by bit, and works until somebody has waited for it."""
     module.LOOK = 0.01
-    memory, lines = FakeMemory(folder, whole), list[str]()
-    with Admission(memory, needed, lines.append, folder) as door:
+    memory, lines, waited = FakeMemory(folder, whole), list[str](), folder / "waited"
+
+    def say(line: str) -> None:
+        lines.append(line)
+        waited.touch()
+
+    with Admission(memory, needed, say, folder) as door:
         seen = memory.free_mib()
         for bit in (0.25, 0.5, 1.0):
             time.sleep(0.02)
             memory.take(bit * needed)
         inside = seen - memory.free_mib()
         door.settled()
-        time.sleep(0.5)
+        while not waited.exists():
+            time.sleep(0.02)
     (folder / f"{os.getpid()}.log").write_text(f"{seen} {inside} {len(lines)}")
     memory.take(0)
 
