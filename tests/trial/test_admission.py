@@ -60,7 +60,7 @@ def newcomer(folder: Path, whole: float, needed: float) -> None:
 def test_newcomers_come_one_by_one_and_never_count_on_the_same_memory(tmp_path: Path) -> None:
     """Eight that take 30 of 100: three at a time fit, the others wait until one has gone, and say so."""
     context = multiprocessing.get_context("fork")
-    them = [context.Process(target=newcomer, args=(tmp_path, 100.0, 30.0)) for _ in range(8)]
+    them = [context.Process(target=newcomer, args=(tmp_path, 100.0, 30.0), daemon=True) for _ in range(8)]
     for each in them:
         each.start()
     for each in them:
