@@ -36,9 +36,7 @@ class Trainings:
         while True:
             content = self._index.read_if_there(training)
             known = content.decode().split() if content else []
-            if fingerprint in known or self._index.swap(
-                training, "\n".join([*known, fingerprint]).encode(), content
-            ):
+            if fingerprint in known or self._index.swap(training, "\n".join([*known, fingerprint]).encode(), content):
                 return
 
     def complete(self, training: str) -> list[TrialDirectory]:

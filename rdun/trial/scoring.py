@@ -147,10 +147,9 @@ class Scorer:
         for count in (None, *canonical(self.config).recursion.sweep):
             reconstruct = self.reconstructor(network, count)
             for name, pictures in self.tests.items():
-                known = (other.traces_of(name, reconstruct.recursions) for other in before)
-                traces += next(filter(None, known), None) or trace_images(
-                    reconstruct, self.task, pictures[:PICTURES_KEPT], name, self.device
-                )
+                known = next(filter(None, (o.traces_of(name, reconstruct.recursions) for o in before)), [])
+                first = pictures[:PICTURES_KEPT]
+                traces += known or trace_images(reconstruct, self.task, first, name, self.device)
         return traces
 
     def _timings(self, network: Unfolding, records: Sequence[EpochRecord], where: str) -> list[Timing]:

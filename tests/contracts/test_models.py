@@ -43,7 +43,7 @@ def scene(
 @every_schedule
 @every_modulation
 def test_training_step(model: str, schedule: str, modulation: str) -> None:
-    """Shapes, finite values, and a gradient for every parameter; also with bfloat16 convolutions.
+    """Shapes, finite values, and a gradient for every parameter; with one schedule also with bfloat16 convolutions.
 
     The operators take turns, so that each meets every model, schedule and modulation.
     """
@@ -53,7 +53,7 @@ def test_training_step(model: str, schedule: str, modulation: str) -> None:
     x, y, made = scene(operator)
     drawn = draw_counts(SCHEDULES[schedule], LAYERS, np.random.default_rng(0))
     assert network(y, made, drawn).x.shape == x.shape
-    for mixed in (False, True):
+    for mixed in (False, True)[: 2 if schedule == next(iter(SCHEDULES)) else 1]:
         network.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
             output = network(y, made, COUNTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.conftest import draw_roughly
+from tests.databases import empty_database
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("tiny_study.py")
@@ -19,7 +21,10 @@ TINY = Path(__file__).with_name("tiny_study.py")
 
 def environment(images: Path, tmp_path: Path, **extra: str) -> dict[str, str]:
     keep = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS",)}
-    tracker = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "IMAGES": str(images), "COLUMNS": "200"}
+    database = tmp_path / "mlflow.db"
+    if not database.exists():
+        shutil.copyfile(empty_database(), database)
+    tracker = {"MLFLOW_TRACKING_URI": f"sqlite:///{database}", "IMAGES": str(images), "COLUMNS": "200"}
     return keep | tracker | extra
 
 

@@ -117,7 +117,9 @@ def test_scores_by_other_code_are_not_taken(
     assert SCORED_IN not in run(store, with_more(untrained)).facts
 
 
-def test_images_that_changed_are_tested(untrained: TrialConfig, store: Store, tmp_path: Path, measured: Measured) -> None:
+def test_images_that_changed_are_tested(
+    untrained: TrialConfig, store: Store, tmp_path: Path, measured: Measured
+) -> None:
     """Under the same names, in the same folder and in another one of that name."""
     here, there = tmp_path / "here" / "photos", tmp_path / "there" / "photos"
     shutil.copytree(untrained.data.test[0], here)
@@ -135,9 +137,7 @@ def test_images_that_changed_are_tested(untrained: TrialConfig, store: Store, tm
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "traces.csv", "config.json"])
-def test_damaged_scores_are_measured_again(
-    untrained: TrialConfig, store: Store, measured: Measured, name: str
-) -> None:
+def test_damaged_scores_are_measured_again(untrained: TrialConfig, store: Store, measured: Measured, name: str) -> None:
     run(store, untrained)
     content = folder(store, untrained).read(name)
     folder(store, untrained).write(name, content[: len(content) // 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from rdun.tuning.machines import Gpu, gpu_machine
 from rdun.tuning.nodes import check_nodes
 from studies.loading import load_study
 from tests.conftest import SharedCluster
+from tests.databases import empty_database
 from tests.tuning.conftest import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,7 @@ def test_a_study_goes_on_when_a_node_is_lost(
     paths = {"IMAGES": str(images), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "EPOCHS": "12"}
     for name, value in paths.items():
         monkeypatch.setenv(name, value)
+    shutil.copyfile(empty_database(), tmp_path / "mlflow.db")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": two_nodes.address}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     driver = subprocess.Popen([*words, str(tmp_path / "together")], cwd=ROOT, env=env, **pipes)
