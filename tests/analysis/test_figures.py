@@ -36,6 +36,7 @@ from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from rdun.results import Store
 from tests.analysis.conftest import load
+from tests.analysis.synthetic import Truth, picture, write_study
 
 DATASET = "photographs-test"
 
@@ -164,6 +165,20 @@ def test_reconstructions(whole: tuple[Path, Store], holed: tuple[Path, Store]) -
     assert info.panels[1].caption.endswith("dB") and info.panels[0].error is None
     assert info.window and info.window.of(info.panels[0].pixels).shape == (info.window.side,) * 2  # type: ignore[arg-type]
     assert example_image(load(holed), DATASET) == ""
+
+
+def test_images_that_differ_in_their_endings_have_pictures_of_their_own(tmp_path: Path) -> None:
+    """The image that is shown is the one that is named."""
+    names = ("a.png", "a.bmp", "b.png")
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, images=names, seeds=(0, 1), epochs=2)
+    frames = load(write_study(tmp_path, truth))
+    shown = example_image(frames, DATASET)
+    assert shown in names
+    info = reconstructions_info(frames, "", DATASET, shown)
+    original = info.panels[0].pixels
+    assert original is not None and np.abs(original - picture(names.index(shown))).max() < 3
+    figure = draw_images(images_info(frames, compare_arms(Images(frames)), DATASET), looks(frames))
+    assert {label.get_text() for label in figure.axes[0].get_yticklabels()} == set(names)
 
 
 def test_a_failed_trial_leaves_a_panel_with_its_reason(whole: tuple[Path, Store]) -> None:
