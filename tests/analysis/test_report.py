@@ -15,7 +15,7 @@ from analysis.answer import answer, claim_sentence, comparison_sentence, headlin
 from analysis.certainty import code_sentence, shared_luck
 from analysis.drawings import figures_of
 from analysis.provenance import provenance
-from analysis.report import MANY_ARMS, _drawn, file_name, write_report
+from analysis.report import MANY_ARMS, _apart, _drawn, file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import Interval, claims_table, differences_table, reaching_table
@@ -349,6 +349,8 @@ def test_files_of_test_sets_in_any_script_are_told_apart() -> None:
         "quality-set11-deblocked",
     ]
     assert file_name("../") == "table"
+    taken = ("gap", "quality-my set", "quality-my_set", "quality-my-set", "quality-My set")
+    assert _apart(taken) == ["gap", "quality-my set", "quality-my_set-2", "quality-my-set-3", "quality-My set-4"]
 
 
 def test_networks_trained_by_several_versions_of_their_code_are_named(tmp_path: Path) -> None:
