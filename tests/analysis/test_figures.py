@@ -135,6 +135,27 @@ def test_gap_lines_run_over_training_sizes(whole: tuple[Path, Store]) -> None:
     assert [np.mean(g) for g in line.per_seed] == pytest.approx([0.744, 0.24])
 
 
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ({("recursive", 0): "Diverged: lr", ("recursive", 1): "ValidationDiverged: lr"}, "no data: diverged"),
+        ({("recursive", 0): "Diverged: lr", ("recursive", 1): "RuntimeError: x"}, "no data: diverged, failed"),
+        ({("unrolled", 0): "Diverged: lr", ("unrolled", 1): "Diverged: lr"}, "no data: base arm diverged"),
+        ({("recursive", 0): "Diverged: lr", ("recursive", 1): ""}, "no data yet"),
+    ],
+)
+def test_a_comparison_without_data_says_whether_any_will_come(
+    ends: dict[tuple[str, int], str], text: str, tmp_path: Path
+) -> None:
+    statuses = {
+        (f"COAST, {arm}, 10 %", seed): ("failed" if reason else "running", reason)
+        for (arm, seed), reason in ends.items()
+    }
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), epochs=2, pictures=False, statuses=statuses)
+    frames = load(write_study(tmp_path, truth))
+    assert forest_info(frames, compare_arms(Images(frames)), DATASET).groups[0].lines[0].text == text
+
+
 def test_images_are_sorted_by_their_difference(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     comparisons = compare_arms(Images(frames))
