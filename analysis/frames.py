@@ -97,6 +97,11 @@ class StudyFrames:
         return len(set(self.trials["fingerprint"]) - {""})
 
     @cached_property
+    def fingerprints(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """The trials of each planned cell (arm, seed)."""
+        return {(cell.arm, cell.seed): tuple(cell.fingerprints) for cell in self.plan.cells}
+
+    @cached_property
     def records(self) -> dict[str, ArmRecord]:
         """The arms as they were planned, by name."""
         return {arm.name: arm for arm in self.plan.arms}
