@@ -37,8 +37,8 @@ def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
 def check_warmup(optim: OptimConfig, steps: int) -> None:
     """Raises ValueError for a training of so many steps that ends before it reaches its learning rate."""
     remedy = (
-        f"the training ends after {steps:,} steps (optim.epochs={optim.epochs}), before it reaches optim.lr={optim.lr:g}; warm up "
-        "over fewer steps, or train longer"
+        f"the training ends after {steps:,} steps (optim.epochs={optim.epochs}), before it reaches optim.lr={optim.lr:g}; warm "
+        "up over fewer steps, or train longer"
     )
     check(not optim.epochs or optim.warmup <= steps, "optim.warmup", optim.warmup, remedy)
 
