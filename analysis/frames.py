@@ -13,7 +13,7 @@ from analysis.families import label_arms
 from analysis.files import Files
 from analysis.parsing import parse
 from analysis.protocols import Group, protocol_groups
-from rdun.config import TrialConfig, from_dict
+from rdun.config import TrialConfig, from_dict, last_name
 from rdun.results import ArmRecord, EpochRecord, PlanRecord, Score, Store, Timing, Trace
 
 
@@ -111,6 +111,12 @@ class StudyFrames:
         """Data sets with scores of whole test images."""
         rows = self.scores[(self.scores["split"] == "test") & (self.scores["unit"] == "image")]
         return [str(d) for d in rows["dataset"].unique()]
+
+    def planned_sets(self) -> list[str]:
+        """Names of the test sets that the arms ask for."""
+        return list(
+            dict.fromkeys(last_name(n) for a in self.arms.values() for c in a.configs for n in c.data.test)
+        ) or ["test"]
 
     @cached_property
     def traces(self) -> pd.DataFrame:

@@ -220,7 +220,7 @@ def compare_arms(images: Images, *, at: str = AVERAGE, metric: str = "psnr") -> 
     """Every arm with its `compare_to` on every dataset, p-values corrected by Holm within each dataset."""
     pairs = [(a.name, a.compare_to) for a in images.frames.arms.values() if a.compare_to]
     results: list[Comparison] = []
-    for dataset in images.datasets() or ["test"]:
+    for dataset in images.datasets() or images.frames.planned_sets():
         found = [compare(images, a, v, dataset, at, metric) for a, v in pairs]
         corrected = holm([c.p_all for c in found])
         results += [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]

@@ -13,7 +13,9 @@ Line = tuple[str, list[list[Span]]]
 """Group and cells."""
 LINES, LONG = 36, 44
 """Most lines of one environment; letters from which a text is broken into lines."""
-FOREIGN = "% {} needs LuaLaTeX or XeLaTeX with a font that has these letters: \\usepackage{{fontspec}}\\setmainfont{{...}}\n"
+FOREIGN = (
+    "% {} needs LuaLaTeX or XeLaTeX with a font that has these letters: \\usepackage{{fontspec}}\\setmainfont{{...}}\n"
+)
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
 CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 _LATEX = {

@@ -335,6 +335,17 @@ def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Sto
     assert "subset_seed" not in everything and "the training images and the measurement matrices" in everything
 
 
+@pytest.mark.usefixtures("rough_figures")
+def test_a_study_of_several_settings_has_a_report_before_its_first_trial_is_complete(tmp_path: Path) -> None:
+    """All of its comparisons are gaps."""
+    arms = [f"COAST, {variant}, {size}" for variant in VARIANTS for size in ("10 %", "100 %")]
+    truth = Truth(systems=("COAST",), seeds=(0,), epochs=2, statuses={(arm, 0): ("running", "") for arm in arms})
+    report = write_report(*write_study(tmp_path, truth))
+    assert report.answer == "No answer yet: none of the 8 trials is complete."
+    lines = (tmp_path / "study" / "tables" / "differences-photographs-test.csv").read_text().splitlines()
+    assert len(lines) == 1 + 6 and all("no data" in line for line in lines[1:])
+
+
 def test_files_of_test_sets_in_any_script_are_told_apart() -> None:
     """Tables and figures of two folders of images would else be written over one another."""
     names = [
