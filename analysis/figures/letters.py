@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection
 from functools import cache
 
 import matplotlib as mpl
@@ -54,7 +53,7 @@ def lend_letters(figure: Figure) -> str:
 
 
 @cache
-def _families(letters: frozenset[str], like: FontProperties) -> tuple[list[str], Collection[str]]:
+def _families(letters: frozenset[str], like: FontProperties) -> tuple[list[str], frozenset[str]]:
     """Families that have letters in the weight of `like`; and the letters that none has."""
     found, left, like = list[str](), set(letters), like.copy()
     for name in _installed():
@@ -66,7 +65,7 @@ def _families(letters: frozenset[str], like: FontProperties) -> tuple[list[str],
             if there := {c for c in left if ord(c) in own}:
                 found.append(name)
                 left -= there
-    return found, left
+    return found, frozenset(left)
 
 
 @cache
