@@ -8,7 +8,6 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from analysis.figures import ReconstructionsInfo
-from analysis.frames import StudyFrames
 from analysis.numbers import DIGITS
 from analysis.statistics import ClaimResult, Comparison, Effect
 from analysis.statistics.paired import Images
@@ -79,14 +78,14 @@ def _nothing_compared(table: Table) -> str:
 
 def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Sequence[Effect]) -> list[TableItem]:
     frames = images.frames
-    datasets = images.datasets() or test_sets(frames)
+    datasets = images.datasets() or frames.planned_sets()
     items = [TableItem("quality", quality_table(images, comparisons, d)) for d in datasets]
     means = [means_table(images, metric) for metric in DIGITS] if images.datasets() else []
     items += [TableItem("quality", t, "for a paper, with spreads") for t in means if len(t.frame)]
     items += [TableItem("quality", paper_table(images, d)) for d in datasets]
     items += [TableItem("quality", t) for d in datasets if len((t := matrices_table(frames, d)).frame)]
-    if comparisons:
-        items += [TableItem("differences", differences_table(frames, comparisons, d)) for d in datasets]
+    compared = {c.dataset for c in comparisons}
+    items += [TableItem("differences", differences_table(frames, comparisons, d)) for d in datasets if d in compared]
     items += [
         TableItem("differences", effects_table(frames, effects, d))
         for d in datasets
@@ -95,9 +94,3 @@ def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Se
     items += [TableItem("recursions", t) for d in datasets if len((t := designs_table(images, comparisons, d)).frame)]
     items += [TableItem("recursions", t) for d in datasets if len((t := recursions_table(frames, d)).frame)]
     return items
-
-
-def test_sets(frames: StudyFrames) -> list[str]:
-    """Names of the test sets that the arms' configs ask for."""
-    found = [name for arm in frames.plan.arms for c in arm.configs for name in c.get("data", {}).get("test", [])]
-    return list(dict.fromkeys(str(n) for n in found)) or ["test"]

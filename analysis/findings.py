@@ -43,7 +43,7 @@ class Finding(NamedTuple):
 
     @staticmethod
     def of_effect(frames: StudyFrames, e: Effect) -> Finding:
-        verdict = e.verdict.partition(":")[0]
+        verdict = VERDICTS["equal"] if e.same else e.verdict.partition(":")[0]
         if verdict == "undecided":
             verdict = undecided(e.estimate.p, e.p_all, e.p_holm)
         return Finding(
@@ -56,7 +56,7 @@ class Finding(NamedTuple):
             held_back=held_back(e.p_all, e.p_holm, e.boot_low, e.boot_high),
             verdict=verdict,
             costs=costs_beside(frames, e.pairs),
-            one_image=e.estimate.n > 1 and math.isnan(e.p_all),
+            one_image=e.estimate.n > 1 and math.isnan(e.p_all) and not e.same,
         )
 
     @staticmethod

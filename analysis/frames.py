@@ -13,7 +13,7 @@ from analysis.families import label_arms
 from analysis.files import Files
 from analysis.parsing import parse
 from analysis.protocols import Group, protocol_groups
-from rdun.config import TrialConfig, from_dict
+from rdun.config import TrialConfig, from_dict, last_name
 from rdun.results import ArmRecord, EpochRecord, PlanRecord, Score, Store, Timing, Trace
 
 
@@ -97,6 +97,11 @@ class StudyFrames:
         return len(set(self.trials["fingerprint"]) - {""})
 
     @cached_property
+    def fingerprints(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """The trials of each planned cell (arm, seed)."""
+        return {(cell.arm, cell.seed): tuple(cell.fingerprints) for cell in self.plan.cells}
+
+    @cached_property
     def records(self) -> dict[str, ArmRecord]:
         """The arms as they were planned, by name."""
         return {arm.name: arm for arm in self.plan.arms}
@@ -106,6 +111,12 @@ class StudyFrames:
         """Data sets with scores of whole test images."""
         rows = self.scores[(self.scores["split"] == "test") & (self.scores["unit"] == "image")]
         return [str(d) for d in rows["dataset"].unique()]
+
+    def planned_sets(self) -> list[str]:
+        """Names of the test sets that the arms ask for."""
+        return list(
+            dict.fromkeys(last_name(n) for a in self.arms.values() for c in a.configs for n in c.data.test)
+        ) or ["test"]
 
     @cached_property
     def traces(self) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from analysis.answer import answer
 from analysis.document import FigureItem, TableItem, tables_of
 from analysis.drawings import figures_of
 from analysis.figures import save_figure, themed_svg
+from analysis.figures.letters import lend_letters
 from analysis.figures.pictures import png, shrunk
 from analysis.figures.reconstructions import Panel, ReconstructionsInfo, error_palette
 from analysis.frames import StudyFrames, load_study
@@ -50,10 +52,11 @@ FIGURE_FORMATS = ("png", "svg", "pdf")
 
 
 class Report(NamedTuple):
-    """A written report: where report.html lies, and the answer in a sentence."""
+    """A written report: where report.html lies, the answer in a sentence, and what is wrong with the figures, if anything."""
 
     path: Path
     answer: str
+    problem: str = ""
 
 
 def write_report(study_folder: str | Path, store: Store) -> Report:
@@ -87,7 +90,7 @@ def write_comparison(target: str | Path, parts: Sequence[Part]) -> Report:
 def _write(folder: Folder, frames: StudyFrames) -> Report:
     view = build(frames)
     write_view(folder, view, "report")
-    return Report(Path(folder.path) / "report.html", view.context["answer"].headline)
+    return Report(Path(folder.path) / "report.html", view.context["answer"].headline, boxes(view.figures))
 
 
 class PictureView(NamedTuple):
@@ -104,7 +107,7 @@ class PictureView(NamedTuple):
 
 
 class FigureView(NamedTuple):
-    """A figure in the report: file name, title, caption, its files, and what the HTML page shows."""
+    """A figure in the report: file name, title, caption, its files, and what the HTML page shows; letters that no font has."""
 
     name: str
     section: str
@@ -113,6 +116,7 @@ class FigureView(NamedTuple):
     files: dict[str, bytes]
     html: Markup
     pictures: list[PictureView]
+    boxes: str = ""
 
 
 class View(NamedTuple):
@@ -150,10 +154,14 @@ def build(frames: StudyFrames) -> View:
     images = Images(frames) if len(parts) > 1 else parts[0]
     with threadpool_limits(1):  # tables of seeds and images are too small for threads, which cost more than they give
         comparisons = [c for part in parts for c in compare_arms(part)]
-        drawn = _drawn(figures_of(frames, parts, comparisons), len(frames.arms))
+        items = figures_of(frames, parts, comparisons)
+        items = [item._replace(name=name) for item, name in zip(items, _apart(i.name for i in items), strict=True)]
+        drawn = _drawn(items, len(frames.arms))
         effects = main_effects(frames, comparisons)
         claims = check_claims(images, frames.plan.claims)
-    tables = tables_of(images, parts, comparisons, effects, claims)
+    found = tables_of(images, parts, comparisons, effects, claims)
+    names = _apart(item.table.name for item in found)
+    tables = [i._replace(table=replace(i.table, name=name)) for i, name in zip(found, names, strict=True)]
     figures = list(drawn)
     there = {t.section for t in tables} | {f.section for f in figures}
     context = {
@@ -186,13 +194,39 @@ def file_name(name: str) -> str:
     return re.sub(r"(?:[^\w.]|_)+", "-", name).strip("-.") or "table"
 
 
+def _apart(names: Iterable[str]) -> list[str]:
+    """The names, numbered where files of that name would be one: those of the data sets "my set" and "my_set", for instance."""
+    taken: dict[str, str] = {}
+    for name in names:
+        new, number = name, 1
+        while file_name(new).casefold() in taken:
+            number += 1
+            new = f"{name}-{number}"
+        taken[file_name(new).casefold()] = new
+    return [*taken.values()]
+
+
 def figure_view(item: FigureItem) -> FigureView:
     """A figure drawn, saved and ready for the page."""
-    files = save_figure(item.draw())
+    figure = item.draw()
+    lacking = lend_letters(figure)
+    files = save_figure(figure)
     name = file_name(item.name)
     pictures = [_picture(p, item.pictures) for p in item.pictures.panels] if item.pictures else []
     html = Markup("") if pictures else Markup(themed_svg(files["svg"], name, f"{item.title}. {item.caption}"))
-    return FigureView(name, item.section, item.title, item.caption, files, html, pictures)
+    return FigureView(name, item.section, item.title, item.caption, files, html, pictures, lacking)
+
+
+def boxes(figures: Sequence[FigureView]) -> str:
+    """What to do about the letters that figures show as boxes, since no installed font has them; empty where all are there."""
+    letters = sorted({letter for figure in figures for letter in figure.boxes})
+    if not letters:
+        return ""
+    shown = "".join(letters[:20])
+    return (
+        f"Figures show {len(letters)} letters as boxes in PNG and PDF ({shown}), as no installed font has them; install one that "
+        "has, such as Noto Sans CJK, and give the command once more with --report-only"
+    )
 
 
 def _picture(panel: Panel, info: ReconstructionsInfo) -> PictureView:

@@ -13,7 +13,7 @@ from analysis.figures.search import SearchInfo, draw_search, search_info
 from analysis.importance import ENOUGH, PARTS, Importance, importances
 from analysis.numbers import plural
 from analysis.provenance import provenance
-from analysis.report import Report, View, figure_view, write_view
+from analysis.report import Report, View, boxes, figure_view, write_view
 from analysis.search_answer import search_answer
 from analysis.search_words import quantity
 from analysis.searches import SearchFrames, load_search
@@ -38,7 +38,7 @@ def write_search_report(home: Path, store: Store) -> Report:
     frames = load_search(SearchRecord.load(folder), store)
     view = build(frames)
     write_view(folder, view, "search_report")
-    return Report(home / "report.html", view.context["answer"][0])
+    return Report(home / "report.html", view.context["answer"][0], boxes(view.figures))
 
 
 def build(frames: SearchFrames) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,8 @@ class Claim(Typed):
             raise ValueError(f"claim {self.text!r} has metric={self.metric!r}; choose one of {', '.join(METRICS)}")
         if len(set(self.ratios)) < len(self.ratios):
             raise ValueError(f"claim {self.text!r} has ratios={self.ratios}; name each once")
+        if not math.isfinite(self.at_least):
+            raise ValueError(f"claim {self.text!r} has at_least={self.at_least}; use a finite difference, such as 0")
 
 
 GPU_SHARE = 0.25
@@ -123,7 +126,7 @@ class Resources(Typed):
         super().__post_init__()
         if self.threads < 1:
             raise ValueError(f"resources.threads={self.threads} is not possible; use at least 1")
-        if self.gpus is not None and not (0 <= self.gpus <= 1 or self.gpus == int(self.gpus)):
+        if self.gpus is not None and not (0 <= self.gpus <= 1 or (self.gpus > 1 and float(self.gpus).is_integer())):
             raise ValueError(f"resources.gpus={self.gpus} is not possible; use a fraction up to 1, or whole GPUs")
         if self.retries < 0:
             raise ValueError(f"resources.retries={self.retries} is not possible; use 0 or more")

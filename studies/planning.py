@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rdun.plan import Forecast, Machine, Measurement, Part, Plan
     from rdun.results import Runs, Store
     from rdun.search import Search
+    from rdun.study import Resources
     from rdun.tuning import Capacity
 
     Parts = Callable[[TrialConfig], Part]
@@ -44,7 +45,7 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
     """Prints a plan with its estimate and warnings, refused if it takes more than its budget; the estimate.
 
     Raises:
-        ValueError: the budget is exceeded, or cannot be checked; a probe failed.
+        ValueError: trials ask for more than this machine has; the budget is exceeded, or cannot be checked; a probe failed.
     """
     from rich.console import Console
 
@@ -55,6 +56,8 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
 
     study, place = plan.study, machine(plan.study.resources, cpus)
     missing = [trial.config for trial in plan.missing()]
+    if missing and not asked.configs:
+        check_room(study.resources, place, dry_run=dry_run)
     forecast = make_forecast(plan, store, place, measured(missing, store, place, probe=asked.probe))
     if dry_run:
         print_plan(plan, forecast, Console(quiet=is_quiet()))
@@ -93,6 +96,22 @@ def is_elsewhere() -> bool:
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
+def check_room(resources: Resources, place: Machine, *, dry_run: bool) -> None:
+    """Refuses what no trial gets on this machine; of a cluster, which a dry run does not ask, it only tells.
+
+    Raises:
+        ValueError: more threads than cores, or more GPUs than there are.
+    """
+    from rdun.plan import Room, lacking
+
+    gpus = resources.gpu_share(place.gpus)
+    problem = lacking(resources.threads, gpus, [Room(place.cores, place.gpus)], "this machine")
+    if problem and not is_elsewhere():
+        raise ValueError(f"{problem}; ask for less")
+    if problem and dry_run:
+        click.echo(f"Warning: {problem}. Whether the cluster has it is seen when it is connected.", err=True)
+
+
 def parts_on(plan: Plan, store: Store, capacity: Capacity, forecast: Forecast) -> Mapping[str, Part]:
     """How trials share GPUs: as the plan has it, or as the GPUs of the cluster hold them where this machine has none.
 
@@ -119,14 +138,18 @@ def parts_on(plan: Plan, store: Store, capacity: Capacity, forecast: Forecast) -
 def write_configs(plan: Plan, folder: Path, runs: Runs) -> None:
     """Writes each trial that is to run as FINGERPRINT.json, and prints the command that trains one where the study expects it.
 
+    Both hold whole paths, so that the command may be given in any folder.
+
     Raises:
         ValueError: the folder holds something, which would be taken for trials of this study.
     """
+    from rdun.data import DATA_VARIABLE, from_anywhere
+
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"--write-configs {folder} is not an empty folder; empty it, or name another one")
     missing = plan.missing()
     for trial in missing:
-        Folder(folder).write_json(f"{trial.fingerprint}.json", to_dict(trial.config))
+        Folder(folder).write_json(f"{trial.fingerprint}.json", to_dict(from_anywhere(trial.config)))
     if not missing:
         click.echo("Configs: none, as no trial is to run")
         return
@@ -136,7 +159,9 @@ def write_configs(plan: Plan, folder: Path, runs: Runs) -> None:
         )
     resources, place = plan.study.resources, shlex.quote(f"{runs.store.path}/")
     options = f"--threads {resources.threads}" + " --recompute" * resources.recompute
-    files = f"{shlex.quote(str(folder))}/*.json"
+    if data := os.environ.get(DATA_VARIABLE):
+        options += f" --data {shlex.quote(data)}"
+    files = f"{shlex.quote(os.path.abspath(folder))}/*.json"
     click.echo(
         f"Configs: {len(missing)} in {folder}. Where machines see {runs.place}, all at once or one after another:"
     )

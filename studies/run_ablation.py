@@ -169,7 +169,7 @@ def main(
             _refuse(name, "a study", searches_only | {"--stopping": None if replicate else stopping})
             study = changed(asked, changes, seeds)
             if compare:
-                return compare_studies(study, place.on_disk(), compare)
+                return compare_studies(study, place, compare)
             if report_only or sync:
                 return from_results(study, place, sync)
             study = replace(study, resources=limited(study.resources, budget, price))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from studies.planning import lay_out_search, print_space
+from studies.planning import check_room, lay_out_search, print_space
 from studies.session import (
     INTERRUPTED,
     ROOT,
@@ -25,6 +25,7 @@ from studies.session import (
     provenance,
     say,
     stopped,
+    with_pdf,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def run_search(
     learned = _learned(search, learn_from, folder, auto) if learn_from else {}
     left = max(0, left - len(learned.keys() - set(record.fingerprints() if record else ())))
     shared = partial(lay_out_search, search, auto, left * len(search.seeds), store)
-    part = shared(machine(search.resources, cpus), probe=probe)
+    place = machine(search.resources, cpus)
+    if left:
+        check_room(search.resources, place, dry_run=dry_run)
+    part = shared(place, probe=probe)
     if dry_run:
         return
     weights = Weights(store, keep)
@@ -230,14 +234,9 @@ def from_record(search: Search, folder: Path, sync: bool) -> None:
 
 
 def _write_report(home: Path, store: Store) -> Report:
-    from analysis.pdf import write_pdf
     from analysis.search_report import write_search_report
-    from rdun.results import Folder
 
-    report = write_search_report(home, store)
-    if problem := write_pdf(Folder(str(home))):
-        click.echo(problem, err=True)
-    return report
+    return with_pdf(write_search_report(home, store))
 
 
 def _configs(search: Search) -> Iterable[TrialConfig]:

@@ -24,6 +24,7 @@ from studies.session import (
     provenance,
     say,
     stopped,
+    with_pdf,
 )
 
 if TYPE_CHECKING:
@@ -176,14 +177,9 @@ def from_results(study: Study, runs: Runs, sync: bool) -> None:
 
 
 def _write_report(home: Path, store: Store) -> Report:
-    from analysis.pdf import write_pdf
     from analysis.report import write_report
-    from rdun.results import Folder
 
-    report = write_report(home, store)
-    if problem := write_pdf(Folder(home)):
-        click.echo(problem, err=True)
-    return report
+    return with_pdf(write_report(home, store))
 
 
 def _provenance(plan: Plan, home: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import click
 from rdun.cli import InputError
 
 if TYPE_CHECKING:
+    from analysis.report import Report
     from rdun.config import Precision, TrialConfig
     from rdun.plan import Machine
     from rdun.results import Keep, Store
@@ -113,11 +114,14 @@ def machine(resources: Resources, cpus: int | None) -> Machine:
 
     Args:
         cpus: cores of the private cluster; None: all.
+
+    Raises:
+        ValueError: more cores than there are.
     """
     import torch
 
     from rdun import monitor
-    from rdun.plan import Machine
+    from rdun.plan import Machine, cores_here
 
     share = resources.gpu_share(torch.cuda.device_count())
     gpus = torch.cuda.device_count() if share else 0
@@ -129,7 +133,7 @@ def machine(resources: Resources, cpus: int | None) -> Machine:
         kind="cuda" if share else "cpu",
         threads=resources.threads,
         recompute=resources.recompute,
-        cores=cpus or os.cpu_count() or 1,
+        cores=cores_here(cpus),
         gpus=gpus,
         gpu_memory_mib=min(memory, default=0.0),
     )
@@ -196,3 +200,14 @@ def print_tracker(uri: str) -> None:
     else:
         where = f"mlflow ui --backend-store-uri {uri}" if uri.startswith("sqlite") else without_password(uri)
     click.echo(f"Tracker: {where}")
+
+
+def with_pdf(report: Report) -> Report:
+    """The report with report.pdf beside it; says what figures or PDF lack."""
+    from analysis.pdf import write_pdf
+    from rdun.results import Folder
+
+    for problem in (report.problem, write_pdf(Folder(report.path.parent))):
+        if problem:
+            click.echo(problem, err=True)
+    return report

@@ -153,7 +153,7 @@ def gpu_capacity(shared_cluster: SharedCluster) -> Capacity:
 @pytest.fixture
 def capacity(gpu_capacity: Capacity) -> Capacity:
     """The two cores of the shared cluster."""
-    return replace(gpu_capacity, gpus=0.0)
+    return replace(gpu_capacity, machines=tuple(machine._replace(gpus=0.0) for machine in gpu_capacity.machines))
 
 
 @pytest.fixture

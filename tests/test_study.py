@@ -99,11 +99,21 @@ def test_bad_studies(changes: dict[str, object], message: str) -> None:
         make(PAIR, **changes)
 
 
-@pytest.mark.parametrize("bad", [{"threads": 0}, {"gpus": 1.5}, {"gpus": -0.1}, {"retries": -1}, {"budget": 0}])
-def test_bad_resources(bad: dict[str, Any]) -> None:
-    (field, value), *_ = bad.items()
-    with pytest.raises(ValueError, match=f"resources.{field}={value}"):
-        Resources(**bad)
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("threads", 0),
+        ("retries", -1),
+        *(("gpus", v) for v in (1.5, -0.1, -1, NAN, INF)),
+        *(("budget", v) for v in (0, NAN, INF)),
+    ],
+)
+def test_bad_resources(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"resources.{field}={value} is not possible; use"):
+        Resources(**{field: value})
 
 
 def test_a_price_is_an_amount_with_a_currency() -> None:
@@ -122,6 +132,12 @@ def test_a_claim_compares_what_is_tested_alike() -> None:
         ValueError, match=r"claim 'better': arm '0\.25' has task\.ratios \[0\.25\], arm '0\.1' \[0\.1\]"
     ):
         make(arms, claims=(Claim(text="better", arm="0.25", versus="0.1"),))
+
+
+@pytest.mark.parametrize("bound", [NAN, INF])
+def test_a_claim_has_a_finite_bound(bound: float) -> None:
+    with pytest.raises(ValueError, match=rf"claim 'better' has at_least={bound}; use a finite difference"):
+        Claim(text="better", arm="recursive", versus="base", at_least=bound)
 
 
 def test_a_claim_names_a_metric_that_there_is() -> None:

@@ -70,12 +70,31 @@ def _line(frames: StudyFrames, c: Comparison, *, several: bool) -> ForestLine:
     treatment = frames.arms[c.arm].treatment
     label = treatment + (f" minus {frames.arms[c.versus].treatment}" if several else "")
     if not c.seeds:
-        text = "no data yet"
+        text = f"no data{_why(frames, c)}"
     elif len(c.seeds) == 1:
         text = f"{number(c.mean, signed=True)}  one seed"
     else:
         text = f"{number(c.mean, signed=True)}  {interval(c.low, c.high, signed=True)}"
     return ForestLine(label, treatment, c.mean, c.low, c.high, c.per_seed, c.decided, text)
+
+
+def _why(frames: StudyFrames, c: Comparison) -> str:
+    """What keeps a comparison from having data, in few words: the line has no room for more."""
+    if not c.missing:
+        return ": not comparable" if c.reason else ""
+    ends = [_end(frames, arm, seed) for seed, _ in c.missing for arm in (c.arm, c.versus)]
+    pairs = [ours or (base and f"base arm {base}") for ours, base in zip(ends[::2], ends[1::2], strict=True)]
+    return f": {', '.join(dict.fromkeys(pairs))}" if all(pairs) else " yet"
+
+
+def _end(frames: StudyFrames, arm: str, seed: int) -> str:
+    """How a cell has ended without scores, if it is not to go on by itself."""
+    trials = frames.trials[(frames.trials["arm"] == arm) & (frames.trials["seed"] == seed)]
+    for status, reason in zip(trials["status"], trials["reason"], strict=True):
+        if status in ("failed", "unreadable"):
+            kind = str(reason).partition(":")[0]
+            return "diverged" if kind.endswith("Diverged") else str(status)
+    return ""
 
 
 def draw_forest(info: ForestInfo, table: dict[str, Look]) -> Figure:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from analysis.figures.style import FAINT, INK, Look, Mark, draw_means, gap_text, head, legend, panels, style
 from analysis.frames import StudyFrames
 from analysis.statistics import Comparison
+from rdun.results import picture_names
 
 FEW = 16
 """Up to so many images are named one by one; more are sorted by their difference."""
@@ -103,7 +104,8 @@ def _draw_few(ax: Axes, info: ImagesInfo, panel: ImagesPanel, table: dict[str, L
         y = np.arange(len(info.images)) + (place - (len(panel.lines) - 1) / 2) * step
         ax.hlines(y, line.low, line.high, color=look.colour, linewidth=1.1, alpha=0.6)
         ax.plot(line.mean, y, look.marker, color=look.colour, markersize=4, linestyle="none")
-    ax.set_yticks(range(len(info.images)), [n.rsplit(".", 1)[0] for n in info.images])
+    called = picture_names(info.images)
+    ax.set_yticks(range(len(info.images)), [called[name] for name in info.images])
     ax.set_xlabel("difference of PSNR, dB")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 
+import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from analysis.figures.letters import has_lent
 from analysis.figures.style import FAINT, HUES, INK, MUTED, PAPER, SEQUENCE, WIDTH, style
 
 RESOLUTION = 200
@@ -26,12 +29,17 @@ def save_figure(figure: Figure) -> dict[str, bytes]:
 
     The canvases write at once, where `savefig` would draw everything twice.
     """
-    with style():
+    with style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # told once, by `boxes` of the report
         png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
         figure.set_dpi(RESOLUTION)
         FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
         figure.set_layout_engine("none")  # the layout is settled; working it out again is slow
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        if has_lent(figure):
+            mpl.rcParams["pdf.fonttype"] = (
+                3  # as outlines: matplotlib declares an embedded OpenType font to be TrueType
+            )
         nothing = {"CreationDate": None, "Creator": None, "Producer": None}
         FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)  # type: ignore[no-untyped-call]
     return {"png": png.getvalue(), "svg": _families(svg.getvalue().decode()).encode(), "pdf": pdf.getvalue()}

@@ -18,6 +18,7 @@ from analysis.figures.style import HUES, MUTED, WIDTH, style
 from analysis.frames import StudyFrames
 from analysis.measures import INITIAL, gap_reason, network_scores
 from analysis.numbers import NBSP, number, percent
+from rdun.results import picture_names
 
 ERROR_MAP = "magma"
 ACROSS = 8
@@ -57,8 +58,8 @@ def example_image(frames: StudyFrames, dataset: str) -> str:
     rows = rows[(rows["dataset"] == dataset) & (rows["metric"] == "psnr")]
     start = frames.scores[(frames.scores["recursions"] == INITIAL) & (frames.scores["dataset"] == dataset)]
     start = start[(start["metric"] == "psnr") & (start["unit"] == "image")]
-    gains = (_means(rows) - _means(start)).dropna().sort_values()
-    stems = [str(n).rsplit(".", 1)[0] for n in gains.index]
+    gains, called = (_means(rows) - _means(start)).dropna().sort_values(), picture_names(start["image"].unique())
+    stems = [called[n] for n in gains.index]
     known = [s for s in stems if s in pictured] or sorted(pictured)
     return known[len(known) // 2] if known else ""
 
@@ -68,7 +69,7 @@ def _means(rows: pd.DataFrame) -> pd.Series:
 
 
 def _pictured(frames: StudyFrames, dataset: str) -> set[str]:
-    """Stems of the images whose reconstructions the first trials with pictures have kept."""
+    """Names of the pictures (see `picture_names`) whose reconstructions the first trials with pictures have kept."""
     complete, folder = frames.trials[frames.trials["status"] == "complete"], _folder(frames, dataset)
     for fingerprint in complete["fingerprint"]:
         names = frames.store.trial(str(fingerprint)).names(folder)

@@ -38,6 +38,7 @@ class Effect:
         family, changes: of factorial effects, see `Contrast`; else empty.
         pairs: the arms whose differences are averaged, each with the one it is compared with; none of interactions.
         reason: why there is no estimate.
+        same: whether all that is averaged compares the very same trials, so that there is nothing to test.
     """
 
     name: str
@@ -55,9 +56,12 @@ class Effect:
     changes: tuple[Change, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     reason: str = ""
+    same: bool = False
 
     @property
     def verdict(self) -> str:
+        if self.same:
+            return "equal"
         if self.estimate.n < 2:
             return "undecided: one seed" if self.estimate.n else "no data"
         if not decided(self.p_holm, self.boot_low, self.boot_high):
@@ -147,6 +151,7 @@ def _effect(name: str, kind: str, dataset: str, found: list[Comparison], weights
     estimate = t_estimate(table.mean(axis=1) if table.size else np.array([]))
     low, high = bootstrap_interval(table)
     all_low, all_high = crossed_interval(table)
+    same = all(c.same for c in found)
     lacking = [c.missing[0][1] if c.missing else c.reason for c in found if not c.seeds]
     reason = "" if estimate.n else (lacking or ["no seed or image is common to all"])[0]
     return Effect(
@@ -159,6 +164,7 @@ def _effect(name: str, kind: str, dataset: str, found: list[Comparison], weights
         boot_high=high,
         all_low=float(all_low),
         all_high=float(all_high),
-        p_all=cautious_p(table),
+        p_all=float("nan") if same else cautious_p(table),
         reason=reason,
+        same=same,
     )

@@ -38,6 +38,7 @@ class Comparison:
         missing: seeds without a difference and why.
         reason: why there is no estimate at all.
         differences: the differences themselves, shape (seeds, images).
+        same: whether both arms are the very same trials, so that there is nothing to test: p_all is not known.
     """
 
     arm: str
@@ -64,6 +65,7 @@ class Comparison:
     missing: tuple[tuple[int, str], ...] = ()
     reason: str = ""
     differences: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
+    same: bool = False
 
     @property
     def decided(self) -> bool:
@@ -175,7 +177,8 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
     estimate = t_estimate(values.mean(axis=1))
     low, high = bootstrap_interval(values)
     all_low, all_high = crossed_interval(values)
-    p_all = cautious_p(values)
+    same = all(images.frames.fingerprints.get((arm, s)) == images.frames.fingerprints.get((versus, s)) for s in seeds)
+    p_all = NAN if same else cautious_p(values)
     by_image = values.mean(axis=0)
     return replace(
         base,
@@ -197,6 +200,7 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
         effect=_effect(by_image),
         missing=missing,
         differences=table,
+        same=same,
     )
 
 
@@ -216,7 +220,7 @@ def compare_arms(images: Images, *, at: str = AVERAGE, metric: str = "psnr") -> 
     """Every arm with its `compare_to` on every dataset, p-values corrected by Holm within each dataset."""
     pairs = [(a.name, a.compare_to) for a in images.frames.arms.values() if a.compare_to]
     results: list[Comparison] = []
-    for dataset in images.datasets() or ["test"]:
+    for dataset in images.datasets() or images.frames.planned_sets():
         found = [compare(images, a, v, dataset, at, metric) for a, v in pairs]
         corrected = holm([c.p_all for c in found])
         results += [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]

@@ -7,11 +7,15 @@ import textwrap
 from collections.abc import Iterable
 
 from analysis.tables.table import Column, Span, Table
+from rdun.config import digest
 
 Line = tuple[str, list[list[Span]]]
 """Group and cells."""
 LINES, LONG = 36, 44
 """Most lines of one environment; letters from which a text is broken into lines."""
+FOREIGN = (
+    "% {} needs LuaLaTeX or XeLaTeX with a font that has these letters: \\usepackage{{fontspec}}\\setmainfont{{...}}\n"
+)
 GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
 CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 _LATEX = {
@@ -66,10 +70,17 @@ def to_latex(table: Table) -> str:
     r"""`table` environments of at most `LINES` lines; they need \usepackage{booktabs,graphicx}.
 
     Letters are small, heads are broken into short lines, long texts into narrow blocks, and what is still wider than the text is
-    shrunk to its width.
+    shrunk to its width. A table with letters that pdflatex does not know says so in its first line.
     """
     parts = _parts(zip(table.group_heads(), table.cells, strict=True))
-    return "\n".join(_latex_part(table, part, place, len(parts)) for place, part in enumerate(parts, 1))
+    text = "\n".join(_latex_part(table, part, place, len(parts)) for place, part in enumerate(parts, 1))
+    others = "".join(sorted({c for c in text if _is_foreign(c)}))
+    return (FOREIGN.format(others) if others else "") + text
+
+
+def _is_foreign(letter: str) -> bool:
+    """Whether it is neither Latin nor a punctuation mark or currency sign, of which pdflatex knows the usual ones."""
+    return ord(letter) > 0x24F and not 0x2000 <= ord(letter) <= 0x20CF
 
 
 def _parts(lines: Iterable[Line]) -> list[list[Line]]:
@@ -95,7 +106,7 @@ def _latex_part(table: Table, part: list[Line], place: int, count: int) -> str:
     which = f" (part {place} of {count})" if count > 1 else ""
     lines = [r"\begin{table}", r"\centering\footnotesize\setlength{\tabcolsep}{4pt}"]
     lines += [rf"\caption{{{latex_text(table.title)}{which}. {latex_text(table.caption)}}}\par\smallskip"]
-    lines += [rf"\label{{tab:{re.sub(r'[^a-z0-9]+', '-', table.name.lower())}}}"] if place == 1 else []
+    lines += [rf"\label{{tab:{_label(table.name)}}}"] if place == 1 else []
     spec = "".join("l" if c.align == "left" else "r" for c in table.columns)
     lines += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", rf"\begin{{tabular}}{{{spec}}}"]
     lines += [r"\toprule", _unbracketed(" & ".join(map(_latex_head, table.columns))) + r" \\"]
@@ -111,6 +122,12 @@ def _latex_part(table: Table, part: list[Line], place: int, count: int) -> str:
         lines += [rf"\par\smallskip $^{{{i}}}$~{latex_text(r)}" for i, r in enumerate(table.reasons(), 1)]
         lines += [rf"\par\smallskip {latex_text(n)}" for n in table.notes]
     return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _label(name: str) -> str:
+    """A label that pdflatex takes; names in other scripts, of which little is left, stay apart by a hash."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    return f"{plain}-{digest(name)[:6]}" if any(map(_is_foreign, name)) else plain
 
 
 def _latex_head(column: Column) -> str:

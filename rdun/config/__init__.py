@@ -1,6 +1,6 @@
 """Typed trial configurations. Standard library only, so that plans and reports need no torch."""
 
-from rdun.config.checks import Typed
+from rdun.config.checks import Typed, check_warmup
 from rdun.config.codec import from_dict, parse_value, to_dict, with_values
 from rdun.config.conditions import conditions
 from rdun.config.identity import NUMERICS, PROTOCOL, canonical, digest, fingerprint, without_start, without_tests
@@ -54,6 +54,7 @@ __all__ = [
     "UniformRange",
     "broadcast",
     "canonical",
+    "check_warmup",
     "conditions",
     "digest",
     "fingerprint",

@@ -7,7 +7,10 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
+
+if TYPE_CHECKING:
+    from rdun.config.schema import OptimConfig
 
 
 def check(ok: bool, name: str, value: object, remedy: str) -> None:
@@ -29,6 +32,15 @@ def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
     check(len(seeds) > 0, name, seeds, "name at least one")
     check(min(seeds) >= 0, name, seeds, "use 0 or more")
     check(len(set(seeds)) == len(seeds), name, seeds, "name each seed once")
+
+
+def check_warmup(optim: OptimConfig, steps: int) -> None:
+    """Raises ValueError for a training of so many steps that ends before it reaches its learning rate."""
+    remedy = (
+        f"the training ends after {steps:,} steps (optim.epochs={optim.epochs}), before it reaches optim.lr={optim.lr:g}; warm "
+        "up over fewer steps, or train longer"
+    )
+    check(not optim.epochs or optim.warmup <= steps, "optim.warmup", optim.warmup, remedy)
 
 
 class Typed:

@@ -193,7 +193,7 @@ class OptimConfig(Typed):
         batch: blocks per mini-batch.
         epochs: passes of `data.epoch_samples` blocks; 0: no training, the weights of `weights` are tested as they are.
         decay: "constant" (the papers), or "cosine" from `lr` to zero over the steps after the warm-up.
-        warmup: steps of linear rise to `lr`.
+        warmup: steps of linear rise to `lr`; no more than the training has.
         ema: decay of an exponential moving average of the weights, a <- ema a + (1 - ema) w after each step from the first one's
             weights; validated, chosen and tested is the average. 0: the weights themselves.
         deep_supervision: weight of the mean squared error of the estimates before the last one, averaged over them, in the loss.

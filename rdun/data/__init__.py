@@ -11,7 +11,7 @@ from rdun.data.blocks import (
     training_blocks,
 )
 from rdun.data.entry import DATA_VARIABLE, Entry, data_folder
-from rdun.data.identity import training_fingerprint, trial_fingerprint
+from rdun.data.identity import from_anywhere, training_fingerprint, trial_fingerprint
 from rdun.data.images import read_luminance, unit_range
 from rdun.data.registry import ImageSet, image_hash, image_set, registry
 from rdun.data.weights_file import weights_file
@@ -27,6 +27,7 @@ __all__ = [
     "data_folder",
     "dihedral",
     "epoch_samples",
+    "from_anywhere",
     "grid_blocks",
     "image_hash",
     "image_set",

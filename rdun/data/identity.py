@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 from rdun.config import TrialConfig, fingerprint, without_tests
 from rdun.data.registry import image_hash, registry
 from rdun.data.weights_file import weights_hash
@@ -27,3 +30,17 @@ def training_fingerprint(config: TrialConfig) -> str:
         ValueError: as `trial_fingerprint`.
     """
     return trial_fingerprint(without_tests(config))
+
+
+def from_anywhere(config: TrialConfig) -> TrialConfig:
+    """The same trial, by the same identity, with whole paths: it finds its folders of images and its weights from any folder of
+    this machine. What has its place in the data folder keeps its name."""
+
+    def whole(name: str) -> str:
+        return name if name in registry() else os.path.abspath(name)
+
+    data, weights = config.data, config.weights
+    if weights is not None and os.path.isfile(weights):
+        weights = os.path.abspath(weights)
+    data = replace(data, train=whole(data.train), validation=whole(data.validation), test=tuple(map(whole, data.test)))
+    return replace(config, data=data, weights=weights)

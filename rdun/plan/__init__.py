@@ -8,7 +8,7 @@ from rdun.plan.costs import QUANTITIES, cost, layout, samples, steps
 from rdun.plan.estimate import Estimate, Estimator, makespan
 from rdun.plan.forecast import Forecast, check_budget, make_forecast
 from rdun.plan.history import past_runs
-from rdun.plan.machine import Machine
+from rdun.plan.machine import Machine, Room, cores_here, lacking
 from rdun.plan.measurements import Measurement, add_probes, keys, read_probes
 from rdun.plan.no_effect import no_effect_warnings
 from rdun.plan.packing import Part, part_of
@@ -26,6 +26,7 @@ __all__ = [
     "Measurement",
     "Part",
     "Plan",
+    "Room",
     "Trial",
     "add_probes",
     "changes_since",
@@ -34,8 +35,10 @@ __all__ = [
     "check_store",
     "check_trial",
     "code_warnings",
+    "cores_here",
     "cost",
     "keys",
+    "lacking",
     "layout",
     "make_forecast",
     "make_plan",

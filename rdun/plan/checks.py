@@ -6,7 +6,7 @@ import shutil
 from functools import cache
 from typing import TYPE_CHECKING
 
-from rdun.config import BlockSensingTask, DataConfig, TrialConfig, row_count
+from rdun.config import BlockSensingTask, DataConfig, TrialConfig, check_warmup, row_count
 from rdun.data import check_size, count_blocks, image_set, read_luminance
 from rdun.data.blocks import subset_size
 from rdun.results import Folder, Store
@@ -19,13 +19,17 @@ SPACE_PER_TRIAL = 4_000_000
 
 
 def check_trial(config: TrialConfig) -> None:
-    """Reads the images of a trial, and counts whether its training blocks can be enough.
+    """Reads the images of a trial, and counts whether its training blocks and steps can be enough.
 
     Raises:
-        ValueError: as `check_data`, or fewer blocks than a linear estimate without a ridge needs.
+        ValueError: as `check_data`, a warm-up that is longer than the training, or fewer blocks than a linear estimate without a
+            ridge needs.
     """
+    from rdun.plan.costs import steps  # which takes `check_data` from here
+
     task = config.task
     blocks = subset_size(config.data, check_data(config.data, task.block))
+    check_warmup(config.optim, steps(config))
     if not isinstance(task, BlockSensingTask) or task.initial == "adjoint" or task.ridge:
         return
     rows = max(row_count(ratio, task.block**2, task.rows) for ratio in task.ratios)

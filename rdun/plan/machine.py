@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +47,38 @@ class Machine:
     def hours(self, seconds: float, gpus: float) -> float:
         """Seconds of one trial in GPU-hours, its part of the GPU times the time; in core-hours where no GPU is used."""
         return seconds / 3600 * (gpus or self.threads)
+
+
+class Room(NamedTuple):
+    """Cores and GPUs of one machine."""
+
+    cpus: int
+    gpus: float
+
+
+def lacking(threads: int, gpus: float, machines: Collection[Room], whose: str) -> str:
+    """What a trial asks for that no machine has, where it runs on one; empty if there is one.
+
+    Args:
+        threads, gpus: that a trial takes.
+        whose: "this machine", for instance.
+    """
+    most = Room(max((m.cpus for m in machines), default=0), max((m.gpus for m in machines), default=0.0))
+    for name, asked, there in (("threads", threads, most.cpus), ("gpus", gpus, most.gpus)):
+        if asked > there:
+            return f"resources.{name}={asked:g} per trial, but {whose} has {there:g}"
+    if any(m.cpus >= threads and m.gpus >= gpus for m in machines):
+        return ""
+    return f"resources.threads={threads} and resources.gpus={gpus:g} per trial, but no machine of the cluster has both"
+
+
+def cores_here(cpus: int | None = None) -> int:
+    """Cores of a private cluster: those asked for, else all that this process may use.
+
+    Raises:
+        ValueError: more than there are.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cpus is not None and cpus > cores:
+        raise ValueError(f"--cpus={cpus}, but this machine has {cores} cores, and more threads only wait; ask for less")
+    return cpus or cores

@@ -1,7 +1,7 @@
 """The files that trials and studies leave behind: their schemas, and reading and writing them anywhere fsspec reaches."""
 
 from rdun.results.curves import reached
-from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, to_csv
+from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, picture_names, to_csv
 from rdun.results.hours import hours, milliseconds, with_ends
 from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
@@ -45,6 +45,7 @@ __all__ = [
     "is_copied",
     "is_full",
     "milliseconds",
+    "picture_names",
     "reached",
     "relative_costs",
     "remove_weights",

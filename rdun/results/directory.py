@@ -240,6 +240,15 @@ class TrialDirectory(Folder):
         return from_csv(row, content.decode()) if content is not None else []
 
 
+def picture_names(images: Iterable[str]) -> dict[str, str]:
+    """What the kept pictures of a set's images are called: as the images without their endings, or with them where two images, by
+    whatever file system, would be one picture."""
+    names = list(images)
+    short = [name.rsplit(".", 1)[0] for name in names]
+    apart = len({name.casefold() for name in short}) == len(names)
+    return dict(zip(names, short if apart else names, strict=True))
+
+
 class Store:
     """All trial directories below one path, one per fingerprint."""
 

@@ -52,13 +52,15 @@ class Runs:
         return self.on_disk() / "studies" / study if not self.remote else self._copies() / study
 
     def on_disk(self) -> Path:
-        """The runs folder as a path.
+        """The runs folder as a path, for a search.
 
         Raises:
             ValueError: it is on an object store.
         """
         if self.remote:
-            raise ValueError(f"--runs {self.place!r} is no folder on a disk, which this needs; name one")
+            raise ValueError(
+                f"--runs {self.place!r} is no folder on a disk, which the database of a search needs; name one"
+            )
         return Path(self.place)
 
     def copied(self, study: str) -> Path:

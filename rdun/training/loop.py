@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from rdun.config import TrialConfig
+from rdun.config import TrialConfig, check_warmup
 from rdun.data import TrainingBlocks
 from rdun.models import Unfolding
 from rdun.operators import Task
@@ -34,12 +34,14 @@ def fit(
         validate: the network's mean validation PSNR (dB) and SSIM.
 
     Raises:
+        ValueError: a warm-up that is longer than the training.
         Diverged: a loss that is not finite, or a parameter at the end of an epoch; `ValidationDiverged`: the validation PSNR is
             not a number.
     """
     batches = Batches(blocks, task.patch, device)
     graphed = graphed_step(config, state, task, device)
     per_epoch = steps_per_epoch(config, blocks)
+    check_warmup(config.optim, per_epoch * config.optim.epochs)
     for epoch in range(state.epoch + 1, config.optim.epochs + 1):
         start = time.perf_counter()
         losses, errors, evaluations = [], [], 0

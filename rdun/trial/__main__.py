@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -28,15 +29,17 @@ from rdun.trial.run import Stopped, run_trial
 @click.option(
     "--recompute", is_flag=True, help="Train with the memory of one stage application, a third slower; same results."
 )
-@click.option(
-    "--minutes", type=click.FloatRange(min=0), help="Stop after the epoch that reaches this time; run again to go on."
-)
+@click.option("--minutes", type=float, help="Stop after the epoch that reaches this time; run again to go on.")
 @data_option
 def main(
     config: Path, workdir: str | None, device: str | None, threads: int, recompute: bool, minutes: float | None
 ) -> None:
     """Train and score the trial that the JSON file CONFIG describes; fields that it leaves out keep their defaults."""
     start = time.monotonic()
+    if minutes is not None and not 0 <= minutes < math.inf:
+        raise InputError(
+            f"--minutes={minutes:g} is no time to stop at; give 0 or more, or leave it out to train to the end"
+        )
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if where == "cuda" and not torch.cuda.is_available():
         raise InputError("--device=cuda, but PyTorch sees no GPU here; use --device cpu, or install a CUDA build")

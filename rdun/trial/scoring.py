@@ -26,7 +26,7 @@ from rdun.evaluation import (
 )
 from rdun.models import Unfolding
 from rdun.operators import Task
-from rdun.results import EpochRecord, Score, Timing, Trace, TrialDirectory
+from rdun.results import EpochRecord, Score, Timing, Trace, TrialDirectory, picture_names
 from rdun.training import TrainState
 from rdun.trial.scored import Key, Scored
 from rdun.trial.tested import Tested
@@ -127,14 +127,14 @@ class Scorer:
         hashes = self.protocols(deblock=self.config.model.deblock).hashes
         scores: list[Score] = []
         for name, pictures in self.tests.items():
-            labels = ScoreLabels(checkpoint, "test", name, hashes)
+            labels, called = ScoreLabels(checkpoint, "test", name, hashes), picture_names(p.name for p in pictures)
             for number, picture in enumerate(pictures):
                 rows = done.of(Key(checkpoint, "test", name, picture.name, reconstruct.recursions))
                 if not rows:
                     found = [*reconstructions(reconstruct, self.task, picture, self.device)]
                     rows = [s for test, x in found for s in labels.image_scores(reconstruct, test, picture, x)]
                     if keep and number < PICTURES_KEPT:
-                        stem = f"reconstructions/{name}/{picture.name.rsplit('.', 1)[0]}"
+                        stem = f"reconstructions/{name}/{called[picture.name]}"
                         self.folder.write(f"{stem}-original.png", _png(picture.pixels))
                         self.folder.write(f"{stem}-{keep}.png", _png(found[0][1]))
                     done.add(rows)

@@ -13,23 +13,40 @@ from dataclasses import dataclass
 import ray
 
 from rdun.cli import interruptible
+from rdun.plan import Room, cores_here, lacking
 from rdun.study import Resources
-from rdun.tuning.waiting import first_worker
+from rdun.tuning.waiting import first_worker, may_grow
 from rdun.tuning.watch import Halted
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the connected cluster offers: CPU cores, GPUs, machines, and where it is ("local" or its address).
+    """What the connected cluster offers.
 
-    `node_cpus`: cores of the largest machine, which is all that one trial can have.
+    Attributes:
+        machines: a trial runs on one of them.
+        address: where it is, "local" or its address.
     """
 
-    cpus: int
-    gpus: float
-    nodes: int
-    node_cpus: int
+    machines: tuple[Room, ...]
     address: str
+
+    @property
+    def cpus(self) -> int:
+        return sum(machine.cpus for machine in self.machines)
+
+    @property
+    def gpus(self) -> float:
+        return sum(machine.gpus for machine in self.machines)
+
+    @property
+    def nodes(self) -> int:
+        return len(self.machines)
+
+    @property
+    def node_cpus(self) -> int:
+        """Cores of the largest machine."""
+        return max((machine.cpus for machine in self.machines), default=0)
 
 
 @contextlib.contextmanager
@@ -47,9 +64,7 @@ def cluster(
         Halted: Ray does not start here.
     """
     address = os.environ.get("RAY_ADDRESS")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cpus is not None and cpus > cores:
-        raise ValueError(f"--cpus={cpus}, but this machine has {cores} cores, and more threads only wait; ask for less")
+    cores_here(cpus)
     if address and cpus is not None:
         raise ValueError(
             f"--cpus={cpus} sizes a private cluster, but RAY_ADDRESS={address} is set; leave one of them out"
@@ -129,14 +144,8 @@ def leave() -> None:
 
 
 def _capacity(address: str) -> Capacity:
-    total, nodes = ray.cluster_resources(), [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return Capacity(
-        cpus=int(total.get("CPU", 0)),
-        gpus=float(total.get("GPU", 0)),
-        nodes=len(nodes),
-        node_cpus=max((int(node.get("CPU", 0)) for node in nodes), default=0),
-        address=address,
-    )
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Capacity(tuple(Room(int(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in nodes), address)
 
 
 def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0, planned: float = 0.0) -> dict[str, float]:
@@ -147,15 +156,26 @@ def trial_resources(wanted: Resources, capacity: Capacity, doubled: int = 0, pla
         doubled: how often its share of the device is doubled, so that fewer trials use the memory: of one GPU, else of the cores.
 
     Raises:
-        ValueError: more than the cluster has.
+        ValueError: as `check_room`.
     """
     gpus = planned if planned and capacity.gpus else wanted.gpu_share(capacity.gpus)
-    for name, asked, there in (("threads", wanted.threads, capacity.node_cpus), ("gpus", gpus, capacity.gpus)):
-        if asked > there:
-            raise ValueError(f"resources.{name}={asked:g} per trial, but the cluster has {there:g}; ask for less")
+    check_room(wanted.threads, gpus, capacity)
     if gpus:
         return {"cpu": wanted.threads, "gpu": gpus if gpus >= 1 else min(1.0, gpus * 2**doubled)}
-    return {"cpu": min(capacity.node_cpus, wanted.threads * 2**doubled), "gpu": 0.0}
+    return {"cpu": max(wanted.threads, min(capacity.node_cpus, wanted.threads * 2**doubled)), "gpu": 0.0}
+
+
+def check_room(threads: int, gpus: float, capacity: Capacity) -> str:
+    """What no machine of the cluster has yet, where others may be started; empty if there is one that has it.
+
+    Raises:
+        ValueError: no machine has it, and no other will come: trials would wait for ever.
+    """
+    whose = "this machine" if capacity.address == "local" else "the largest machine of the cluster"
+    problem = lacking(threads, gpus, capacity.machines, whose)
+    if problem and (capacity.address == "local" or not may_grow()):
+        raise ValueError(f"{problem}; ask for less")
+    return problem
 
 
 def is_alone(share: dict[str, float], capacity: Capacity) -> bool:

@@ -58,6 +58,9 @@ class _Waits(Silent):
     def waits(self, fingerprint: str, why: str) -> None:
         print(f"trial {fingerprint}: {why}", file=sys.stderr)
 
+    def waiting(self, why: str) -> None:
+        print(why, file=sys.stderr)
+
 
 class _Searcher(Searcher):
     """Tune's calls to the suggestions."""

@@ -22,7 +22,7 @@ from rdun.plan import Part, Plan
 from rdun.results import STALE_AFTER, Busy, Lease, Status, Store, is_full
 from rdun.study import Resources
 from rdun.trial import Admission, Circumstances, GpuMemory, Memory
-from rdun.tuning.cluster import Capacity, is_alone, trial_resources
+from rdun.tuning.cluster import Capacity, check_room, is_alone
 from rdun.tuning.failures import Restarts, share_of
 from rdun.tuning.meter import Meter
 from rdun.tuning.nodes import check_nodes, scratch
@@ -85,10 +85,11 @@ def run_tuner(
     """One Tuner whose trials are settings under the key "trial", given by `space` or by the searcher of `tuning`.
 
     Raises:
-        ValueError: a trial asks for more than the cluster has.
+        ValueError: a trial asks for more than the cluster has, and it does not grow.
         Halted: nothing can go on.
     """
-    trial_resources(wanted, capacity)
+    if problem := check_room(wanted.threads, wanted.gpu_share(capacity.gpus), capacity):
+        watcher.waiting(f"{problem}: trials wait for one that has")
     share, watch = share_of(wanted, capacity, store), Watch()
     worker = Worker(
         store=store.path,

@@ -125,3 +125,10 @@ def first_worker(tell: Callable[[str], None]) -> None:
 
 def _nothing() -> None:
     """Asks for room."""
+
+
+def may_grow() -> bool:
+    """Whether the connected cluster starts machines by itself."""
+    with contextlib.suppress(Exception):  # an older Ray, or a cluster that does not say
+        return _scales(_status())
+    return False

@@ -42,6 +42,7 @@ from rdun.results import (
     Store,
     Timing,
     TrialDirectory,
+    picture_names,
 )
 
 VARIANTS = {"unrolled": 0.0, "recursive": -0.1, "recursive, random": 0.05, "recursive, random, RFMU": 0.15}
@@ -319,7 +320,7 @@ def _write_pictures(trial: TrialDirectory, truth: Truth, arm: ArmRecord, seed: i
         + 0.55 * original
         + noise.normal(0, 6, original.shape) * (0.6 + truth.effects[arm.factors["variant"]])
     )
-    stem = image.rsplit(".", 1)[0]
+    stem = picture_names(truth.images)[image]
     for name, pixels in (("original", original), ("initial", blurred), ("best", better)):
         content = io.BytesIO()
         gray = np.clip(pixels, 0, 255).astype(np.uint8)

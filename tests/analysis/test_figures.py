@@ -36,6 +36,7 @@ from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from rdun.results import Store
 from tests.analysis.conftest import load
+from tests.analysis.synthetic import Truth, picture, write_study
 
 DATASET = "photographs-test"
 
@@ -134,6 +135,27 @@ def test_gap_lines_run_over_training_sizes(whole: tuple[Path, Store]) -> None:
     assert [np.mean(g) for g in line.per_seed] == pytest.approx([0.744, 0.24])
 
 
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ({("recursive", 0): "Diverged: lr", ("recursive", 1): "ValidationDiverged: lr"}, "no data: diverged"),
+        ({("recursive", 0): "Diverged: lr", ("recursive", 1): "RuntimeError: x"}, "no data: diverged, failed"),
+        ({("unrolled", 0): "Diverged: lr", ("unrolled", 1): "Diverged: lr"}, "no data: base arm diverged"),
+        ({("recursive", 0): "Diverged: lr", ("recursive", 1): ""}, "no data yet"),
+    ],
+)
+def test_a_comparison_without_data_says_whether_any_will_come(
+    ends: dict[tuple[str, int], str], text: str, tmp_path: Path
+) -> None:
+    statuses = {
+        (f"COAST, {arm}, 10 %", seed): ("failed" if reason else "running", reason)
+        for (arm, seed), reason in ends.items()
+    }
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, seeds=(0, 1), epochs=2, pictures=False, statuses=statuses)
+    frames = load(write_study(tmp_path, truth))
+    assert forest_info(frames, compare_arms(Images(frames)), DATASET).groups[0].lines[0].text == text
+
+
 def test_images_are_sorted_by_their_difference(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     comparisons = compare_arms(Images(frames))
@@ -164,6 +186,20 @@ def test_reconstructions(whole: tuple[Path, Store], holed: tuple[Path, Store]) -
     assert info.panels[1].caption.endswith("dB") and info.panels[0].error is None
     assert info.window and info.window.of(info.panels[0].pixels).shape == (info.window.side,) * 2  # type: ignore[arg-type]
     assert example_image(load(holed), DATASET) == ""
+
+
+def test_images_that_differ_in_their_endings_have_pictures_of_their_own(tmp_path: Path) -> None:
+    """The image that is shown is the one that is named."""
+    names = ("a.png", "a.bmp", "b.png")
+    truth = Truth(systems=("COAST",), sizes={"10 %": 0.1}, images=names, seeds=(0, 1), epochs=2)
+    frames = load(write_study(tmp_path, truth))
+    shown = example_image(frames, DATASET)
+    assert shown in names
+    info = reconstructions_info(frames, "", DATASET, shown)
+    original = info.panels[0].pixels
+    assert original is not None and np.abs(original - picture(names.index(shown))).max() < 3
+    figure = draw_images(images_info(frames, compare_arms(Images(frames)), DATASET), looks(frames))
+    assert {label.get_text() for label in figure.axes[0].get_yticklabels()} == set(names)
 
 
 def test_a_failed_trial_leaves_a_panel_with_its_reason(whole: tuple[Path, Store]) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from analysis.findings import VERDICTS, Finding
 from analysis.frames import StudyFrames, load_study
 from analysis.joined import Part, join
 from analysis.report import write_comparison
-from analysis.statistics import compare_arms
+from analysis.statistics import compare_arms, main_effects
+from analysis.statistics.corrections import holm
 from analysis.statistics.paired import Images
 from rdun.results import Folder, PlanRecord
 from tests.analysis.synthetic import Truth, write_study
@@ -49,6 +51,26 @@ def test_two_revisions_are_compared_arm_by_arm(tmp_path: Path) -> None:
         "quickstart at 1a2b3c4 · unrolled", "quickstart at 1a2b3c4 · recursive", "quickstart at 1a2b3c4 · recursive, random",
         "quickstart at 1a2b3c4 · recursive, random, RFMU", "quickstart at ffff000 · unrolled",
     ]  # fmt: skip
+
+
+def test_the_very_same_trials_are_no_comparison_that_a_correction_counts(tmp_path: Path) -> None:
+    """A wider study in the same runs folder has the trials of the narrower one, and arms of its own."""
+    truth = replace(TRUTH, sizes={"10 %": 0.1, "100 %": 1.0}, seeds=(0, 1, 2))
+    narrow = part(tmp_path, truth)
+    wide = part(tmp_path, replace(truth, name="wider", effects={**truth.effects, "gated": 0.3}))
+    frames = joined([narrow, wide])
+    found = compare_arms(Images(frames))
+    shared = [c for c in found if c.arm.startswith("wider") and "gated" not in c.arm]
+    assert len(shared) == 8 and all(c.same and c.verdict == "equal" and c.p_holm != c.p_holm for c in shared)
+    others = [c for c in found if c not in shared]
+    assert len(others) == 8 and not any(c.same for c in others)
+    assert [c.p_holm for c in others] == holm([c.p_all for c in others])
+    effects = main_effects(frames, found)
+    same = [e for e in effects if e.name.startswith("“wider · unrolled” minus")]
+    assert same and all(
+        e.verdict == "equal" and Finding.of_effect(frames, e).verdict == VERDICTS["equal"] for e in same
+    )
+    assert [e.p_holm for e in effects if not e.same] == holm([e.p_all for e in effects if not e.same])
 
 
 @pytest.mark.usefixtures("rough_figures")

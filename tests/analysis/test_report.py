@@ -15,7 +15,7 @@ from analysis.answer import answer, claim_sentence, comparison_sentence, headlin
 from analysis.certainty import code_sentence, shared_luck
 from analysis.drawings import figures_of
 from analysis.provenance import provenance
-from analysis.report import MANY_ARMS, _drawn, file_name, write_report
+from analysis.report import MANY_ARMS, _apart, _drawn, file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import Interval, claims_table, differences_table, reaching_table
@@ -335,6 +335,17 @@ def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Sto
     assert "subset_seed" not in everything and "the training images and the measurement matrices" in everything
 
 
+@pytest.mark.usefixtures("rough_figures")
+def test_a_study_of_several_settings_has_a_report_before_its_first_trial_is_complete(tmp_path: Path) -> None:
+    """All of its comparisons are gaps."""
+    arms = [f"COAST, {variant}, {size}" for variant in VARIANTS for size in ("10 %", "100 %")]
+    truth = Truth(systems=("COAST",), seeds=(0,), epochs=2, statuses={(arm, 0): ("running", "") for arm in arms})
+    report = write_report(*write_study(tmp_path, truth))
+    assert report.answer == "No answer yet: none of the 8 trials is complete."
+    lines = (tmp_path / "study" / "tables" / "differences-photographs-test.csv").read_text().splitlines()
+    assert len(lines) == 1 + 6 and all("no data" in line for line in lines[1:])
+
+
 def test_files_of_test_sets_in_any_script_are_told_apart() -> None:
     """Tables and figures of two folders of images would else be written over one another."""
     names = [
@@ -349,6 +360,8 @@ def test_files_of_test_sets_in_any_script_are_told_apart() -> None:
         "quality-set11-deblocked",
     ]
     assert file_name("../") == "table"
+    taken = ("gap", "quality-my set", "quality-my_set", "quality-my-set", "quality-My set")
+    assert _apart(taken) == ["gap", "quality-my set", "quality-my_set-2", "quality-my-set-3", "quality-My set-4"]
 
 
 def test_networks_trained_by_several_versions_of_their_code_are_named(tmp_path: Path) -> None:

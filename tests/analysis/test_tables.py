@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -130,6 +131,21 @@ def test_latex_of_wide_and_long_tables() -> None:
     assert (
         latex_text("|x| `y") == r"\textbar{}x\textbar{} \textasciigrave{}y"
     )  # in TeX's own letters, | is a dash and ` a quote
+
+
+def test_a_table_with_letters_that_pdflatex_does_not_know_says_so(small: Table) -> None:
+    """Its label too is of letters that it knows, and is not that of another such table."""
+    plain = replace(small, title="Größe „a“ – λ ≤ 5 €")
+    assert "LuaLaTeX" not in to_latex(plain)
+    first, *rest = to_latex(replace(plain, title="递归 a", name="quality-测试")).splitlines()
+    assert (
+        first.startswith("% 归递 needs LuaLaTeX or XeLaTeX with a font that has these letters")
+        and rest[0] == r"\begin{table}"
+    )
+    labels = [
+        re.findall(r"\\label{(.*)}", to_latex(replace(small, name=f"quality-{n}")))[0] for n in ("测试", "验证", "b")
+    ]
+    assert len(set(labels)) == 3 and labels[2] == "tab:quality-b" and "".join(labels).isascii()
 
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")

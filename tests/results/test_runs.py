@@ -112,7 +112,10 @@ def test_who_has_lost_a_study_puts_nothing_back(runs: Runs, tmp_path: Path, monk
 
 
 def test_what_needs_a_disk_says_so(bucket: Bucket) -> None:
-    with pytest.raises(ValueError, match=r"--runs 's3://bucket/runs' is no folder on a disk"):
+    with pytest.raises(
+        ValueError,
+        match=r"--runs 's3://bucket/runs' is no folder on a disk, which the database of a search needs; name one",
+    ):
         Runs(f"{bucket.url}/runs").on_disk()
 
 

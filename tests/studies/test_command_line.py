@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rdun.config import TrialConfig, from_dict
+from rdun.data import trial_fingerprint
 from rdun.results import Store
 from rdun.study import Price
 from studies.loading import load_study
@@ -47,6 +50,23 @@ from tests.studies.command import ROOT, TINY, run, run_here
         ),
         ((str(TINY), "--set", "threads=4"), "unknown field 'threads'; did you mean 'resources.threads'"),
         ((str(TINY), "--set", "resources.threads=0"), "resources.threads=0 is not possible; use at least 1"),
+        (
+            (str(TINY), "--dry-run", "--set", "resources.gpus=99"),
+            "resources.gpus=99 per trial, but this machine has ",
+        ),
+        (
+            (str(TINY), "--dry-run", "--set", "resources.threads=9999"),
+            "resources.threads=9999 per trial, but this machine has ",
+        ),
+        (
+            (str(TINY), "--dry-run", "--cpus", "1", "--set", "resources.threads=2"),
+            "resources.threads=2 per trial, but this machine has 1; ask for less",
+        ),
+        ((str(TINY), "--dry-run", "--cpus", "9999"), "--cpus=9999, but this machine has "),
+        (
+            (str(Path(__file__).with_name("tiny_search.py")), "--dry-run", "--set", "resources.threads=9999"),
+            "resources.threads=9999 per trial, but this machine has ",
+        ),
         ((str(TINY), "--set", "resources.gpus=much"), "resources.gpus='much' is not a number"),
         ((str(TINY), "--set", "resources.price=2"), "a limit of the whole run, not of a trial; give --price 2"),
         ((str(TINY), "--budget", "0"), "resources.budget=0.0 is not possible"),
@@ -54,6 +74,11 @@ from tests.studies.command import ROOT, TINY, run, run_here
         ((str(TINY), "--price", "much"), "price='much' is not an amount"),
         ((str(TINY), "--set", "model.layers=0"), "model.layers=0 is not possible"),
         ((str(TINY), "--set", "task.ratios=150"), "write 25 % as 0.25"),
+        (
+            (str(TINY), "--set", "optim.warmup=13"),
+            "optim.warmup=13 is not possible; the training ends after 12 steps (optim.epochs=2), before it reaches "
+            "optim.lr=0.002; warm up over fewer steps, or train longer",
+        ),
         (
             (str(TINY), "--set", "data.test=no-such-set"),
             "'no-such-set' is neither registered nor a folder (looked for /",
@@ -186,6 +211,32 @@ def test_the_record_of_a_run_holds_the_price(images: Path, tmp_path: Path, monke
     for price, told in ((Price(2.5, "EUR"), "2.5 EUR"), (Price(3), "3"), (None, None)):
         plan = make_plan(replace(study, resources=replace(study.resources, price=price)), Store(tmp_path), "fp32")
         assert _provenance(plan, tmp_path).get("price") == told
+
+
+def test_configs_are_the_same_trials_in_any_folder(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the study names its images from the folder that the command was given in."""
+    (tmp_path / "pictures").symlink_to(images)
+    words = (str(TINY), "--runs", "runs", "--write-configs", "the configs")
+    done = run_here(*words, images=Path("pictures"), tmp_path=tmp_path, RDUN_DATA="sets")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    assert f"for f in '{tmp_path}/the configs'/*.json; do " in done.stdout
+    assert f"--workdir {tmp_path}/runs/trials/" in done.stdout and f"--data {tmp_path}/sets; done" in done.stdout
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    written = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "the configs").iterdir()}
+    assert len(written) == 4
+    for fingerprint, config in written.items():
+        assert trial_fingerprint(from_dict(TrialConfig, config)) == fingerprint
+
+
+def test_what_a_dry_run_cannot_know_of_a_cluster_is_told(images: Path, tmp_path: Path) -> None:
+    words = (str(TINY), "--dry-run", "--runs", "runs", "--set", "resources.gpus=99")
+    done = run_here(*words, images=images, tmp_path=tmp_path, RAY_ADDRESS="127.0.0.1:1")
+    assert done.exit_code == 0, done.stderr
+    assert "Warning: resources.gpus=99 per trial, but this machine has " in done.stderr
+    assert "Whether the cluster has it is seen when it is connected." in done.stderr
 
 
 def test_dry_run_lists_arms_and_costs(images: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rdun.plan import make_plan
+from rdun.plan import Room, make_plan
 from rdun.results import Folder, PlanRecord, Store, TrialDirectory
 from rdun.study import Resources
 from rdun.trial import run_trial
@@ -271,7 +271,7 @@ def test_the_budget_of_a_run_on_a_cluster_is_checked_on_it(
     plan = make_plan(study, store, "fp32")
     forecast = lay_out(plan, store, tmp_path, None, Asked(False, None, None), dry_run=False)
     assert "The budget is checked when the cluster is connected" in capsys.readouterr().err
-    nodes = Capacity(cpus=2, gpus=0.0, nodes=2, node_cpus=1, address="127.0.0.1:1")
+    nodes = Capacity((Room(1, 0.0), Room(1, 0.0)), "127.0.0.1:1")
     with pytest.raises(ValueError, match="budget=1e-06 core-hours is exceeded"):
         parts_on(plan, store, nodes, forecast)
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from rdun.config import TrialConfig, with_values
 from rdun.plan.checks import check_data
-from rdun.results import EpochRecord, TrialDirectory
+from rdun.results import EpochRecord, TrialDirectory, picture_names
 from rdun.trial import run_trial
+from tests.conftest import photograph
 
 
 def folder_of(path: Path, pixels: np.ndarray) -> str:
@@ -42,3 +43,22 @@ def test_a_black_image_is_scored(tiny: TrialConfig, tmp_path: Path) -> None:
     traces = TrialDirectory(tmp_path / "trial").traces()
     assert traces
     assert all(math.isnan(trace.residual) for trace in traces)
+
+
+def test_pictures_of_images_that_differ_in_their_endings_are_kept_apart(tiny: TrialConfig, tmp_path: Path) -> None:
+    pixels = {name: photograph(seed, (30, 40)) for seed, name in enumerate(("a.png", "a.bmp", "b.png"))}
+    (tmp_path / "set").mkdir()
+    for name, gray in pixels.items():
+        Image.fromarray(gray).save(tmp_path / "set" / name)
+    run_trial(with_values(tiny, {"data.test": str(tmp_path / "set")}), str(tmp_path / "trial"))
+    kept = tmp_path / "trial" / "reconstructions" / "set"
+    assert len([*kept.iterdir()]) == 3 * len(pixels)
+    for name, gray in pixels.items():
+        assert np.array_equal(np.asarray(Image.open(kept / f"{name}-original.png")), gray)
+    assert {s.image for s in TrialDirectory(tmp_path / "trial").scores() if s.unit == "image"} == pixels.keys()
+
+
+def test_pictures_are_called_as_their_images() -> None:
+    assert picture_names(["b.png", "a.c.png"]) == {"b.png": "b", "a.c.png": "a.c"}
+    for apart in (["a.png", "a.bmp", "a.png.bmp"], ["A.png", "a.bmp"]):  # the latter on disks that take them for one
+        assert picture_names(apart) == dict(zip(apart, apart, strict=True))

@@ -254,6 +254,28 @@ def test_command_line_stops_in_time_and_goes_on(tiny: TrialConfig, tmp_path: Pat
     assert "complete; best epoch" in second and len(TrialDirectory(folder).epochs()) == tiny.optim.epochs
 
 
+@pytest.mark.parametrize("minutes", ["nan", "inf", "-1"])
+def test_minutes_that_never_come_are_refused(minutes: str, tiny: TrialConfig, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(to_dict(tiny)))
+    words = [str(tmp_path / "c.json"), "--workdir", str(tmp_path / "t"), "--minutes", minutes]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert (
+        done.stderr
+        == f"Error: --minutes={minutes} is no time to stop at; give 0 or more, or leave it out to train to the end\n"
+    )
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_warm_up_ends_within_the_training(tiny: TrialConfig, tmp_path: Path) -> None:
+    """Of 18 steps."""
+    run_trial(with_values(tiny, {"optim.warmup": 18}), str(tmp_path / "whole"))
+    assert TrialDirectory(tmp_path / "whole").epochs()[-1].lr == tiny.optim.lr
+    with pytest.raises(ValueError, match=r"optim\.warmup=19 is not possible; the training ends after 18 steps"):
+        run_trial(with_values(tiny, {"optim.warmup": 19}), str(tmp_path / "longer"))
+    assert not TrialDirectory(tmp_path / "longer").epochs()
+
+
 def test_another_trial_in_the_same_folder_is_refused(tiny: TrialConfig, tmp_path: Path) -> None:
     run_trial(tiny, str(tmp_path / "t"))
     with pytest.raises(ValueError, match="belongs to trial"):

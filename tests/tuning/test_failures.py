@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,11 +21,12 @@ import torch
 
 import rdun.tuning.trials
 from rdun.config import TrialConfig
-from rdun.plan import Part, make_plan
+from rdun.plan import Part, Room, make_plan
 from rdun.results import EpochRecord, Outcome, RunInfo, Store
 from rdun.study import Resources
 from rdun.trial import run_trial
-from rdun.tuning import Capacity, Halted, Silent, cluster, run_trials, trial_resources
+from rdun.tuning import Capacity, Halted, Silent, cluster, run_trials, trial_resources, waiting
+from rdun.tuning.cluster import check_room
 from rdun.tuning.failures import how_it_ended
 from rdun.tuning.watch import Watch
 from tests.tuning.conftest import one_arm, wait_for
@@ -53,15 +56,51 @@ def test_the_end_of_a_process_is_told_by_its_last_error(error: str, outcome: Out
     [(None, 0, 0.25, 2), (None, 1, 0.5, 2), (None, 2, 1, 2), (None, 9, 1, 2), (2, 3, 2, 2), (0, 1, 0, 4), (0, 9, 0, 8)],
 )
 def test_a_share_is_doubled_up_to_the_whole_device(gpus: float | None, doubled: int, gpu: float, cpu: int) -> None:
-    capacity = Capacity(cpus=8, gpus=4.0, nodes=1, node_cpus=8, address="local")
+    capacity = Capacity((Room(8, 4.0),), "local")
     assert trial_resources(Resources(threads=2, gpus=gpus), capacity, doubled) == {"cpu": cpu, "gpu": gpu}
 
 
 @pytest.mark.parametrize(("doubled", "gpu"), [(0, 0.1428), (1, 0.2856), (2, 0.5712), (3, 1)])
 def test_a_part_by_memory_is_doubled_in_the_same_way_but_what_the_study_says_wins(doubled: int, gpu: float) -> None:
-    capacity = Capacity(cpus=8, gpus=4.0, nodes=1, node_cpus=8, address="local")
+    capacity = Capacity((Room(8, 4.0),), "local")
     assert trial_resources(Resources(), capacity, doubled, planned=0.1428) == {"cpu": 1, "gpu": gpu}
-    assert trial_resources(Resources(), replace(capacity, gpus=0), planned=0.1428)["gpu"] == 0
+    without = Capacity((Room(8, 0.0),), "local")
+    assert trial_resources(Resources(), without, planned=0.1428)["gpu"] == 0
+
+
+@pytest.mark.parametrize(
+    ("machines", "asked", "problem"),
+    [
+        (
+            (Room(8, 4.0), Room(8, 4.0)),
+            {"gpus": 8},
+            "resources.gpus=8 per trial, but the largest machine of the cluster has 4",
+        ),
+        (
+            (Room(8, 0.0), Room(4, 0.0)),
+            {"threads": 9},
+            "resources.threads=9 per trial, but the largest machine of the cluster has 8",
+        ),
+        (
+            (Room(8, 0.0), Room(2, 1.0)),
+            {"threads": 4},
+            "resources.threads=4 and resources.gpus=0.25 per trial, but no machine of the cluster has both",
+        ),
+    ],
+)
+def test_what_no_single_machine_has_is_refused_unless_others_may_come(
+    machines: tuple[Room, ...], asked: dict[str, int], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them together do not help a trial, which would wait for ever."""
+    wanted, capacity = Resources(**asked), Capacity(machines, "10.0.0.1:6379")  # type: ignore[arg-type]
+    version = 0
+    monkeypatch.setattr(waiting, "_status", lambda: SimpleNamespace(stats=SimpleNamespace(autoscaler_version=version)))
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}; ask for less$"):
+        trial_resources(wanted, capacity)
+    version = 2  # an autoscaler
+    gpus = wanted.gpu_share(capacity.gpus)
+    assert trial_resources(wanted, capacity) == {"cpu": wanted.threads, "gpu": gpus}
+    assert check_room(wanted.threads, gpus, capacity) == problem
 
 
 def test_more_cores_than_there_are_are_refused() -> None:

@@ -15,12 +15,12 @@ import ray
 from ray.cluster_utils import Cluster
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Estimate, Machine, make_plan, part_of
+from rdun.plan import Estimate, Machine, Room, make_plan, part_of
 from rdun.results import Folder, Store, TrialDirectory
 from rdun.study import Resources
 from rdun.trial import run_trial
 from rdun.tuning import nodes
-from rdun.tuning.cluster import Capacity, leave
+from rdun.tuning.cluster import Capacity, _capacity, leave
 from rdun.tuning.machines import Gpu, gpu_machine
 from rdun.tuning.nodes import check_nodes
 from studies.loading import load_study
@@ -29,7 +29,7 @@ from tests.databases import empty_database
 from tests.tuning.conftest import wait_for
 
 ROOT = Path(__file__).parents[2]
-THEIRS = Capacity(cpus=2, gpus=0.0, nodes=2, node_cpus=1, address="10.0.0.1:6379")
+THEIRS = Capacity((Room(1, 0.0), Room(1, 0.0)), "10.0.0.1:6379")
 
 
 def test_a_single_machine_is_asked_too_unless_it_is_private(
@@ -117,8 +117,7 @@ def test_the_gpus_of_a_cluster_are_described_by_its_nodes(two_nodes: Cluster) ->
     """Where this machine has none; on the nodes too it takes a stand-in for PyTorch's answer."""
 
     def capacity() -> Capacity:
-        total = ray.cluster_resources()
-        return Capacity(int(total["CPU"]), total.get("GPU", 0.0), 3, 1, two_nodes.address)
+        return _capacity(two_nodes.address)
 
     assert gpu_machine(Resources(), capacity(), see=lambda: Gpu("none", 1.0)) is None
     two_nodes.add_node(num_cpus=16, num_gpus=2)

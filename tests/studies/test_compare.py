@@ -1,0 +1,63 @@
+"""Studies in one report by the command line, from a disk or an object store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from rdun.results import Folder, PlanRecord
+from tests.analysis.synthetic import Truth, write_study
+from tests.studies.command import TINY, run_here
+
+TRUTH = Truth(
+    name="tiny",
+    systems=("COAST",),
+    sizes={"10 %": 0.1},
+    seeds=(0, 1),
+    images=("a.png", "b.png"),
+    epochs=2,
+    pictures=False,
+)
+
+
+@pytest.fixture(params=["disk", "store"])
+def runs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A runs folder with the studies "tiny" and "wider"."""
+    place = str(tmp_path / "runs") if request.param == "disk" else f"memory://{tmp_path.name}"
+    for name, truth in {"tiny": TRUTH, "wider": replace(TRUTH, name="wider", systems=("ISTA-Net+",))}.items():
+        study, store = write_study(tmp_path / name, truth)
+        PlanRecord.load(Folder(study)).save(Folder(f"{place}/studies/{name}"))
+        fs, path = fsspec.url_to_fs(f"{place}/trials/")
+        fs.put(f"{store.path}/", path, recursive=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return place
+
+
+def test_studies_are_compared_wherever_they_are_kept(runs: str, images: Path, tmp_path: Path) -> None:
+    words = (str(TINY), "--runs", runs, "--compare")
+    done = run_here(*words, "wider", images=images, tmp_path=tmp_path)
+    assert done.exit_code == 0, done.stdout + done.stderr
+    text = Folder(f"{runs}/studies/tiny/compared/wider").read("report.md").decode()
+    assert "Studies compared: tiny, wider." in text and "no data" not in text
+    plan = run_here(*words, str(tmp_path / "wider" / "study"), images=images, tmp_path=tmp_path)
+    assert plan.exit_code == 0, plan.stdout + plan.stderr
+    unknown = run_here(*words, "table1", images=images, tmp_path=tmp_path)
+    assert unknown.exit_code == 2
+    assert (
+        f"--compare: 'table1' has no plan.json in {runs}/studies/table1-pocket; run that study first" in unknown.stderr
+    )
+
+
+def test_a_search_on_an_object_store_is_refused_before_anything(images: Path, tmp_path: Path) -> None:
+    place = f"memory://{tmp_path.name}"
+    search = str(Path(__file__).with_name("tiny_search.py"))
+    for words in ((), ("--dry-run",), ("--replicate", "1"), ("--report-only",)):
+        done = run_here(search, "--runs", place, *words, images=images, tmp_path=tmp_path)
+        assert done.exit_code == 2
+        assert done.stderr == (
+            f"Error: --runs {place!r} is no folder on a disk, which the database of a search needs; name one\n"
+        )
+    assert not Folder(place).exists()
