@@ -5,22 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import sqlite3
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rdun.tracking.database import SQLITE, check_database, create_database, sqlite_file
 from rdun.tracking.view import Identity, Point
 
 BATCH = 1000
 """Metric values per request, MLflow's limit."""
 LONGEST = {"param": 6000, "tag": 5000}
 """Characters of a value; longer ones are cut."""
-SQLITE = "sqlite:///"
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes a link to the experiment open its runs, not the GenAI overview."""
 ENVIRONMENT = {
@@ -30,6 +27,7 @@ ENVIRONMENT = {
     # MLflow repeats no request: one whose answer was lost would be carried out twice. The next pass repeats it safely.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "PGCONNECT_TIMEOUT": "5",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
@@ -66,15 +64,15 @@ def tracking_uri(root: Path) -> str:
 class Tracker:
     """One experiment. Every method is one or a few requests and raises what MLflow raises.
 
-    A new SQLite database is migrated under another name and put in place whole, so that nobody ever opens half of one. Its
-    artifacts lie beside it, in `mlruns/<experiment>`; a server chooses its own place.
+    Artifacts of a SQLite database lie beside it, in `mlruns/<experiment>`; a server chooses its own place.
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
         client = _client_class()
-        database = Path(uri.removeprefix(SQLITE).partition("?")[0]).absolute() if uri.startswith(SQLITE) else None
+        database = sqlite_file(uri)
         if database:
-            _create_database(client, database)
+            create_database(client, database)
+        check_database(uri)
         self._mlflow = client(tracking_uri=uri)
         found = self._mlflow.get_experiment_by_name(experiment)
         if found is None:
@@ -130,9 +128,9 @@ class Tracker:
                 known = {**data.tags}, {**data.params}, {**data.metrics}
                 yield Run(info.run_id, info.status, info.start_time, info.end_time, *known)
 
-    def create(self, name: str, identity: Identity, started: int, parent: Run | None = None) -> Run:
-        """A new run, RUNNING."""
-        tags = identity.tags() | {"rdun.plan": "current"} | ({"mlflow.parentRunId": parent.run_id} if parent else {})
+    def create(self, name: str, identity: Identity, started: int, further: Mapping[str, str] | None = None) -> Run:
+        """A new run, RUNNING, with further tags."""
+        tags = {**(further or {}), **identity.tags(), "rdun.plan": "current"}
         run = self._mlflow.create_run(self.experiment, start_time=started, tags=_cut(tags, "tag"), run_name=name)
         return Run(run.info.run_id, run.info.status, started, None, {**run.data.tags}, epochs=set(), samples=set())
 
@@ -213,37 +211,6 @@ def _client_class() -> Any:
     return MlflowClient
 
 
-def _create_database(client: Any, target: Path) -> None:
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex[:8]
-    partial, whole = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("part", "whole"))
-    try:
-        client(tracking_uri=f"{SQLITE}{partial}").search_experiments(max_results=1)
-        shutil.copyfile(partial, whole)  # a file of its own: MLflow keeps the partial one open
-        _put_in_place(whole, target)
-    finally:
-        for leftover in (partial, whole):
-            leftover.unlink(missing_ok=True)
-    connection = sqlite3.connect(target, timeout=20)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")  # kept by the file: writes take a third of the time
-    finally:
-        connection.close()
-
-
-def _put_in_place(whole: Path, target: Path) -> None:
-    """Renames, but never over a database that somebody else has made meanwhile."""
-    try:
-        os.link(whole, target)
-    except FileExistsError:
-        return
-    except OSError:  # a file system without hard links
-        if not target.exists():
-            os.replace(whole, target)
-
-
 def _cut(values: Mapping[str, str], kind: str) -> dict[str, str]:
     return {key: value.replace("\0", "")[: LONGEST[kind]] for key, value in values.items()}
 
@@ -259,6 +226,7 @@ def cause(error: BaseException) -> str:
     for sign, gist in {
         "Connection refused": "connection refused",
         "timed out": "no answer in time",
+        "timeout expired": "no answer in time",
         "Name or service not known": "unknown host name",
         "name resolution": "unknown host name",
     }.items():

@@ -11,6 +11,7 @@ from rdun.tracking.files import TrialFiles
 from rdun.tracking.view.metrics import HEADLINE, score_means
 
 SHOWN = 10
+CURVES = "Curves are their means at the epochs that all of them have, `epoch_spread/...` the standard deviations."
 
 
 def trial_note(files: TrialFiles, title: str, about: str) -> str:
@@ -38,9 +39,9 @@ def arm_note(arm: ArmRecord, complete: int, cells: int, averaged: int) -> str:
     factors = "".join(f"\n- {safe(key)}: {safe(value)}" for key, value in arm.factors.items())
     versus = f"\n- compared to: {safe(arm.compare_to)}" if arm.compare_to else ""
     if complete == averaged == cells:
-        means = "Metrics are means over seeds."
+        means = f"Metrics are means over seeds. {CURVES}"
     elif averaged:
-        means = f"Metrics are means over the seeds that were complete when a run last ended: {averaged}."
+        means = f"Metrics are means over the seeds that were complete when a run last ended: {averaged}. {CURVES}"
     else:
         means = "Means follow when all seeds are complete, or the run has ended."
     return (
