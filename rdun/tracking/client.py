@@ -16,10 +16,12 @@ from rdun.tracking.view import Identity, Point
 
 BATCH = 1000
 """Metric values per request, MLflow's limit."""
-LONGEST = {"param": 6000, "tag": 5000}
-"""Characters of a value; longer ones are cut."""
+LONGEST = {"param": 6000, "tag": 5000, "name": 250}
+"""Characters of a value, and of the name of a run; longer ones are cut."""
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes a link to the experiment open its runs, not the GenAI overview."""
+NAME = "rdun.experiment"
+"""Tag of an experiment: the name that it was made with, by which it is found when it was renamed."""
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -42,6 +44,7 @@ class Run:
 
     Attributes:
         tags, params, metrics: as last seen or sent; the latest value of each metric.
+        logged: timestamp of the latest of these metrics.
         epochs, samples: (step, timestamp) of the epochs, and timestamps of the load samples, that it holds; None: not asked yet.
     """
 
@@ -52,6 +55,7 @@ class Run:
     tags: dict[str, str]
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    logged: int = 0
     epochs: set[tuple[int, int]] | None = None
     samples: set[int] | None = None
 
@@ -74,7 +78,7 @@ class Tracker:
             create_database(client, database)
         check_database(uri)
         self._mlflow = client(tracking_uri=uri)
-        found = self._mlflow.get_experiment_by_name(experiment)
+        found = self._mlflow.get_experiment_by_name(experiment) or self._renamed(experiment)
         if found is None:
             location = (database.parent / "mlruns" / experiment).as_uri() if database else None
             self.experiment = self._create_experiment(experiment, location)
@@ -83,10 +87,15 @@ class Tracker:
             if found.lifecycle_stage == "deleted":
                 self._mlflow.restore_experiment(self.experiment)
 
+    def _renamed(self, name: str) -> Any:
+        """The experiment that was made with a name and has another one now; None if there is none."""
+        found = self._mlflow.search_experiments(filter_string=f"tags.`{NAME}` = '{name}'", max_results=1)
+        return found[0] if found else None
+
     def _create_experiment(self, name: str, location: str | None) -> str:
         """Its id; the one that somebody else has made meanwhile will do."""
         try:
-            return str(self._mlflow.create_experiment(name, location, EXPERIMENT_TAGS))
+            return str(self._mlflow.create_experiment(name, location, EXPERIMENT_TAGS | {NAME: name}))
         except Exception:
             found = self._mlflow.get_experiment_by_name(name)
             if found is None:
@@ -126,18 +135,22 @@ class Tracker:
             for run in page:
                 info, data = run.info, run.data
                 known = {**data.tags}, {**data.params}, {**data.metrics}
-                yield Run(info.run_id, info.status, info.start_time, info.end_time, *known)
+                logged = max((metric.timestamp for metric in data._metric_objs), default=0)
+                yield Run(info.run_id, info.status, info.start_time, info.end_time, *known, logged)
 
     def create(self, name: str, identity: Identity, started: int, further: Mapping[str, str] | None = None) -> Run:
         """A new run, RUNNING, with further tags."""
         tags = {**(further or {}), **identity.tags(), "rdun.plan": "current"}
-        run = self._mlflow.create_run(self.experiment, start_time=started, tags=_cut(tags, "tag"), run_name=name)
+        run = self._mlflow.create_run(
+            self.experiment, start_time=started, tags=_cut(tags, "tag"), run_name=_short(name, "name")
+        )
         return Run(run.info.run_id, run.info.status, started, None, {**run.data.tags}, epochs=set(), samples=set())
 
     def rename(self, run: Run, name: str) -> None:
-        if run.tags.get("mlflow.runName") != name:
-            self._mlflow.update_run(run.run_id, name=name)
-            run.tags["mlflow.runName"] = name
+        short = _short(name, "name")
+        if run.tags.get("mlflow.runName") != short:
+            self._mlflow.update_run(run.run_id, name=short)
+            run.tags["mlflow.runName"] = short
 
     def delete(self, run: Run) -> None:
         self._mlflow.delete_run(run.run_id)
@@ -164,6 +177,7 @@ class Tracker:
         for batch in _batches(rows):
             self._mlflow.log_batch(run.run_id, metrics=[Metric(*point) for point in batch])
             run.metrics |= {point.key: point.value for point in batch}
+            run.logged = max(run.logged, *(point.timestamp for point in batch))
 
     def history(self, run: Run, key: str) -> set[tuple[int, int]]:
         """(step, timestamp) of every value of a metric."""
@@ -212,7 +226,11 @@ def _client_class() -> Any:
 
 
 def _cut(values: Mapping[str, str], kind: str) -> dict[str, str]:
-    return {key: value.replace("\0", "")[: LONGEST[kind]] for key, value in values.items()}
+    return {key: _short(value, kind) for key, value in values.items()}
+
+
+def _short(text: str, kind: str) -> str:
+    return text.replace("\0", "")[: LONGEST[kind]]
 
 
 def is_refusal(error: Exception) -> bool:
@@ -222,7 +240,7 @@ def is_refusal(error: Exception) -> bool:
 
 def cause(error: BaseException) -> str:
     """The gist of an error in a few words, without passwords."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()).partition(" [SQL: ")[0] or type(error).__name__
     for sign, gist in {
         "Connection refused": "connection refused",
         "timed out": "no answer in time",

@@ -90,7 +90,7 @@ class SearchCopier(Copier):
         for name, prints in self.record.baselines.items():
             run = runs.get(self._baseline(name, prints).identity)
             if run is not None and len(prints) > 1:
-                self._copy_baseline(runs, run, prints, last)
+                self._copy_baseline(runs, run, name, prints, last)
         self._copy_search(runs, root, last)
 
     def _copy_suggestion(self, runs: Runs, root: Run, trial: SearchTrial, best: set[int], last: bool) -> None:
@@ -114,9 +114,10 @@ class SearchCopier(Copier):
             run, "KILLED" if last and status == "RUNNING" else status, moment if shown else run.started
         )
 
-    def _copy_baseline(self, runs: Runs, run: Run, prints: Sequence[str], last: bool) -> None:
+    def _copy_baseline(self, runs: Runs, run: Run, name: str, prints: Sequence[str], last: bool) -> None:
         complete = self.trials.complete(prints)
         run = self._log_seeds(runs, run, prints, complete)
+        runs.tracker.describe(run, {}, {"mlflow.note.content": view.baseline_note(name, prints, complete)})
         status = self.trials.overall(prints, last)
         runs.tracker.set_status(run, status, self._last(prints) or run.started)
 

@@ -46,6 +46,18 @@ def test_a_tracker_that_is_lost_costs_nothing(kind: str, tmp_path: Path) -> None
         assert "connection refused" in mirror.problem
 
 
+@pytest.mark.parametrize("kind", ["refused", "silent"])
+def test_a_database_that_is_lost_is_told_soon(kind: str, tmp_path: Path) -> None:
+    """MLflow itself tries ten times, and waits for two minutes and more each time for one that is silent."""
+    store, home = Store(tmp_path / "trials"), saved(tmp_path, plan_record("s", CELLS))
+    with deaf_server() as silent:
+        port = free_port() if kind == "refused" else int(silent.rpartition(":")[2])
+        begin = time.monotonic()
+        with pytest.raises(TrackerError, match="connection refused|no answer in time"):
+            sync(home, store, f"postgresql://me:secret@127.0.0.1:{port}/tracker")
+    assert time.monotonic() - begin < 30  # imports take some of them
+
+
 @pytest.fixture(params=["server", "database"])
 def killable(request: pytest.FixtureRequest, root: Path) -> Iterator[tuple[Server, Server | Postgres]]:
     """An `mlflow server`, and what is killed: itself, over SQLite; or the PostgreSQL behind it."""

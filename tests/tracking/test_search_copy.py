@@ -156,6 +156,8 @@ def test_settings_with_several_seeds_have_a_run_below_them_for_each(root: Path, 
         0.7,
     )
     assert seen.runs["baseline: unrolled"].data.metrics["seeds_averaged"] == 2
+    notes = [seen.tag(name, "mlflow.note.content") for name in settings]
+    assert ["means over 2 seeds" in note for note in notes] == [True, False, True]
     assert "result/best_test_psnr" not in seen.runs["trial 1"].data.metrics
     curves = {name: seen.steps(name, "epoch_spread/train_psnr") for name in settings}
     assert curves == {"trial 0": [1, 2, 3, 4], "trial 1": [], "baseline: unrolled": [1, 2, 3, 4]}

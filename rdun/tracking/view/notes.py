@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rdun.results import ArmRecord, PlanRecord, SearchRecord, SearchTrial
 from rdun.tracking.files import TrialFiles
@@ -73,10 +73,21 @@ def search_note(record: SearchRecord, answer: str, place: str) -> str:
 
 
 def suggestion_note(record: SearchRecord, trial: SearchTrial) -> str:
-    """A suggestion that has no trial directory of its own."""
+    """A suggestion that has no trial directory of its own, or one for each of several seeds."""
     why = f" ({safe(trial.reason)})" if trial.reason else ""
     end = f": {reached(record, trial)}" if trial.objectives else ""
-    return f"**trial {trial.number}**: {trial.state}{why}{end}.\n\n- {safe(values_text(trial.values))}"
+    seeds = f" {_over(trial.fingerprints)}" if trial.state == "complete" and len(trial.fingerprints) > 1 else ""
+    return f"**trial {trial.number}**: {trial.state}{why}{end}.{seeds}\n\n- {safe(values_text(trial.values))}"
+
+
+def baseline_note(name: str, fingerprints: Sequence[str], complete: bool) -> str:
+    """A baseline of a search with several seeds."""
+    end = f"complete. {_over(fingerprints)}" if complete else "not complete."
+    return f"**baseline {safe(name)}**, outside the search: {end}"
+
+
+def _over(fingerprints: Sequence[str]) -> str:
+    return f"Metrics are means over {len(fingerprints)} seeds. {CURVES}"
 
 
 def values_text(values: Mapping[str, object]) -> str:
