@@ -233,6 +233,19 @@ def _short(text: str, kind: str) -> str:
     return text.replace("\0", "")[: LONGEST[kind]]
 
 
+LOCKED = "not let in: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+GISTS = {
+    "Connection refused": "connection refused",
+    "timed out": "no answer in time",
+    "timeout expired": "no answer in time",
+    "Name or service not known": "unknown host name",
+    "name resolution": "unknown host name",
+    **{f"error code {code}": LOCKED for code in (401, 403)},
+    **{f"{code} Client Error": LOCKED for code in (401, 403)},
+}
+"""What an error says -> its gist."""
+
+
 def is_refusal(error: Exception) -> bool:
     """Whether the tracker answered and would not take this; the rest may go through."""
     return getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
@@ -241,13 +254,7 @@ def is_refusal(error: Exception) -> bool:
 def cause(error: BaseException) -> str:
     """The gist of an error in a few words, without passwords."""
     text = " ".join(str(error).split()).partition(" [SQL: ")[0] or type(error).__name__
-    for sign, gist in {
-        "Connection refused": "connection refused",
-        "timed out": "no answer in time",
-        "timeout expired": "no answer in time",
-        "Name or service not known": "unknown host name",
-        "name resolution": "unknown host name",
-    }.items():
+    for sign, gist in GISTS.items():
         if sign in text:
             return gist
     return without_password(text)[:500]  # room for three paths
