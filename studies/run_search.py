@@ -17,7 +17,7 @@ from studies.session import (
     INTERRUPTED,
     ROOT,
     Weights,
-    copy_to_tracker,
+    copied_to_tracker,
     data_sets,
     machine,
     precision,
@@ -227,10 +227,9 @@ def from_record(search: Search, folder: Path, sync: bool) -> None:
             f"search {search.name!r} has no results in {home}; run it first, without --report-only or --sync"
         )
     store = Store(folder / "trials")
-    report = _write_report(home, store)
-    if sync:
-        copy_to_tracker(home, store, report.answer)
-    _print_end(SearchRecord.load(Folder(home)), report)
+    report = copied_to_tracker(_write_report, home, store) if sync else _write_report(home, store)
+    if report:
+        _print_end(SearchRecord.load(Folder(home)), report)
 
 
 def _write_report(home: Path, store: Store) -> Report:

@@ -16,7 +16,7 @@ from studies.session import (
     INTERRUPTED,
     ROOT,
     Weights,
-    copy_to_tracker,
+    copied_to_tracker,
     data_sets,
     is_quiet,
     precision,
@@ -170,10 +170,9 @@ def from_results(study: Study, runs: Runs, sync: bool) -> None:
             raise ValueError(
                 f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"
             )
-        report = _write_report(home, runs.store)
-        if sync:
-            copy_to_tracker(home, runs.store, report.answer)
-    click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
+        report = copied_to_tracker(_write_report, home, runs.store) if sync else _write_report(home, runs.store)
+    if report:
+        click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
 
 
 def _write_report(home: Path, store: Store) -> Report:

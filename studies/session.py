@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -181,14 +182,29 @@ def data_sets(configs: Iterable[TrialConfig]) -> list[str]:
     return sorted({name for c in configs for name in (c.data.train, c.data.validation, *c.data.test)})
 
 
-def copy_to_tracker(home: Path, store: Store, answer: str) -> None:
-    """Copies what the tracker does not hold yet of a study or search. Raises InputError if not all of it arrived."""
+def copied_to_tracker(write_report: Callable[[Path, Store], Report], home: Path, store: Store) -> Report | None:
+    """Copies what the tracker does not hold yet of a study or search, with its report, written once more.
+
+    Returns:
+        The report; None where its folder cannot be written: the tracker then gets the one that is there.
+
+    Raises:
+        InputError: not all of it arrived.
+    """
     from rdun.tracking import TrackerError, sync, tracking_uri
 
     try:
-        sync(home, store, tracking_uri(ROOT), answer)
+        report = write_report(home, store)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        click.echo(f"Warning: {home} cannot be written ({error.strerror}); the report stays as it is.", err=True)
+        report = None
+    try:
+        sync(home, store, tracking_uri(ROOT), report.answer if report else "")
     except TrackerError as error:
         raise InputError(error) from error
+    return report
 
 
 def print_tracker(uri: str) -> None:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import sqlite3
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rdun.tracking.database import SQLITE, check_database, create_database, sqlite_file
 from rdun.tracking.view import Identity, Point
 
 BATCH = 1000
 """Metric values per request, MLflow's limit."""
-LONGEST = {"param": 6000, "tag": 5000}
-"""Characters of a value; longer ones are cut."""
-SQLITE = "sqlite:///"
+LONGEST = {"param": 6000, "tag": 5000, "name": 250}
+"""Characters of a value, and of the name of a run; longer ones are cut."""
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes a link to the experiment open its runs, not the GenAI overview."""
+NAME = "rdun.experiment"
+"""Tag of an experiment: the name that it was made with, by which it is found when it was renamed."""
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -30,6 +29,7 @@ ENVIRONMENT = {
     # MLflow repeats no request: one whose answer was lost would be carried out twice. The next pass repeats it safely.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "PGCONNECT_TIMEOUT": "5",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
@@ -44,6 +44,7 @@ class Run:
 
     Attributes:
         tags, params, metrics: as last seen or sent; the latest value of each metric.
+        logged: timestamp of the latest of these metrics.
         epochs, samples: (step, timestamp) of the epochs, and timestamps of the load samples, that it holds; None: not asked yet.
     """
 
@@ -54,6 +55,7 @@ class Run:
     tags: dict[str, str]
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    logged: int = 0
     epochs: set[tuple[int, int]] | None = None
     samples: set[int] | None = None
 
@@ -66,17 +68,17 @@ def tracking_uri(root: Path) -> str:
 class Tracker:
     """One experiment. Every method is one or a few requests and raises what MLflow raises.
 
-    A new SQLite database is migrated under another name and put in place whole, so that nobody ever opens half of one. Its
-    artifacts lie beside it, in `mlruns/<experiment>`; a server chooses its own place.
+    Artifacts of a SQLite database lie beside it, in `mlruns/<experiment>`; a server chooses its own place.
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
         client = _client_class()
-        database = Path(uri.removeprefix(SQLITE).partition("?")[0]).absolute() if uri.startswith(SQLITE) else None
+        database = sqlite_file(uri)
         if database:
-            _create_database(client, database)
+            create_database(client, database)
+        check_database(uri)
         self._mlflow = client(tracking_uri=uri)
-        found = self._mlflow.get_experiment_by_name(experiment)
+        found = self._mlflow.get_experiment_by_name(experiment) or self._renamed(experiment)
         if found is None:
             location = (database.parent / "mlruns" / experiment).as_uri() if database else None
             self.experiment = self._create_experiment(experiment, location)
@@ -85,10 +87,15 @@ class Tracker:
             if found.lifecycle_stage == "deleted":
                 self._mlflow.restore_experiment(self.experiment)
 
+    def _renamed(self, name: str) -> Any:
+        """The experiment that was made with a name and has another one now; None if there is none."""
+        found = self._mlflow.search_experiments(filter_string=f"tags.`{NAME}` = '{name}'", max_results=1)
+        return found[0] if found else None
+
     def _create_experiment(self, name: str, location: str | None) -> str:
         """Its id; the one that somebody else has made meanwhile will do."""
         try:
-            return str(self._mlflow.create_experiment(name, location, EXPERIMENT_TAGS))
+            return str(self._mlflow.create_experiment(name, location, EXPERIMENT_TAGS | {NAME: name}))
         except Exception:
             found = self._mlflow.get_experiment_by_name(name)
             if found is None:
@@ -128,18 +135,22 @@ class Tracker:
             for run in page:
                 info, data = run.info, run.data
                 known = {**data.tags}, {**data.params}, {**data.metrics}
-                yield Run(info.run_id, info.status, info.start_time, info.end_time, *known)
+                logged = max((metric.timestamp for metric in data._metric_objs), default=0)
+                yield Run(info.run_id, info.status, info.start_time, info.end_time, *known, logged)
 
-    def create(self, name: str, identity: Identity, started: int, parent: Run | None = None) -> Run:
-        """A new run, RUNNING."""
-        tags = identity.tags() | {"rdun.plan": "current"} | ({"mlflow.parentRunId": parent.run_id} if parent else {})
-        run = self._mlflow.create_run(self.experiment, start_time=started, tags=_cut(tags, "tag"), run_name=name)
+    def create(self, name: str, identity: Identity, started: int, further: Mapping[str, str] | None = None) -> Run:
+        """A new run, RUNNING, with further tags."""
+        tags = {**(further or {}), **identity.tags(), "rdun.plan": "current"}
+        run = self._mlflow.create_run(
+            self.experiment, start_time=started, tags=_cut(tags, "tag"), run_name=_short(name, "name")
+        )
         return Run(run.info.run_id, run.info.status, started, None, {**run.data.tags}, epochs=set(), samples=set())
 
     def rename(self, run: Run, name: str) -> None:
-        if run.tags.get("mlflow.runName") != name:
-            self._mlflow.update_run(run.run_id, name=name)
-            run.tags["mlflow.runName"] = name
+        short = _short(name, "name")
+        if run.tags.get("mlflow.runName") != short:
+            self._mlflow.update_run(run.run_id, name=short)
+            run.tags["mlflow.runName"] = short
 
     def delete(self, run: Run) -> None:
         self._mlflow.delete_run(run.run_id)
@@ -166,6 +177,7 @@ class Tracker:
         for batch in _batches(rows):
             self._mlflow.log_batch(run.run_id, metrics=[Metric(*point) for point in batch])
             run.metrics |= {point.key: point.value for point in batch}
+            run.logged = max(run.logged, *(point.timestamp for point in batch))
 
     def history(self, run: Run, key: str) -> set[tuple[int, int]]:
         """(step, timestamp) of every value of a metric."""
@@ -213,39 +225,25 @@ def _client_class() -> Any:
     return MlflowClient
 
 
-def _create_database(client: Any, target: Path) -> None:
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex[:8]
-    partial, whole = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("part", "whole"))
-    try:
-        client(tracking_uri=f"{SQLITE}{partial}").search_experiments(max_results=1)
-        shutil.copyfile(partial, whole)  # a file of its own: MLflow keeps the partial one open
-        _put_in_place(whole, target)
-    finally:
-        for leftover in (partial, whole):
-            leftover.unlink(missing_ok=True)
-    connection = sqlite3.connect(target, timeout=20)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")  # kept by the file: writes take a third of the time
-    finally:
-        connection.close()
-
-
-def _put_in_place(whole: Path, target: Path) -> None:
-    """Renames, but never over a database that somebody else has made meanwhile."""
-    try:
-        os.link(whole, target)
-    except FileExistsError:
-        return
-    except OSError:  # a file system without hard links
-        if not target.exists():
-            os.replace(whole, target)
-
-
 def _cut(values: Mapping[str, str], kind: str) -> dict[str, str]:
-    return {key: value.replace("\0", "")[: LONGEST[kind]] for key, value in values.items()}
+    return {key: _short(value, kind) for key, value in values.items()}
+
+
+def _short(text: str, kind: str) -> str:
+    return text.replace("\0", "")[: LONGEST[kind]]
+
+
+LOCKED = "not let in: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+GISTS = {
+    "Connection refused": "connection refused",
+    "timed out": "no answer in time",
+    "timeout expired": "no answer in time",
+    "Name or service not known": "unknown host name",
+    "name resolution": "unknown host name",
+    **{f"error code {code}": LOCKED for code in (401, 403)},
+    **{f"{code} Client Error": LOCKED for code in (401, 403)},
+}
+"""What an error says -> its gist."""
 
 
 def is_refusal(error: Exception) -> bool:
@@ -255,13 +253,8 @@ def is_refusal(error: Exception) -> bool:
 
 def cause(error: BaseException) -> str:
     """The gist of an error in a few words, without passwords."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    for sign, gist in {
-        "Connection refused": "connection refused",
-        "timed out": "no answer in time",
-        "Name or service not known": "unknown host name",
-        "name resolution": "unknown host name",
-    }.items():
+    text = " ".join(str(error).split()).partition(" [SQL: ")[0] or type(error).__name__
+    for sign, gist in GISTS.items():
         if sign in text:
             return gist
     return without_password(text)[:500]  # room for three paths

@@ -9,7 +9,8 @@ from rdun.results import Folder, SearchRecord, SearchTrial, Store
 from rdun.tracking import view
 from rdun.tracking.client import Run
 from rdun.tracking.copier import Copier
-from rdun.tracking.runs import Runs, now
+from rdun.tracking.curves import copy_curves
+from rdun.tracking.runs import Runs
 from rdun.tracking.trials import Place
 from rdun.tracking.view import Identity
 
@@ -89,7 +90,7 @@ class SearchCopier(Copier):
         for name, prints in self.record.baselines.items():
             run = runs.get(self._baseline(name, prints).identity)
             if run is not None and len(prints) > 1:
-                self._copy_baseline(runs, run, prints, last)
+                self._copy_baseline(runs, run, name, prints, last)
         self._copy_search(runs, root, last)
 
     def _copy_suggestion(self, runs: Runs, root: Run, trial: SearchTrial, best: set[int], last: bool) -> None:
@@ -99,13 +100,13 @@ class SearchCopier(Copier):
         if shown and not known and trial.state == "running":
             return  # about to begin
         run = runs.below(root, identity, _name(trial), root.started + trial.number)
+        if shown and known and len(prints) > 1:
+            run = self._log_seeds(runs, run, prints, trial.state == "complete")
         runs.tracker.describe(run, view.suggestion_params(trial), view.suggestion_tags(self.record, trial, best))
         values, moment = view.objectives(self.record, trial), self._last(prints) or run.started
         runs.log_changes(run, view.points(values | view.suggestion_sizes(trial), moment, trial.number))
         if shown and known and len(prints) == 1:
             return
-        if shown and known:
-            self._log_seeds(runs, run, prints, trial.state == "complete")
         note = {"mlflow.note.content": view.suggestion_note(self.record, trial)}
         runs.tracker.describe(run, {}, identity.tags() | note)
         status = STATUS.get(trial.state, "KILLED")
@@ -113,19 +114,22 @@ class SearchCopier(Copier):
             run, "KILLED" if last and status == "RUNNING" else status, moment if shown else run.started
         )
 
-    def _copy_baseline(self, runs: Runs, run: Run, prints: Sequence[str], last: bool) -> None:
+    def _copy_baseline(self, runs: Runs, run: Run, name: str, prints: Sequence[str], last: bool) -> None:
         complete = self.trials.complete(prints)
-        self._log_seeds(runs, run, prints, complete)
+        run = self._log_seeds(runs, run, prints, complete)
+        runs.tracker.describe(run, {}, {"mlflow.note.content": view.baseline_note(name, prints, complete)})
         status = self.trials.overall(prints, last)
         runs.tracker.set_status(run, status, self._last(prints) or run.started)
 
-    def _log_seeds(self, runs: Runs, run: Run, prints: Sequence[str], complete: bool) -> None:
-        """What a setting with several seeds has cost so far, and its means over them when all are complete."""
+    def _log_seeds(self, runs: Runs, run: Run, prints: Sequence[str], complete: bool) -> Run:
+        """What a setting with several seeds has cost so far, and its means and curves over them when all are complete."""
         summaries = [self.trials.summaries[f] for f in prints if f in self.trials.summaries]
         values = view.total_costs(summaries)
         if complete and len(summaries) == len(prints):
-            values |= view.averages(summaries, run.metrics)
-        runs.log_changes(run, view.latest(values, now()))
+            run = copy_curves(runs, run, [[fingerprint] for fingerprint in prints], self.trials)
+            values |= view.averages(summaries)
+        runs.log_latest(run, values)
+        return run
 
     def _last(self, prints: Sequence[str]) -> int:
         """The last moment of a setting's trials; 0: none is there."""
@@ -139,7 +143,7 @@ class SearchCopier(Copier):
         values |= {"trials_planned": self.record.wanted}
         values |= {f"trials_{state}": states.count(state) for state in dict.fromkeys(("complete", "failed", *states))}
         costs = view.total_costs(self.trials.summaries.get(fingerprint, {}) for fingerprint in self._places())
-        runs.log_changes(root, view.latest(values | costs | view.best_values(self.record), now()))
+        runs.log_latest(root, values | costs | view.best_values(self.record))
         runs.tracker.set_status(root, self._overall(last), self.trials.last(root.started))
 
     def _overall(self, last: bool) -> str:

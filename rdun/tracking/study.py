@@ -9,7 +9,8 @@ from rdun.results import ArmRecord, CellRecord, Folder, PlanRecord, Store
 from rdun.tracking import view
 from rdun.tracking.client import Run
 from rdun.tracking.copier import Copier
-from rdun.tracking.runs import Runs, now
+from rdun.tracking.curves import copy_curves
+from rdun.tracking.runs import Runs
 from rdun.tracking.trials import Place
 from rdun.tracking.view import Identity
 
@@ -70,7 +71,7 @@ class StudyCopier(Copier):
         self._copy_study(runs, root, last)
 
     def _copy_arm(self, runs: Runs, run: Run, arm: ArmRecord, last: bool) -> None:
-        """Costs so far; means and spread over all seeds when they are there, over those that are when the run has ended."""
+        """Costs so far; means and curves over all seeds when they are there, over those that are when the run has ended."""
         cells = [cell.fingerprints for cell in self.plan.cells if cell.arm == arm.name]
         prints = [fingerprint for cell in cells for fingerprint in cell]
         whole = [cell for cell in cells if self.trials.complete(cell)]
@@ -78,9 +79,10 @@ class StudyCopier(Copier):
         ended = max((self.trials.ended.get(fingerprint, 0) for fingerprint in prints), default=0) or run.started
         values = {"seeds_complete": float(len(whole)), **self._costs(prints)}
         if len(whole) == len(cells) or self.trials.overall(list(self._where), last) != "RUNNING":
+            run = copy_curves(runs, run, whole, self.trials)
             summaries = [view.cell_means([self.trials.summaries[p] for p in cell]) for cell in whole]
-            values |= view.averages(summaries, run.metrics)
-        runs.log_changes(run, view.points(view.arm_sizes(arm), run.started, 0) + view.latest(values, now()))
+            values |= view.averages(summaries)
+        runs.log_latest(run, values | view.arm_sizes(arm))
         averaged = int(run.metrics.get("seeds_averaged", 0))
         tags["mlflow.note.content"] = view.arm_note(arm, len(whole), len(cells), averaged)
         runs.tracker.describe(run, view.arm_config(arm) | view.arm_params(arm), tags)
@@ -95,7 +97,7 @@ class StudyCopier(Copier):
             "trials_failed": states.count("FAILED"),
             "train_hours": sum(values.get("time/train_seconds", 0.0) for values in done) / 3600,
         }
-        runs.log_changes(root, view.latest(values | self._costs(list(self._where)), now()))
+        runs.log_latest(root, values | self._costs(list(self._where)))
         runs.tracker.set_status(root, self.trials.overall(list(self._where), last), self.trials.last(root.started))
 
     def _costs(self, fingerprints: Sequence[str]) -> dict[str, float]:

@@ -43,6 +43,7 @@ class Trials:
     Attributes:
         status: fingerprint -> MLflow status.
         ended: fingerprint -> its last moment, milliseconds since 1970.
+        digests: fingerprint -> equal for equal content.
         summaries: fingerprint -> what it has come to; complete ones hold their scores.
         failures: fingerprint -> why this trial could not be read, or was refused; the others are copied all the same.
     """
@@ -51,9 +52,10 @@ class Trials:
         self.store = store
         self.status: dict[str, str] = {}
         self.ended: dict[str, int] = {}
+        self.digests: dict[str, str] = {}
         self.summaries: dict[str, dict[str, float]] = {}
         self.failures: dict[str, str] = {}
-        self._done: dict[str, RunInfo] = {}
+        self._done: dict[str, tuple[RunInfo, set[Identity]]] = {}
 
     def reset(self) -> None:
         """Forgets what the tracker holds."""
@@ -83,16 +85,17 @@ class Trials:
         """Copies the trials that have news."""
         present = set(Folder(self.store.path).names())
         for fingerprint, where in places.items():
-            done = self._done.get(fingerprint)
-            if fingerprint in present and not (done and done.status == "complete"):
-                self._try(runs, root, fingerprint, where, goes_on)
+            done, shown_at = self._done.get(fingerprint, (None, set()))
+            if fingerprint not in present or (done and done.status == "complete" and shown_at == _identities(where)):
+                continue
+            self._try(runs, root, fingerprint, where, goes_on)
 
     def _try(self, runs: Runs, root: Run, fingerprint: str, places: Sequence[Place], goes_on: Held) -> None:
         """A trial that cannot be read or is refused does not keep the others from being copied."""
         folder = self.store.trial(fingerprint)
         try:
             info = folder.run()
-            if info is None or self._done.get(fingerprint) == info:
+            if info is None or self._done.get(fingerprint) == (info, _identities(places)):
                 return
             files = read_trial(folder, info)
             summary = view.summary(files)
@@ -111,9 +114,13 @@ class Trials:
             return
         self.failures.pop(fingerprint, None)
         self.status[fingerprint], self.ended[fingerprint] = status, files.ended
-        self.summaries[fingerprint] = summary
+        self.summaries[fingerprint], self.digests[fingerprint] = summary, files.digest
         if info.status in SETTLED:
-            self._done[fingerprint] = info
+            self._done[fingerprint] = info, _identities(places)
+
+
+def _identities(places: Iterable[Place]) -> set[Identity]:
+    return {place.identity for place in places}
 
 
 def _copy(runs: Runs, root: Run, place: Place, files: TrialFiles, folder: TrialDirectory, status: str) -> None:
@@ -121,7 +128,7 @@ def _copy(runs: Runs, root: Run, place: Place, files: TrialFiles, folder: TrialD
     run = runs.below(parent, place.identity, place.name, files.started)
     if run.tags.get(COPIED) != files.digest:
         if _has_conflict(runs.tracker, run, files, folder):
-            run = runs.again(parent, place.identity, place.name, files.started)
+            run = runs.again(run, files.started)
         _copy_files(runs, run, place, files, folder, status)
     note = {"mlflow.note.content": view.trial_note(files, place.title, place.about)}
     runs.tracker.describe(run, {}, place.identity.tags() | view.trial_tags(files) | note)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from analysis.report import Report
 from rdun.results import Folder, PlanRecord, SearchRecord, Store, runs_id
 from rdun.tracking import Mirror, TrackerError, sync
+from studies.session import copied_to_tracker
 from tests.tracking.seen import Seen, uri_of
-from tests.tracking.tracked_study import BEGAN, plan_record, saved, search_record, suggestion, write_trial
+from tests.tracking.tracked_study import BEGAN, plan_record, saved, search_record, suggestion, write_report, write_trial
 
 LATER = BEGAN + 3_600_000
 
@@ -125,3 +130,26 @@ def test_a_folder_that_cannot_be_written_is_copied_if_it_has_an_id(root: Path, m
     monkeypatch.setattr(Folder, "write", refused)
     sync(home, store, uri_of(root))
     assert Seen(uri_of(root)).status("seed 0: A") == "FINISHED"
+
+
+def test_the_report_of_a_folder_that_cannot_be_written_is_copied_as_it_is(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, store = folder(root, plan_record("s", {("A", 0): ["aa"]}), BEGAN)
+    write_report(home)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri_of(root))
+
+    def failing(number: int) -> Callable[[Path, Store], Report]:
+        def write(*_: object) -> Report:
+            raise OSError(number, os.strerror(number), "quality.csv.part")
+
+        return write
+
+    assert copied_to_tracker(failing(errno.EROFS), home, store) is None
+    assert (
+        capsys.readouterr().err
+        == f"Warning: {home} cannot be written (Read-only file system); the report stays as it is.\n"
+    )
+    assert "report.html" in Seen(uri_of(root)).artifacts("The study s")
+    with pytest.raises(OSError, match="No space left"):
+        copied_to_tracker(failing(errno.ENOSPC), home, store)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -44,6 +46,35 @@ def test_a_tracker_that_is_lost_costs_nothing(kind: str, tmp_path: Path) -> None
     assert "\n" not in mirror.problem
     if kind == "refused":
         assert "connection refused" in mirror.problem
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent"])
+def test_a_database_that_is_lost_is_told_soon(kind: str, tmp_path: Path) -> None:
+    """MLflow itself tries ten times, and waits for two minutes and more each time for one that is silent."""
+    store, home = Store(tmp_path / "trials"), saved(tmp_path, plan_record("s", CELLS))
+    with deaf_server() as silent:
+        port = free_port() if kind == "refused" else int(silent.rpartition(":")[2])
+        begin = time.monotonic()
+        with pytest.raises(TrackerError, match=r"connection refused|no answer in time"):
+            sync(home, store, f"postgresql://me:secret@127.0.0.1:{port}/tracker")
+    assert time.monotonic() - begin < 30  # imports take some of them
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_server_that_lets_nobody_in(code: int, tmp_path: Path) -> None:
+    class Closed(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(code)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = saved(tmp_path, plan_record("s", CELLS))
+        with pytest.raises(TrackerError, match="MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and"):
+            sync(home, Store(tmp_path / "trials"), f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
 
 
 @pytest.fixture(params=["server", "database"])

@@ -156,8 +156,11 @@ def test_settings_with_several_seeds_have_a_run_below_them_for_each(root: Path, 
         0.7,
     )
     assert seen.runs["baseline: unrolled"].data.metrics["seeds_averaged"] == 2
+    notes = [seen.tag(name, "mlflow.note.content") for name in settings]
+    assert ["means over 2 seeds" in note for note in notes] == [True, False, True]
     assert "result/best_test_psnr" not in seen.runs["trial 1"].data.metrics
-    assert seen.steps("trial 0", "epoch/train_loss") == []
+    curves = {name: seen.steps(name, "epoch_spread/train_psnr") for name in settings}
+    assert curves == {"trial 0": [1, 2, 3, 4], "trial 1": [], "baseline: unrolled": [1, 2, 3, 4]}
     assert seen.steps("seed 9: trial 0", "epoch/train_loss") == [1, 2, 3, 4]
     assert [seen.status(name) for name in settings] == ["FINISHED", "KILLED", "FINISHED"]
     assert [seen.tag(name, "rdun.level") for name in ("trial 0", "seed 4: trial 0")] == ["suggestion", "trial"]
@@ -168,6 +171,19 @@ def test_settings_with_several_seeds_have_a_run_below_them_for_each(root: Path, 
     before = seen.points()
     sync(home, store, uri_of(root))
     assert Seen(uri_of(root), "q").whole().points() == before
+
+
+def test_a_setting_that_a_baseline_has_trained_before(root: Path, store: Store) -> None:
+    """The suggestion comes while the search runs, after its trial has been copied."""
+    home, uri = saved(root, search_record("q", [])), uri_of(root)
+    write_trial(store, "base")
+    with Mirror(home, store, uri, period=0.1):
+        wait_for(lambda: Seen(uri, "q").runs.get(TOP) is not None and "baseline: unrolled" in Seen(uri, "q").runs)
+        saved(root, search_record("q", [suggestion(0, "base", "complete", 25.2, 3000)]))
+    seen = Seen(uri, "q").whole()
+    names = ("trial 0", "baseline: unrolled")
+    assert [seen.steps(name, "epoch/train_loss") for name in names] == [[1, 2, 3, 4]] * 2
+    assert {seen.runs[name].info.start_time for name in names} == {BEGAN}
 
 
 def test_a_baseline_with_a_failed_seed_does_not_keep_a_search_open(root: Path, store: Store) -> None:

@@ -7,7 +7,7 @@ from rdun.tracking.view.metrics import (
     averages,
     cell_means,
     epoch_points,
-    latest,
+    mean_curves,
     points,
     score_means,
     seed_means,
@@ -16,7 +16,7 @@ from rdun.tracking.view.metrics import (
     total_costs,
 )
 from rdun.tracking.view.names import Identity, clean, flatten
-from rdun.tracking.view.notes import arm_note, suggestion_note, trial_note, values_text
+from rdun.tracking.view.notes import arm_note, baseline_note, suggestion_note, trial_note, values_text
 from rdun.tracking.view.searches import (
     best_values,
     objectives,
@@ -44,12 +44,13 @@ __all__ = [
     "arm_params",
     "arm_sizes",
     "averages",
+    "baseline_note",
     "best_values",
     "cell_means",
     "clean",
     "epoch_points",
     "flatten",
-    "latest",
+    "mean_curves",
     "objectives",
     "points",
     "score_means",

@@ -25,8 +25,6 @@ CURVES = {
 }
 """Column of epochs.csv -> metric."""
 BEST = {"validation_psnr": max, "validation_ssim": max, "train_psnr": max, "train_loss": min}
-AVERAGED = ("result/", "spread/", "time/")
-"""What means over seeds begin with."""
 EPOCH_MARK, SYSTEM_MARK = "progress/steps", "system/memory_mib"
 """Metrics that every epoch and every load sample has: they tell which ones MLflow already holds."""
 HEADLINE = "result/best_test_psnr"
@@ -47,11 +45,6 @@ def points(values: Mapping[str, float], timestamp: int, step: int) -> list[Point
     return [Point(key, value, timestamp, step) for key, value in values.items() if math.isfinite(value)]
 
 
-def latest(values: Mapping[str, float], moment: int) -> list[Point]:
-    """Values that take the place of earlier ones: the tracker shows the highest step, and of one step the latest; NaN is none."""
-    return [Point(key, value, moment, 0) for key, value in values.items() if not math.isinf(value)]
-
-
 def epoch_points(records: Iterable[EpochRecord]) -> Iterator[tuple[EpochRecord, list[Point]]]:
     """Each epoch with its metrics: the columns as they are, and the best values where an epoch improves on them."""
     best: dict[str, float] = {}
@@ -64,6 +57,29 @@ def epoch_points(records: Iterable[EpochRecord]) -> Iterator[tuple[EpochRecord, 
                 if column == "validation_psnr":
                     values["result/best_epoch"] = record.epoch
         yield record, points(values, record.timestamp, record.epoch)
+
+
+def mean_curves(seeds: Sequence[Sequence[Sequence[EpochRecord]]]) -> list[list[Point]]:
+    """The epochs that all trials have, each with the means over seeds under the trials' names and, of qualities, their standard
+    deviation as `epoch_spread/...`; at the moment when the last trial reached it.
+
+    Args:
+        seeds: of each seed the epochs of its trials, over which its own value is a mean.
+    """
+    trials = [[{record.epoch: record for record in trial} for trial in seed] for seed in seeds]
+    shared = set.intersection(*(set(trial) for seed in trials for trial in seed))
+    return [_mean_epoch([[trial[epoch] for trial in seed] for seed in trials]) for epoch in sorted(shared)]
+
+
+def _mean_epoch(seeds: Sequence[Sequence[EpochRecord]]) -> list[Point]:
+    values: dict[str, float] = {}
+    for column, metric in CURVES.items():
+        per_seed = [fmean(getattr(record, column) for record in seed) for seed in seeds]
+        values[metric] = fmean(per_seed)
+        if metric.startswith("epoch/") and len(per_seed) > 1 and math.isfinite(values[metric]):
+            values[metric.replace("epoch/", "epoch_spread/", 1)] = stdev(per_seed)
+    records = [record for seed in seeds for record in seed]
+    return points(values, max(record.timestamp for record in records), records[0].epoch)
 
 
 def system_points(samples: Iterable[SystemSample], started: int) -> Iterator[tuple[SystemSample, list[Point]]]:
@@ -134,15 +150,10 @@ def seed_means(per_seed: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return out
 
 
-def averages(per_seed: Sequence[Mapping[str, float]], held: Mapping[str, float]) -> dict[str, float]:
-    """`seed_means` and over how many seeds they are.
-
-    Args:
-        held: what the tracker holds: what is no longer known becomes NaN, as a tracker cannot forget.
-    """
+def averages(per_seed: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """`seed_means` and over how many seeds they are."""
     means = seed_means(per_seed) if per_seed else {}
-    gone = {key: math.nan for key in held if key.startswith(AVERAGED) and key not in means}
-    return gone | means | {"seeds_averaged": float(len(per_seed))}
+    return means | {"seeds_averaged": float(len(per_seed))}
 
 
 def total_costs(trials: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rdun.results import ArmRecord, PlanRecord, SearchRecord, SearchTrial
 from rdun.tracking.files import TrialFiles
 from rdun.tracking.view.metrics import HEADLINE, score_means
 
 SHOWN = 10
+CURVES = "Curves are their means at the epochs that all of them have, `epoch_spread/...` the standard deviations."
 
 
 def trial_note(files: TrialFiles, title: str, about: str) -> str:
@@ -38,9 +39,9 @@ def arm_note(arm: ArmRecord, complete: int, cells: int, averaged: int) -> str:
     factors = "".join(f"\n- {safe(key)}: {safe(value)}" for key, value in arm.factors.items())
     versus = f"\n- compared to: {safe(arm.compare_to)}" if arm.compare_to else ""
     if complete == averaged == cells:
-        means = "Metrics are means over seeds."
+        means = f"Metrics are means over seeds. {CURVES}"
     elif averaged:
-        means = f"Metrics are means over the seeds that were complete when a run last ended: {averaged}."
+        means = f"Metrics are means over the seeds that were complete when a run last ended: {averaged}. {CURVES}"
     else:
         means = "Means follow when all seeds are complete, or the run has ended."
     return (
@@ -72,10 +73,21 @@ def search_note(record: SearchRecord, answer: str, place: str) -> str:
 
 
 def suggestion_note(record: SearchRecord, trial: SearchTrial) -> str:
-    """A suggestion that has no trial directory of its own."""
+    """A suggestion that has no trial directory of its own, or one for each of several seeds."""
     why = f" ({safe(trial.reason)})" if trial.reason else ""
     end = f": {reached(record, trial)}" if trial.objectives else ""
-    return f"**trial {trial.number}**: {trial.state}{why}{end}.\n\n- {safe(values_text(trial.values))}"
+    seeds = f" {_over(trial.fingerprints)}" if trial.state == "complete" and len(trial.fingerprints) > 1 else ""
+    return f"**trial {trial.number}**: {trial.state}{why}{end}.{seeds}\n\n- {safe(values_text(trial.values))}"
+
+
+def baseline_note(name: str, fingerprints: Sequence[str], complete: bool) -> str:
+    """A baseline of a search with several seeds."""
+    end = f"complete. {_over(fingerprints)}" if complete else "not complete."
+    return f"**baseline {safe(name)}**, outside the search: {end}"
+
+
+def _over(fingerprints: Sequence[str]) -> str:
+    return f"Metrics are means over {len(fingerprints)} seeds. {CURVES}"
 
 
 def values_text(values: Mapping[str, object]) -> str:
