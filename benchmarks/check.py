@@ -47,8 +47,8 @@ from rdun.training import GraphedStep, TrainState, train_step
 from rdun.trial import OutOfMemory, Stopped, run_trial
 
 STEPS, BATCH = 4, 8
-LOSS: dict[Precision, float] = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 5e-2, "fp16": 5e-2}
-"""Allowed relative difference of a loss."""
+LOSS: dict[Precision, float] = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 5e-2, "fp16": 2e-1}
+"""Allowed relative difference of a loss; fp16 takes no step until its scale fits."""
 DECIBELS = 0.1
 """Allowed difference of a validation PSNR after three epochs."""
 SENSING = BlockSensingTask(ratios=(0.1, 0.5), matrices=2)

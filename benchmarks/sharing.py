@@ -4,7 +4,8 @@
 
 A probe tells the memory of one training, as `--probe` does. Then N seeds of it run at once, each in a process of its own, through
 the door of `rdun.trial.admission`, as Ray's workers do; steps per second are those of all, with validation, while all train. By
-trial, `counted_mib` is what `rdun.plan.packing` counts, `taken_mib` what the device had less while they ran. RESULT grows row by row.
+trial, `counted_mib` is what `rdun.plan.packing` counts, `taken_mib` what the device had less while they ran. RESULT grows row by
+row.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import torch
 
 from benchmarks.record import write_rows
 from benchmarks.training_step import DTYPES, SYSTEMS
-from rdun.config import Precision, TrialConfig, with_values
+from rdun.config import BlockSensingTask, Precision, TrialConfig, with_values
 from rdun.plan import Estimate, part_of, probe
 from rdun.plan.packing import CONTEXT_MIB, MARGIN
 from rdun.results import EpochRecord, TrialDirectory
@@ -130,7 +131,9 @@ def main(
     for system in systems.split(","):
         config = pocket(SYSTEMS[system]) if size == "pocket" else SYSTEMS[system]
         short = {"optim.epochs": 10_000, "data.epoch_samples": steps * config.optim.batch, "precision": precision}
-        config = with_values(config, {**short, "task.matrices": 1, "data.test": (config.data.validation,)})
+        config = with_values(config, {**short, "data.test": (config.data.validation,)})
+        if isinstance(config.task, BlockSensingTask):  # making matrices and estimates is no step
+            config = with_values(config, {"task.matrices": 1, "task.initial": "adjoint", "task.ridge": 0.0})
         here = machine(wanted, None)
         peak = probe(config, here, click.echo).gpu_memory_mib
         part = part_of(wanted, here, Estimate(gpu_memory_mib=peak or None, source="probe"), 1000)

@@ -1,8 +1,8 @@
 """Training steps per second against a plain training loop, by system and by how the step is run.
 
-    RDUN_DATA=... python benchmarks/training_step.py step.csv [--rounds 10] [--systems R-COAST]
+    RDUN_DATA=... python benchmarks/training_step.py step.csv [--rounds 10] [--systems "R-COAST 5x4"] [--batch 64]
 
-Batch 64 of T91 blocks, the systems of the paper. All ways of one system take turns on the same blocks, operators and recursion
+Batches of T91 blocks, the systems of the paper. All ways of one system take turns on the same blocks, operators and recursion
 counts, so that the load of the machine strikes them alike; values are medians over rounds. Ways:
 
 - reference: float32 as the published training loops are written (`benchmarks/plain.py`), batches from two loader processes; on a
@@ -227,9 +227,10 @@ def prepared(systems: str, where: str | None, threads: int) -> tuple[list[str], 
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--rounds", type=click.IntRange(min=3), default=10, show_default=True)
 @click.option("--systems", default=",".join(SYSTEMS), show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--device", "where", type=click.Choice(["cpu", "cuda"]), help="The GPU where there is one.")
 @click.option("--threads", type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default="all cores")
-def main(result: Path, rounds: int, systems: str, where: str | None, threads: int) -> None:
+def main(result: Path, rounds: int, systems: str, batch: int, where: str | None, threads: int) -> None:
     """Times every system in every way and writes RESULT (CSV)."""
     names, device = prepared(systems, where, threads)
     peaks = {name: matrix_rate(name, device) for name in precisions(device)}
@@ -244,7 +245,9 @@ def main(result: Path, rounds: int, systems: str, where: str | None, threads: in
     for system in names:
         reference: list[float] = []
         for way, precision, seconds, operations in measure(
-            Workload(SYSTEMS[system], device), rounds, 10 if device.type == "cuda" else 1
+            Workload(with_values(SYSTEMS[system], {"optim.batch": batch}), device),
+            rounds,
+            10 if device.type == "cuda" else 1,
         ):
             reference = reference or seconds
             rate = statistics.median(o / s for o, s in zip(operations, seconds, strict=True))
@@ -255,7 +258,7 @@ def main(result: Path, rounds: int, systems: str, where: str | None, threads: in
                 way,
                 precision,
                 round(ms, 2),
-                round(64_000 / ms, 1),
+                round(1000 * batch / ms, 1),
                 round(ratio, 2),
                 round(rate / 1e9, 1),
             )
