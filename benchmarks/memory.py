@@ -1,6 +1,6 @@
 """Time against memory of a training step of R-COAST, as the recursions grow, with and without recomputation.
 
-    python benchmarks/memory.py memory.csv [--batch 64] [--recursions 4,16,64]
+    python benchmarks/memory.py memory.csv [--batch 64] [--recursions 4,16,64] [--device cuda]
 
 5 layers, every stage applied the given number of times, bf16 convolutions, blocks of noise. Each row is a process of its own: its
 memory is the peak of the process (on a GPU: of PyTorch's allocations) less what it took before the first step.
@@ -75,10 +75,11 @@ def _measure(recursions: int, recompute: bool, batch: int, steps: int, where: st
 @click.option("--recursions", default="4,16,64", show_default=True, help="Of each of the five stages.")
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--steps", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--device", "where", type=click.Choice(["cpu", "cuda"]), help="The GPU where there is one.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
-def main(result: Path, recursions: str, batch: int, steps: int, threads: int) -> None:
+def main(result: Path, recursions: str, batch: int, steps: int, where: str | None, threads: int) -> None:
     """Writes one row per number of recursions and way to RESULT (CSV)."""
-    where = "cuda" if torch.cuda.is_available() else "cpu"
+    where = where or ("cuda" if torch.cuda.is_available() else "cpu")
     rows: list[Row] = []
     fresh = multiprocessing.get_context("spawn")
     for count in map(int, recursions.split(",")):
@@ -86,7 +87,7 @@ def main(result: Path, recursions: str, batch: int, steps: int, threads: int) ->
             with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
                 rows.append(pool.submit(_measure, count, recompute, batch, steps, where, threads).result())
             click.echo("  ".join(f"{value!s:<10}" for value in asdict(rows[-1]).values()))
-    write_rows(result, [asdict(row) for row in rows], torch.device(where))
+            write_rows(result, [asdict(row) for row in rows], torch.device(where))
 
 
 if __name__ == "__main__":

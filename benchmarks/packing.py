@@ -7,12 +7,12 @@ The most favourable case for packing: K seeds of one arm, fixed recursion counts
 to measurements of one size. (Random counts or several ratios differ from seed to seed, and cannot be packed without computing
 what is then thrown away.) A step is forward, backward and Adam, in bf16 (`--precision`). On a GPU each way replays a CUDA graph
 of the whole step. "processes" share the device, with one thread each. Packed gradients are compared with those of the networks
-alone first.
+alone first. OUT grows with each number of networks.
 """
 
 from __future__ import annotations
 
-import csv
+import queue
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +27,7 @@ import torch.multiprocessing as processes
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.record import write_rows
 from rdun.config import Fixed, Precision, TrialConfig, with_values
 from rdun.models import Unfolding, autocast, build_model, convolutions
 from rdun.operators import Operator, make_task
@@ -34,6 +35,8 @@ from studies.base import R_COAST, R_ISTA_NET_PLUS, pocket
 
 Step = Callable[[], object]
 WINDOW = 4
+PATIENCE = 120.0
+"""Seconds that processes wait for the others to begin."""
 
 
 def _configs(precision: Precision) -> dict[str, TrialConfig]:
@@ -201,14 +204,17 @@ def _worker(config: TrialConfig, seed: int, kind: str, seconds: float, barrier: 
 def _processes(config: TrialConfig, count: int, device: torch.device, seconds: float) -> float:
     """Seconds in which K processes do one step each, all running at once."""
     context = processes.get_context("spawn")
-    barrier, results = context.Barrier(count), context.Queue()
+    barrier, results = context.Barrier(count, timeout=PATIENCE), context.Queue()
     workers = [
-        context.Process(target=_worker, args=(config, seed, device.type, seconds, barrier, results))
+        context.Process(target=_worker, args=(config, seed, device.type, seconds, barrier, results), daemon=True)
         for seed in range(count)
     ]
     for worker in workers:
         worker.start()
-    rates: list[float] = [1 / results.get() for _ in workers]
+    try:
+        rates: list[float] = [1 / results.get(timeout=PATIENCE + 10 * seconds) for _ in workers]
+    except queue.Empty:
+        raise click.ClickException(f"one of {count} processes of {config.model.kind} ended without a time") from None
     for worker in workers:
         worker.join()
     return count / sum(rates)
@@ -240,11 +246,7 @@ def main(out: Path, kind: str, counts: str, precision: Precision, seconds: float
                     row |= {"ms": round(1000 * took, 2), "times_reference": round(alone / took, 2)}
                     rows.append(row | {"gradient_difference": f"{off:.1e}" if way == "packed" else ""})
                     click.echo("  ".join(f"{value!s:<18}" for value in rows[-1].values()))
-    name = torch.cuda.get_device_name() if kind == "cuda" else "CPU"
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "device", "torch"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | {"device": name, "torch": torch.__version__} for row in rows)
+                write_rows(out, rows, device)
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ def rows(whole: float, seconds: Mapping[str, float], counted: Counted, rates: Ra
     """By kind, and for the whole step."""
     found = []
     for kind in KINDS:
-        operations, moved, share = counted.operations[kind], counted.bytes[kind], seconds[kind] / sum(seconds.values())
+        operations, moved = counted.operations[kind], counted.bytes[kind]
+        share = seconds[kind] / (sum(seconds.values()) or 1.0)  # a driver may not let the profiler see the device
         found.append(Row(kind, seconds[kind], share, operations, moved, rates.least(operations, moved)))
     operations, moved = sum(row.operations for row in found), sum(row.bytes for row in found)
     return [*found, Row("the whole step", whole, 1.0, operations, moved, sum(row.least for row in found))]
@@ -194,15 +195,15 @@ def main(
     names, device = prepared(systems, where, threads)
     found: list[dict[str, object]] = []
     for system, precision in itertools.product(names, precisions):
-        rates = Rates(matrix_rate(DTYPES[precision], device), bandwidth(device))
+        rates = Rates(matrix_rate(precision, device), bandwidth(device))
         click.echo(f"{system}, {precision}: {rates.operations / 1e9:.0f} GFLOP/s, {rates.bytes / 1e9:.1f} GB/s")
         peak = {"peak_gigaflops": round(rates.operations / 1e9, 1), "copy_gigabytes": round(rates.bytes / 1e9, 1)}
         workload = Workload(with_values(SYSTEMS[system], {"optim.batch": batch}), device)
         for row in measure(workload, precision, rounds, rates):
             found.append({"system": system, "batch": batch, "precision": precision, **row, **peak})
             click.echo("  " + "  ".join(f"{value!s:<14}" for value in row.values()))
+        write_rows(result, found, device)
     click.echo(f"on {monitor.device_name(device)}, {threads} threads")
-    write_rows(result, found, device)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Training steps per second against a plain training loop, by system and by how the step is run.
 
-    RDUN_DATA=... python benchmarks/training_step.py step.csv [--rounds 10] [--systems R-COAST]
+    RDUN_DATA=... python benchmarks/training_step.py step.csv [--rounds 10] [--systems "R-COAST 5x4"] [--batch 64]
 
-Batch 64 of T91 blocks, the systems of the paper. All ways of one system take turns on the same blocks, operators and recursion
+Batches of T91 blocks, the systems of the paper. All ways of one system take turns on the same blocks, operators and recursion
 counts, so that the load of the machine strikes them alike; values are medians over rounds. Ways:
 
-- reference: float32 as the published training loops are written (`benchmarks/plain.py`), batches from two loader processes;
+- reference: float32 as the published training loops are written (`benchmarks/plain.py`), batches from two loader processes; on a
+  GPU, where such a loop rounds its convolutions to TF32 because that is PyTorch's default, also without that rounding;
 - rdun: `train_step` as a trial runs it, in fp32, bf16 and on a GPU TF32;
 - graphs: on a GPU, CUDA graphs of stage applications (`rdun.training.graphs`).
 
 The operations of a step's convolutions are counted (two per multiply-accumulate, threefold with the backward pass); `of_peak` is
-their rate by that of a large matrix product of the same type in the same run.
+their rate by that of a large matrix product of the same type in the same run. RESULT grows system by system.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from benchmarks.record import write_rows
 from rdun import monitor
 from rdun.config import CoastConfig, Precision, TrialConfig, with_values
 from rdun.data import TrainingBlocks, image_set, training_blocks
-from rdun.models import build_model, draw_counts
+from rdun.models import build_model, convolutions, draw_counts
 from rdun.operators import BlockSensing, GaussianBlockTask, make_task
 from rdun.streams import stream
 from rdun.training import Batches, GraphedStep, TrainState, train_step
@@ -44,7 +45,7 @@ SYSTEMS = {
     "ISTA-Net+ 3x3": R_ISTA_NET_PLUS,
     "ISTA-Net+ 9x1": ISTA_NET_PLUS,
 }
-DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 COLUMNS = [
     "system",
     "way",
@@ -83,7 +84,7 @@ class Workload:
             assert isinstance(operator, BlockSensing)
             yield operator, draw_counts(self.config.recursion.train, self.config.model.layers, recursions)
 
-    def reference(self) -> Step:
+    def reference(self, *, tf32: bool = False) -> Step:
         """The plain loop, with its loader."""
         trainer = self.plain_trainer()
         loader = plain.batches(self.blocks.pixels, self.config.optim.batch, WORKERS)
@@ -93,7 +94,9 @@ class Workload:
             matrix = operator.matrix
             if id(matrix) not in products:
                 products[id(matrix)] = matrix.T @ matrix
-            trainer.step(next(loader).to(self.device), matrix, products[id(matrix)], operator.estimator, counts)
+            x = next(loader).to(self.device)
+            with convolutions(self.device, tf32=tf32):
+                trainer.step(x, matrix, products[id(matrix)], operator.estimator, counts)
 
         return step
 
@@ -123,9 +126,11 @@ class Workload:
     def ways(self) -> dict[tuple[str, Precision], Step]:
         """All ways that this device has, the reference first."""
         gpu = self.device.type == "cuda"
-        ways: dict[tuple[str, Precision], Step] = {("reference", "fp32"): self.reference()}
-        precisions: tuple[Precision, ...] = ("fp32", "tf32", "bf16") if gpu else ("fp32", "bf16")
-        for graphs, precision in itertools.product((False, True) if gpu else (False,), precisions):
+        ways: dict[tuple[str, Precision], Step] = {}
+        if gpu:
+            ways["reference", "tf32"] = self.reference(tf32=True)
+        ways["reference", "fp32"] = self.reference()
+        for graphs, precision in itertools.product((False, True) if gpu else (False,), precisions(self.device)):
             ways["graphs" if graphs else "rdun", precision] = self.ours(precision, graphs=graphs)
         return ways
 
@@ -170,11 +175,20 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
+def precisions(device: torch.device) -> list[Precision]:
+    """Those that are measured on a device."""
+    return [name for name in DTYPES if name != "tf32" or device.type == "cuda"]
+
+
+def matrix_rate(precision: Precision, device: torch.device) -> float:
     """Operations per second of a large matrix product."""
     side = 8192 if device.type == "cuda" else 2048
-    a = torch.randn(side, side, device=device).to(dtype)
-    return 2.0 * side**3 / _fastest(lambda: a @ a, device)
+    a = torch.randn(side, side, device=device).to(DTYPES[precision])
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        return 2.0 * side**3 / _fastest(lambda: a @ a, device)
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 def bandwidth(device: torch.device) -> float:
@@ -213,22 +227,27 @@ def prepared(systems: str, where: str | None, threads: int) -> tuple[list[str], 
 @click.argument("result", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--rounds", type=click.IntRange(min=3), default=10, show_default=True)
 @click.option("--systems", default=",".join(SYSTEMS), show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--device", "where", type=click.Choice(["cpu", "cuda"]), help="The GPU where there is one.")
 @click.option("--threads", type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default="all cores")
-def main(result: Path, rounds: int, systems: str, where: str | None, threads: int) -> None:
+def main(result: Path, rounds: int, systems: str, batch: int, where: str | None, threads: int) -> None:
     """Times every system in every way and writes RESULT (CSV)."""
     names, device = prepared(systems, where, threads)
-    peaks = {name: matrix_rate(dtype, device) for name, dtype in DTYPES.items()}
+    peaks = {name: matrix_rate(name, device) for name in precisions(device)}
     copy = bandwidth(device)
     click.echo(
         f"{monitor.device_name(device)}, {threads} threads, torch {torch.__version__}: GFLOP/s of a matrix product "
         f"{peaks['fp32'] / 1e9:.0f} (float32), {peaks['bf16'] / 1e9:.0f} (bf16), copy {copy / 1e9:.0f} GB/s"
     )
-    rows = []
+    known: dict[str, object] = {f"peak_gigaflops_{name}": round(rate / 1e9, 1) for name, rate in peaks.items()}
+    known["copy_gigabytes"] = round(copy / 1e9, 1)
+    rows: list[dict[str, object]] = []
     for system in names:
         reference: list[float] = []
         for way, precision, seconds, operations in measure(
-            Workload(SYSTEMS[system], device), rounds, 10 if device.type == "cuda" else 1
+            Workload(with_values(SYSTEMS[system], {"optim.batch": batch}), device),
+            rounds,
+            10 if device.type == "cuda" else 1,
         ):
             reference = reference or seconds
             rate = statistics.median(o / s for o, s in zip(operations, seconds, strict=True))
@@ -239,15 +258,14 @@ def main(result: Path, rounds: int, systems: str, where: str | None, threads: in
                 way,
                 precision,
                 round(ms, 2),
-                round(64_000 / ms, 1),
+                round(1000 * batch / ms, 1),
                 round(ratio, 2),
                 round(rate / 1e9, 1),
             )
             row = (*values, round(rate / peaks[precision], 3), threads)
-            rows.append(dict(zip(COLUMNS, row, strict=True)))
+            rows.append({**dict(zip(COLUMNS, row, strict=True)), **known})
             click.echo("  ".join(f"{v!s:<14}" for v in row[:8]))
-    peak = {"peak_gigaflops_fp32": peaks["fp32"], "peak_gigaflops_bf16": peaks["bf16"], "copy_gigabytes": copy}
-    write_rows(result, [row | {name: round(value / 1e9, 1) for name, value in peak.items()} for row in rows], device)
+        write_rows(result, rows, device)
 
 
 if __name__ == "__main__":

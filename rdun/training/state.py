@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from rdun.config import TrialConfig
 from rdun.models import Unfolding
@@ -21,6 +21,25 @@ from rdun.streams import stream
 CHECKPOINT = "checkpoint.pt"
 MACHINE_FAILED = ("CUDA error", "can't allocate memory")
 """In messages of errors that have no type of their own, and say nothing of the file that was read."""
+
+
+class MovingAverage(AveragedModel):
+    """A copy that follows a network's parameters: at the first step equal to them, then an exponential moving average.
+
+    torch's own update takes the number of steps to the device each time, and so waits for all that a GPU still has to do.
+    """
+
+    def __init__(self, network: Unfolding, decay: float) -> None:
+        super().__init__(network)
+        self.decay = decay
+
+    def update_parameters(self, model: nn.Module) -> None:
+        mine, theirs = ([p.detach() for p in each.parameters()] for each in (self.module, model))
+        if self.n_averaged:
+            torch._foreach_lerp_(mine, theirs, 1 - self.decay)
+        else:
+            torch._foreach_copy_(mine, theirs)
+        self.n_averaged += 1
 
 
 @dataclass
@@ -39,7 +58,7 @@ class TrainState:
     scaler: torch.amp.GradScaler
     recursions: np.random.Generator
     matrices: np.random.Generator
-    average: AveragedModel | None = None
+    average: MovingAverage | None = None
     records: list[EpochRecord] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
@@ -54,7 +73,7 @@ class TrainState:
             scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
             recursions=stream(config.seed, "recursions"),
             matrices=stream(config.seed, "matrices"),
-            average=_average(network, config.optim.ema) if config.optim.ema else None,
+            average=MovingAverage(network, config.optim.ema) if config.optim.ema else None,
             best_weights=_copy(network),
         )
 
@@ -121,11 +140,6 @@ class TrainState:
             if _machine_failed(error):
                 raise
             raise _unreadable(folder, error) from error
-
-
-def _average(network: Unfolding, decay: float) -> AveragedModel:
-    """A copy that follows the network's parameters: at the first step equal to them, then an exponential moving average."""
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
 
 
 def _copy(network: Unfolding) -> dict[str, Tensor]:

@@ -82,7 +82,12 @@ def doublings(run: RunInfo | None) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory could not be allocated, on a device or on the host."""
+    """Whether an error says that memory could not be allocated, on a device or on the host, or the one that it followed does: of
+    the capture of a CUDA graph that lacked memory, the last error only tells that it was broken off.
+    """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATION_FAILED)
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATION_FAILED):
+        return True
+    before = error.__cause__ or error.__context__
+    return before is not None and is_out_of_memory(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -255,6 +256,7 @@ class _Attempt:
 
     def _located(self, error: Diverged, scorer: Scorer) -> Diverged:
         """The error with the first value that is not finite, which also becomes a fact of the trial."""
+        traceback.clear_frames(error.__traceback__)  # CUDA graphs hold the memory that the repeated epoch needs
         found = first_non_finite(self.config, scorer.task, scorer.blocks, self._state(), self.device)
         if found is None:
             return Diverged(f"{error}; repeated step by step, the epoch stays finite; lower optim.lr")

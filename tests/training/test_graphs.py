@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -14,58 +18,86 @@ from rdun.config import (
     ModelConfig,
     NoModulation,
     OptimConfig,
+    Precision,
     RatioScale,
     RecursionConfig,
     Rfmu,
     TrialConfig,
     UniformRange,
+    with_values,
 )
+from rdun.data import TrainingBlocks, image_set, training_blocks
 from rdun.models import build_model, draw_counts
-from rdun.operators import GaussianBlockTask, make_task
+from rdun.operators import GaussianBlockTask, Task, make_task
+from rdun.results import Folder
 from rdun.streams import stream
-from rdun.training import GraphedStep, TrainState, train_step
+from rdun.training import GraphedStep, TrainState, fit, train_step
+from tests.training.recorded import record_graphs
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
-TASK = BlockSensingTask(ratios=(0.1, 0.5), matrices=2)
+TASK = BlockSensingTask(ratios=(0.1, 0.5), block=12, matrices=2)
 STEPS = 6
+MODELS = [
+    CoastConfig(layers=3, channels=8),
+    IstaNetPlusConfig(layers=3, channels=8),
+    IstaNetConfig(layers=3, channels=8),
+    DpdnnConfig(layers=1, channels=8),
+]
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "tf32": 3e-3, "bf16": 3e-2}
+"""Of a loss, relative: a modulation's scales have the network's precision in plain steps and float32 in graphs."""
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """A GPU where there is one, and a processor that records operations in place of graphs."""
+    if request.param == "cpu":
+        record_graphs(monkeypatch)
+    elif not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    return torch.device(request.param)
 
 
 @pytest.mark.parametrize("modulation", [NoModulation(), RatioScale(), Rfmu()], ids=lambda m: str(m.kind))
-@pytest.mark.parametrize(
-    "model",
-    [CoastConfig(layers=3), IstaNetPlusConfig(layers=3), IstaNetConfig(layers=3), DpdnnConfig(layers=1, channels=16)],
-    ids=lambda m: str(m.kind),
-)
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(m.kind))
 def test_graphs_give_the_steps_of_plain_training(
-    model: ModelConfig, modulation: NoModulation | RatioScale | Rfmu
+    model: ModelConfig, modulation: NoModulation | RatioScale | Rfmu, device: torch.device
 ) -> None:
-    config = TrialConfig(
-        task=TASK,
-        model=model,
-        recursion=RecursionConfig(train=UniformRange(low=(1,), high=(3,)), modulation=modulation),
-        optim=OptimConfig(batch=16),
-        precision="fp32",
-    )
-    plain, graphs = (_losses(config, graphs) for graphs in (False, True))
-    assert plain[0] == pytest.approx(graphs[0], rel=1e-5)
+    config = _config(model, modulation)
+    plain, graphs = (_losses(config, device, graphs=graphs) for graphs in (False, True))
+    assert plain[0] == pytest.approx(graphs[0], rel=TOLERANCE["fp32"])
     assert torch.allclose(plain[1], graphs[1], atol=1e-4), (
         (plain[1] - graphs[1]).abs().max()
     )  # Adam's steps are 1e-4 each
     assert plain[0][-1] != plain[0][0]
 
 
-def _losses(config: TrialConfig, graphs: bool) -> tuple[list[float], torch.Tensor]:
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(m.kind))
+def test_graphs_round_as_plain_training_does(model: ModelConfig, precision: Precision, device: torch.device) -> None:
+    config = replace(_config(model, Rfmu()), precision=precision)
+    plain, graphs = (_losses(config, device, graphs=graphs)[0] for graphs in (False, True))
+    assert plain == pytest.approx(graphs, rel=TOLERANCE[precision])
+
+
+def _config(model: ModelConfig, modulation: NoModulation | RatioScale | Rfmu) -> TrialConfig:
+    return TrialConfig(
+        task=TASK,
+        model=model,
+        recursion=RecursionConfig(train=UniformRange(low=(1,), high=(3,)), modulation=modulation),
+        optim=OptimConfig(batch=4),
+        precision="fp32",
+    )
+
+
+def _losses(config: TrialConfig, device: torch.device, *, graphs: bool) -> tuple[list[float], torch.Tensor]:
     """The losses of some steps and all parameters after them; one batch is smaller, as the last of an epoch is."""
-    device = torch.device("cuda")
     task = make_task(config.task, None, device)
     assert isinstance(task, GaussianBlockTask)
-    state = TrainState.start(config, build_model(config).to(device).train(), device)
+    state = TrainState.start(config, build_model(config).place(device).train(), device)
     graphed = GraphedStep(config, state, task, device) if graphs else None
     generator, found = stream(0, "images"), []
     for step in range(STEPS):
-        size = 5 if step == 2 else config.optim.batch
-        x = torch.from_numpy(generator.random((size, 1, 33, 33), dtype="float32")).to(device)
+        size = 3 if step == 2 else config.optim.batch
+        x = torch.from_numpy(generator.random((size, 1, 12, 12), dtype="float32")).to(device)
         operator = task.draw(state.matrices)
         counts = draw_counts(config.recursion.train, config.model.layers, state.recursions)
         if graphed and size == config.optim.batch:
@@ -74,3 +106,61 @@ def _losses(config: TrialConfig, graphs: bool) -> tuple[list[float], torch.Tenso
             loss, _ = train_step(config, state, operator, counts, x)
         found.append(float(loss))
     return found, torch.cat([p.detach().flatten() for p in state.network.parameters()]).cpu()
+
+
+class Training:
+    """Epochs of the tiny trial with growing and random counts, a moving average, a warm-up and a smaller last batch."""
+
+    def __init__(self, tiny: TrialConfig, device: torch.device) -> None:
+        recipe = {"optim.ema": 0.9, "optim.warmup": 4, "optim.decay": "cosine", "recursion.curriculum": 0.5}
+        counts = {"recursion.train": UniformRange(low=(1,), high=(3,)), "recursion.modulation": Rfmu()}
+        self.config = with_values(tiny, {**counts, **recipe, "data.epoch_samples": 45})
+        self.device = device
+        self.blocks: TrainingBlocks = training_blocks(image_set(tiny.data.train), self.config.data, 12)
+        self.task: Task = make_task(self.config.task, self.blocks.moment, device)
+
+    def start(self) -> TrainState:
+        return TrainState.start(self.config, build_model(self.config).place(self.device), self.device)
+
+    def run(self, state: TrainState, epochs: int) -> TrainState:
+        for record in fit(self.config, self.task, self.blocks, lambda network: (0.0, 0.0), state, self.device):
+            if record.epoch == epochs:
+                break
+        return state
+
+
+@pytest.fixture
+def training(tiny: TrialConfig, device: torch.device, monkeypatch: pytest.MonkeyPatch) -> Training:
+    """With graphs on a processor too."""
+    monkeypatch.setattr("rdun.training.loop.graphed_step", GraphedStep)
+    return Training(tiny, device)
+
+
+def _weights(state: TrainState) -> torch.Tensor:
+    both = [*state.network.parameters(), *state.evaluated.parameters()]
+    return torch.cat([p.detach().flatten() for p in both]).cpu()
+
+
+def test_whole_epochs_from_graphs_are_those_of_plain_steps(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = training.run(training.start(), 3)
+    monkeypatch.setattr("rdun.training.loop.graphed_step", lambda *_: None)
+    plain = training.run(training.start(), 3)
+    assert [r.train_loss for r in graphs.records] == pytest.approx([r.train_loss for r in plain.records], rel=1e-4)
+    assert torch.allclose(_weights(graphs), _weights(plain), atol=2e-3)  # the rate is 2e-3, and 18 steps are taken
+    assert not torch.equal(_weights(graphs), _weights(training.start()))
+
+
+def test_a_training_from_graphs_that_is_resumed_is_the_uninterrupted_one(training: Training, tmp_path: Path) -> None:
+    whole = training.run(training.start(), 3)
+    training.run(first := training.start(), 1)
+    first.save(Folder(tmp_path))
+    second = training.start()
+    second.load(Folder(tmp_path), training.device)
+    training.run(second, 3)
+    losses = [[record.train_loss for record in state.records] for state in (whole, second)]
+    if training.device.type == "cpu":
+        assert losses[0] == losses[1]
+        assert torch.equal(_weights(whole), _weights(second))
+    else:  # cuDNN may choose another algorithm, which sums in another order
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert all(map(math.isfinite, losses[0]))

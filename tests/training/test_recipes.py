@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from rdun.config import RecursionConfig, TrialConfig, UniformRange, with_values
 from rdun.models import build_model
 from rdun.operators import make_task
-from rdun.training.state import TrainState
+from rdun.training.state import MovingAverage, TrainState
 from rdun.training.steps import train_step
 
 CPU = torch.device("cpu")
@@ -73,3 +76,28 @@ def test_the_average_starts_at_the_first_step_and_follows_by_its_decay(
     assert all(torch.allclose(found[name], value, atol=1e-7) for name, value in expected.items())
     assert any(not torch.equal(found[name], p) for name, p in state.network.named_parameters())
     assert begun(config).evaluated is not None and begun(config).average is None
+
+
+class Copies(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes what is dispatched between devices."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        places = {v.device.type for v in tree_leaves((args, kwargs, out)) if isinstance(v, torch.Tensor)}
+        self.seen += [str(func)] if len(places) > 1 else []
+        return out
+
+
+def test_the_average_waits_for_no_device(config: TrialConfig) -> None:
+    """A copy from the host would wait for all steps that a GPU has not done yet."""
+    network = build_model(config).to("meta")
+    average = MovingAverage(network, 0.9)
+    with Copies() as copies:
+        for _ in range(3):
+            average.update_parameters(network)
+    assert copies.seen == []
+    assert int(average.n_averaged) == 3

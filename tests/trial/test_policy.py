@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,14 @@ from rdun.results import Lost, Outcome, RunInfo, TrialDirectory
 from rdun.training import Diverged, TrainState
 from rdun.trial import Circumstances, GivenUp, OutOfMemory, Stopped, doublings, run_trial
 
+
+def broken_off() -> RuntimeError:
+    """What ends a capture of a CUDA graph in which memory lacked."""
+    error = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    error.__context__ = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    return error
+
+
 SHARED = Circumstances(run="r", retries=1, alone=False)
 ALONE = Circumstances(run="r", retries=1, alone=True)
 NO_MEMORY = [
@@ -27,6 +36,7 @@ NO_MEMORY = [
         "[enforce fail at alloc_cpu.cpp:118] . DefaultCPUAllocator: can't allocate memory: you tried 9 bytes."
     ),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    broken_off(),
 ]
 
 
@@ -147,6 +157,27 @@ def test_divergence_is_a_fact_of_the_trial(tiny: TrialConfig, tmp_path: Path) ->
     assert (found["kind"], found["epoch"], found["step"], found["recursions"]) == ("estimate", 1, 2, 2)
     assert found["parameter"].startswith(f"stages.{found['layer'] - 1}.")
     assert outcomes(tmp_path) == ["diverged"]
+
+
+def test_a_diverged_training_leaves_its_memory_to_the_search_for_the_place(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Graphs:
+        batch = 0
+
+    held: list[weakref.ref[Graphs]] = []
+
+    def graphed(*_: object) -> Graphs:
+        made = Graphs()
+        held.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr("rdun.training.loop.graphed_step", graphed)
+    monkeypatch.setattr(rdun.trial.run, "first_non_finite", lambda *_: alive.append(held[0]()))
+    alive: list[Graphs | None] = []
+    with pytest.raises(Diverged, match="stays finite"):
+        run_trial(replace(tiny, optim=replace(tiny.optim, lr=1e30)), str(tmp_path))
+    assert alive == [None]
 
 
 @pytest.mark.parametrize(
