@@ -201,8 +201,9 @@ def test_control_c_while_ray_starts(images: Path, tmp_path: Path) -> None:
         time.sleep(0.05)
     time.sleep(0.5)
     driver.send_signal(signal.SIGINT)
-    assert driver.wait(timeout=60) == 130, (tmp_path / "driver.log").read_text()
-    plan, time_, warning, stopped = (tmp_path / "driver.log").read_text().splitlines()
+    code, log = driver.wait(timeout=60), (tmp_path / "driver.log").read_text()
+    assert code == 130 and len(log.splitlines()) == 4, log
+    plan, time_, warning, stopped = log.splitlines()
     assert plan.startswith("tiny: ") and time_.startswith("Time of ") and warning.startswith("Warning: 2 seeds ")
     assert stopped == "Stopped. The same command goes on where this one stopped."
 
