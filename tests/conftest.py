@@ -8,12 +8,13 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import sqlalchemy
 from PIL import Image
+from xdist.scheduler import LoadFileScheduling
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", RAY_USAGE_STATS_ENABLED="0")
 os.environ["RDUN_BROWSER"] = ""  # no report is printed as PDF but where a test asks for it
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
     from rdun.tuning import Capacity
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
+
+CLUSTERS = ("tuning", "studies", "replay", "data/test_workers.py")
+"""Where tests start clusters, which takes half of the time of all."""
+
+
+class Scheduling(LoadFileScheduling):
+    """Of several processes that run the tests one has all that starts clusters, and each other file stays with one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "clusters" if nodeid.removeprefix("tests/").startswith(CLUSTERS) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

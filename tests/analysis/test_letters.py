@@ -90,6 +90,7 @@ def test_latin_figures_do_not_depend_on_what_is_installed(installed: list[str], 
     assert save_figure(figure) == plain
 
 
+@pytest.mark.usefixtures("rough_figures")
 def test_letters_that_no_font_has_are_told_once(installed: list[str], tmp_path: Path) -> None:
     effects = {"展开": 0.0, "递归": 0.1}
     truth = Truth(systems=("COAST",), sizes={"100 %": 1.0}, effects=effects, seeds=(0, 1), epochs=2, pictures=False)
