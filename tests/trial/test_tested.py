@@ -14,26 +14,13 @@ from rdun.config import TrialConfig, with_values
 from rdun.data import trial_fingerprint
 from rdun.evaluation import Picture, reconstructions
 from rdun.plan import past_runs
-from rdun.results import SCORED_IN, RunInfo, Store, TrialDirectory, remove_weights
-from rdun.trial import run_trial
+from rdun.results import SCORED_IN, Store, TrialDirectory, remove_weights
 from tests.conftest import photograph
 from tests.plan.conftest import MACHINE
+from tests.trial.stored import folder, run
 from tests.trial.test_tests import cut_off_after
 
 Measured = list[tuple[str, int]]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "trials")
-
-
-def run(store: Store, config: TrialConfig) -> RunInfo:
-    return run_trial(config, folder(store, config).path)
-
-
-def folder(store: Store, config: TrialConfig) -> TrialDirectory:
-    return store.trial(trial_fingerprint(config))
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from rdun.data import training_fingerprint, trial_fingerprint
 from rdun.plan import check_budget, make_forecast, make_plan
 from rdun.plan.study_plan import States
 from rdun.plan_view import summary
-from rdun.results import TRAINED_IN, RunInfo, Store, Trainings, TrialDirectory, remove_weights
+from rdun.results import TRAINED_IN, Store, Trainings, TrialDirectory, remove_weights
 from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
 from tests.plan.conftest import MACHINE
+from tests.trial.stored import folder, run
 from tests.trial.test_tests import cut_off_after
 
 RECIPE = {
@@ -26,19 +27,6 @@ RECIPE = {
     "optim.ema": 0.8,
     "optim.lr": 0.01,
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "trials")
-
-
-def run(store: Store, config: TrialConfig) -> RunInfo:
-    return run_trial(config, store.trial(trial_fingerprint(config)).path)
-
-
-def folder(store: Store, config: TrialConfig) -> TrialDirectory:
-    return store.trial(trial_fingerprint(config))
 
 
 def with_other_tests(config: TrialConfig) -> TrialConfig:
