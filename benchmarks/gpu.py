@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import torch
 
 HERE = Path(__file__).parent
 COLUMNS = ("part", "exit", "seconds", "limit")
@@ -165,9 +166,14 @@ def commands(only: str, out: Path, device: str, *, small: bool) -> Iterator[tupl
 )
 def main(out: Path, minutes: float, only: str, device: str, small: bool, trial: Path | None) -> None:
     """Measures into the folder OUT."""
-    out.mkdir(parents=True, exist_ok=True)
     end, failed = time.monotonic() + 60 * minutes, 0
-    for name, command, limit in commands(only, out, device, small=small):
+    parts = [*commands(only, out, device, small=small)]
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.UsageError(
+            "--device cuda: PyTorch sees no GPU here; --small --device cpu tries the commands without one"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for name, command, limit in parts:
         if (left := end - time.monotonic()) < LEAST:
             break
         failed += bool(_noted(name, command, min(limit, left), out))

@@ -88,3 +88,10 @@ def test_programs_know_the_options_they_are_given(part: gpu.Part, small: bool, t
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(gpu.main, [str(tmp_path), "--only", "chek"])
     assert result.exit_code == 2 and "'chek' is not one of check, agreement" in result.output
+
+
+def test_a_machine_without_a_gpu_is_told_so_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    result = CliRunner().invoke(gpu.main, [str(tmp_path / "out")])
+    assert result.exit_code == 2 and "PyTorch sees no GPU here" in result.output
+    assert not (tmp_path / "out").exists()
