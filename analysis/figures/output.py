@@ -37,9 +37,8 @@ def save_figure(figure: Figure) -> dict[str, bytes]:
         figure.set_layout_engine("none")  # the layout is settled; working it out again is slow
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
         if has_lent(figure):
-            mpl.rcParams["pdf.fonttype"] = (
-                3  # as outlines: matplotlib declares an embedded OpenType font to be TrueType
-            )
+            # as outlines: matplotlib declares an embedded OpenType font to be TrueType
+            mpl.rcParams["pdf.fonttype"] = 3
         nothing = {"CreationDate": None, "Creator": None, "Producer": None}
         FigureCanvasPdf(figure).print_pdf(pdf, metadata=nothing)  # type: ignore[no-untyped-call]
     return {"png": png.getvalue(), "svg": _families(svg.getvalue().decode()).encode(), "pdf": pdf.getvalue()}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rdun.results.directory import Folder, Store, TrialDirectory
 from rdun.results.keeping import BEST, LAST
+from rdun.results.records import RunInfo
 
 TRAINED_IN = "trained_in"
 """A fact of a trial that took its training over from another one: the fingerprint of that."""
@@ -39,13 +42,15 @@ class Trainings:
             if fingerprint in known or self._index.swap(training, "\n".join([*known, fingerprint]).encode(), content):
                 return
 
-    def complete(self, training: str) -> list[TrialDirectory]:
+    def complete(self, training: str) -> Iterator[tuple[TrialDirectory, RunInfo]]:
         """The complete trials of a training, in the order in which they were told of."""
         names = (self._index.read_if_there(training) or b"").decode().split()
-        folders = ((folder, folder.run()) for folder in map(self._store.trial, names))
-        return [folder for folder, run in folders if run and run.status == "complete"]
+        for folder in map(self._store.trial, names):
+            run = folder.run()
+            if run and run.status == "complete":
+                yield folder, run
 
     def find(self, training: str) -> TrialDirectory | None:
         """A complete trial with the weights of a training."""
-        found = (folder for folder in self.complete(training) if folder.exists(BEST) and folder.exists(LAST))
+        found = (folder for folder, _ in self.complete(training) if folder.exists(BEST) and folder.exists(LAST))
         return next(found, None)

@@ -44,9 +44,8 @@ def tested_before(folder: TrialDirectory, config: TrialConfig, known: RunInfo) -
         known: of this trial. Where it trains, weights are the same only if one trial has trained for both.
     """
     own = {image_set(name).name: image_hash(name) for name in config.data.test}
-    for other in trials_of_training(folder, config):
-        run = other.run()
-        if run is None or other.name == folder.name or run.attempts[-1].code != code_of(config.model.kind):
+    for other, run in trials_of_training(folder, config):
+        if other.name == folder.name or run.attempts[-1].code != code_of(config.model.kind):
             continue
         if config.optim.epochs and known.facts.get(TRAINED_IN) != run.facts.get(TRAINED_IN, run.fingerprint):
             continue

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
 from rdun.config import TrialConfig
 from rdun.data import training_fingerprint, trial_fingerprint
-from rdun.results import Timing, Trainings, TrialDirectory
+from rdun.results import RunInfo, Timing, Trainings, TrialDirectory
 from rdun.results.keeping import BEST, LAST
 from rdun.training import TrainState
 from rdun.weights import decode_model
@@ -24,10 +24,10 @@ def trained_before(folder: TrialDirectory, config: TrialConfig) -> TrialDirector
     return index.find(training_fingerprint(config)) if index else None
 
 
-def trials_of_training(folder: TrialDirectory, config: TrialConfig) -> list[TrialDirectory]:
+def trials_of_training(folder: TrialDirectory, config: TrialConfig) -> Iterable[tuple[TrialDirectory, RunInfo]]:
     """The complete trials of the same store that have the training of this one; of a trial that trains nothing, its weights."""
     index = _index(folder, config)
-    return index.complete(training_fingerprint(config)) if index else []
+    return index.complete(training_fingerprint(config)) if index else ()
 
 
 def tell_of_training(folder: TrialDirectory, config: TrialConfig) -> None:

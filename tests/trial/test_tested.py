@@ -17,8 +17,7 @@ from rdun.plan import past_runs
 from rdun.results import SCORED_IN, Store, TrialDirectory, remove_weights
 from tests.conftest import photograph
 from tests.plan.conftest import MACHINE
-from tests.trial.stored import folder, run
-from tests.trial.test_tests import cut_off_after
+from tests.trial.stored import folder, run, run_cut_off
 
 Measured = list[tuple[str, int]]
 
@@ -140,11 +139,8 @@ def test_a_test_that_is_cut_off_keeps_what_it_took_over(
     """Its origin too, where the other trial is gone by then."""
     second = with_more(untrained)
     run(store, untrained)
-    with monkeypatch.context() as patch:
-        patch.setattr("rdun.trial.scored.PERIOD", 0.0)
-        patch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(1, []))
-        with pytest.raises(KeyboardInterrupt):
-            run(store, second)
+    monkeypatch.setattr("rdun.trial.scored.PERIOD", 0.0)
+    run_cut_off(store, second, images=1)
     shutil.rmtree(folder(store, untrained).path)
     info = run(store, second)
     assert info.facts[SCORED_IN] == [trial_fingerprint(untrained)]

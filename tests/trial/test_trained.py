@@ -18,8 +18,7 @@ from rdun.results import TRAINED_IN, Store, Trainings, TrialDirectory, remove_we
 from rdun.study import Arm, Resources, Study
 from rdun.trial import run_trial
 from tests.plan.conftest import MACHINE
-from tests.trial.stored import folder, run
-from tests.trial.test_tests import cut_off_after
+from tests.trial.stored import folder, run, run_cut_off
 
 RECIPE = {
     "recursion.train": UniformRange(low=(1,), high=(3,)),
@@ -71,10 +70,7 @@ def test_a_test_that_is_cut_off_goes_on_without_the_other_trial(
     second = with_other_tests(tiny)
     run(store, tiny)
     no_training(monkeypatch)
-    with monkeypatch.context() as patch:
-        patch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(2, []))
-        with pytest.raises(KeyboardInterrupt):
-            run(store, second)
+    run_cut_off(store, second, images=2)
     remove_weights([trial_fingerprint(tiny)], store, "none", set())
     assert States(store).of(trial_fingerprint(second), second) == "resumable"
     info = run(store, second)
@@ -216,10 +212,7 @@ def test_a_training_that_was_taken_over_and_is_gone_is_forgotten(
     first, second = folder(store, tiny), with_other_tests(tiny)
     run(store, tiny)
     first.write_timings(replace(timing, detail="elsewhere") for timing in first.timings())
-    with monkeypatch.context() as patch:
-        patch.setattr("rdun.trial.scoring.reconstructions", cut_off_after(2, []))
-        with pytest.raises(KeyboardInterrupt):
-            run(store, second)
+    run_cut_off(store, second, images=2)
     remove_weights([trial_fingerprint(tiny)], store, "none", set())
     folder(store, second).remove("checkpoint.pt")
     info = run(store, second)
