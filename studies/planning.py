@@ -41,7 +41,7 @@ class Asked:
     configs: Path | None = None
 
 
-def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked, *, dry_run: bool) -> Forecast:
+def lay_out(plan: Plan, store: Store, folder: Folder, cpus: int | None, asked: Asked, *, dry_run: bool) -> Forecast:
     """Prints a plan with its estimate and warnings, refused if it takes more than its budget; the estimate.
 
     Raises:
@@ -68,8 +68,8 @@ def lay_out(plan: Plan, store: Store, home: Path, cpus: int | None, asked: Asked
             "--retry-failed.",
             err=True,
         )
-    if (home / "plan.json").is_file() and dry_run:
-        for line in changes_lines(changes_since(PlanRecord.load(Folder(home)), plan, store)):
+    if dry_run and folder.exists("plan.json"):
+        for line in changes_lines(changes_since(PlanRecord.load(folder), plan, store)):
             say(line)
     for line in summary(plan, forecast):
         say(line)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count, islice
-from pathlib import Path
 
 import click
 
 from rdun.config import TrialConfig, canonical, digest, from_dict
-from rdun.results import Folder, SearchRecord, SearchTrial, Store
+from rdun.results import Runs, SearchRecord, SearchTrial, Store
 from rdun.search import Search
 from rdun.study import Arm, Resources, Study
 from studies.loading import changed_search, load, seeds_of
@@ -20,7 +19,7 @@ LONGEST_NAME = 64 - len("-best") - len("-012345")
 """Of a search, so that its study, also a changed one, has a name that a study may have."""
 
 
-def replicated(name: str, scale: str | None, stopping: str | None, folder: Path, most: int, seeds: str | None) -> Study:
+def replicated(name: str, scale: str | None, stopping: str | None, runs: Runs, most: int, seeds: str | None) -> Study:
     """The study of a search's best settings and its baselines.
 
     With one objective these are the best `most`; with several, of the settings that no other one is better than, the first
@@ -30,22 +29,21 @@ def replicated(name: str, scale: str | None, stopping: str | None, folder: Path,
 
     Args:
         name, scale, stopping: of the search, as on the command line; or the name under which its record is kept.
-        folder: the runs folder.
         seeds: "1,2,3" instead of new ones; a warning is printed if the search's own is among them.
 
     Raises:
         ValueError: a study, no record, fewer complete settings, a trial directory without its config.
     """
     resources = Resources()
-    if not _recorded(folder, name).is_file():
+    record, store = SearchRecord.load_if_there(runs.folder(name)), runs.store
+    if record is None:
         search = named_search(name, scale, stopping)
-        name, resources = search.name, search.resources
-    if not _recorded(folder, name).is_file():
+        resources = search.resources
+        record = SearchRecord.load_if_there(runs.folder(search.name))
+    if record is None:
         raise ValueError(
-            f"--replicate {most}: search {name!r} has no results in {folder}; run it first, without --replicate"
+            f"--replicate {most}: search {search.name!r} has no results in {runs.place}; run it first, without --replicate"
         )
-    record = SearchRecord.load(Folder(_recorded(folder, name).parent))
-    store = Store(folder / "trials")
     baselines = {label: _config(store, prints[0], label) for label, prints in record.baselines.items()}
     chosen = _chosen(record, store, most, [_apart_from_seed(config) for config in baselines.values()])
     used = set(record.seeds)
@@ -143,7 +141,3 @@ def _config(store: Store, fingerprint: str, what: str) -> TrialConfig:
 
 def _apart_from_seed(config: TrialConfig) -> TrialConfig:
     return canonical(replace(config, seed=0))
-
-
-def _recorded(folder: Path, name: str) -> Path:
-    return folder / "studies" / name / "search.json"

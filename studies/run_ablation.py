@@ -161,7 +161,7 @@ def main(
         place = Runs(runs or _own_runs())
         if replicate:
             _refuse(name, "replicated as a study", {"--trials": trials, "--learn-from": learn_from})
-            asked: Study | Search = replicated(name, scale, stopping, place.on_disk(), replicate, seeds)
+            asked: Study | Search = replicated(name, scale, stopping, place, replicate, seeds)
         else:
             asked = load(name, scale)
         if isinstance(asked, Study):
@@ -178,15 +178,14 @@ def main(
         studies_only = {"--plan-csv": plan_csv, "--write-configs": write_configs}
         _refuse(name, "a search", {"--compare": " ".join(compare), **studies_only})
         count, more = trials_of(trials)
-        folder = place.on_disk()
         search = changed_search(asked, changes, count, stopping, seeds)
         search = replace(search, resources=limited(search.resources, budget, price))
         if report_only or sync:
-            return from_record(search, folder, sync)
+            return from_record(search, place, sync)
         if count is None:
-            search = asked_for(search, folder, more)
+            search = asked_for(search, place, more)
         options = {"dry_run": dry_run, "retry_failed": retry_failed, "probe": probe}
-        return run_search(search, folder, cpus, keep=keep, learn_from=learn_from, **options)
+        return run_search(search, place, cpus, keep=keep, learn_from=learn_from, **options)
     except (ValueError, OSError, Busy) as error:
         raise InputError(error) from error
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -21,6 +21,7 @@ from studies.session import (
     data_sets,
     machine,
     precision,
+    print_kept,
     print_tracker,
     provenance,
     say,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.config import Precision, TrialConfig
     from rdun.plan import Machine
-    from rdun.results import Keep, SearchRecord, SearchTrial, Store
+    from rdun.results import Held, Keep, Runs, SearchRecord, SearchTrial, Store
     from rdun.search import Search, Values
     from rdun.tuning import Suggestions
     from studies.planning import Parts
@@ -42,7 +43,7 @@ SHOWN = 10
 
 def run_search(
     search: Search,
-    folder: Path,
+    runs: Runs,
     cpus: int | None,
     *,
     dry_run: bool,
@@ -54,22 +55,21 @@ def run_search(
     """Continues a search up to its number of trials; exits with 1 if one has no end or none is complete.
 
     Args:
-        learn_from: name of another search of this folder, whose complete trials are taken over where they are settings of this.
+        learn_from: name of another search of these runs, whose complete trials are taken over where they are settings of this.
     """
     from rdun.data.download import provide
-    from rdun.results import Folder, Lease, SearchRecord, Store
+    from rdun.results import Folder, SearchRecord
     from rdun.tracking import Mirror, tracking_uri
     from rdun.tuning import Suggestions
 
     provide(data_sets(_configs(search)))
-    store, home = Store(folder / "trials"), folder / "studies" / search.name
-    record = SearchRecord.load(Folder(home)) if (home / "search.json").is_file() else None
+    store, record = runs.store, SearchRecord.load_if_there(runs.folder(search.name))
     if dry_run:
         print_space(search)
         say(f"{search.name}: {_counts(record) if record else 'nothing done yet'}")
     left = record.left(search.trials, retry_failed=retry_failed) if record else search.trials
-    auto = _precision(search, home / "search.db")
-    learned = _learned(search, learn_from, folder, auto) if learn_from else {}
+    auto = _precision(search, record)
+    learned = _learned(search, learn_from, runs, auto) if learn_from else {}
     left = max(0, left - len(learned.keys() - set(record.fingerprints() if record else ())))
     shared = partial(lay_out_search, search, auto, left * len(search.seeds), store)
     place = machine(search.resources, cpus)
@@ -79,11 +79,12 @@ def run_search(
     if dry_run:
         return
     weights = Weights(store, keep)
-    with Lease(Folder(home)):
+    with runs.held(search.name) as held:
+        home = held.home
         suggestions = Suggestions(search, home / "search.db", store, auto, search.trials, retry_failed=retry_failed)
         suggestions.learn(learned)
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
-            halted = _run(suggestions, home, store, cpus, part, shared, weights)
+            halted = _run(suggestions, held, store, cpus, part, shared, weights)
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
@@ -96,33 +97,34 @@ def run_search(
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
     weights.report(record.fingerprints())
     say(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
+    print_kept(runs, search.name)
     if halted:
         stopped(halted)
     if not suggestions.finished() or not record.best():
         sys.exit(1)
 
 
-def _learned(search: Search, name: str, folder: Path, precision: Precision) -> Mapping[str, Values]:
-    """What another search of this folder has found out, as settings of this one; prints how much that is.
+def _learned(search: Search, name: str, runs: Runs, precision: Precision) -> Mapping[str, Values]:
+    """What another search of these runs has found out, as settings of this one; prints how much that is.
 
     Raises:
         ValueError: no such search, or nothing of it fits.
     """
-    from rdun.results import Folder, SearchRecord, Store
+    from rdun.results import SearchRecord
     from rdun.tuning import known_settings
 
-    names = sorted(path.parent.name for path in (folder / "studies").glob("*/search.json"))
+    names = runs.searches()
     if name not in names:
         raise ValueError(
-            f"--learn-from={name}: {folder} has "
+            f"--learn-from={name}: {runs.place} has "
             + (
                 f"no such search; choose one of {', '.join(names)}"
                 if names
                 else "no search yet; leave --learn-from out"
             )
         )
-    other = SearchRecord.load(Folder(folder / "studies" / name))
-    learned = known_settings(search, other, Store(folder / "trials"), precision)
+    other = SearchRecord.load(runs.folder(name))
+    learned = known_settings(search, other, runs.store, precision)
     complete = sum(trial.state == "complete" for trial in other.trials)
     if not learned:
         raise ValueError(
@@ -135,12 +137,10 @@ def _learned(search: Search, name: str, folder: Path, precision: Precision) -> M
     return learned
 
 
-def _precision(search: Search, database: Path) -> Precision:
+def _precision(search: Search, record: SearchRecord | None) -> Precision:
     """What "auto" stands for: as the search was begun, on whatever machine, else what it is here."""
-    from rdun.tuning.optuna_study import begun_with
-
-    here, begun = precision(), begun_with(search, database)
-    if begun and begun != here:
+    here, begun = precision(), cast("Precision", record.precision) if record else None
+    if begun and begun != here and any(config.precision == "auto" for config in _configs(search)):
         remedy = f"--set precision={here} begins another search"
         click.echo(f"Warning: precision=auto goes on as {begun}, as it began, and is {here} here; {remedy}.", err=True)
     return begun or here
@@ -157,14 +157,15 @@ def _clear(record: SearchRecord, weights: Weights, prints: Iterable[str]) -> lis
 
 def _run(
     suggestions: Suggestions,
-    home: Path,
+    held: Held,
     store: Store,
     cpus: int | None,
     part: Parts,
     shared: Callable[[Machine], Parts],
     weights: Weights,
 ) -> str:
-    """Starts a cluster and runs; what ended it before its end, if anything. search.json is up to date after every trial.
+    """Starts a cluster and runs; what ended it before its end, if anything. Record and database are up to date after every trial,
+    also on an object store.
 
     Args:
         part: of a GPU, as this machine has them.
@@ -173,25 +174,33 @@ def _run(
     from rdun import monitor, tuning
     from rdun.results import Folder, SearchRecord
 
-    start, search, halted = time.monotonic(), suggestions.search, ""
-    before = SearchRecord.load(Folder(home)).provenance if (home / "search.json").is_file() else {}
+    start, search, halted, folder = time.monotonic(), suggestions.search, "", Folder(held.home)
+    known = SearchRecord.load_if_there(folder)
+    before = known.provenance if known else {}
     _mark_stopped(suggestions, store)  # of a driver that was killed
     if suggestions.finished():  # by an earlier run, or all of it was learned
         new = {"finished": monitor.now(), "seconds": 0}
         made = before or provenance({}, _configs(search), search.resources.threads, to_run=0) | new
-        replace(suggestions.record(), provenance=made).save(Folder(home))
+        replace(suggestions.record(), provenance=made).save(folder)
         return ""
     facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
 
-    held = list[str]()
+    best = list[str]()
+
+    def kept() -> None:
+        try:
+            held.keep()
+        except ValueError as error:
+            click.echo(f"{error}; this run tries it again after its next trial", err=True)
 
     def save(fingerprint: str = "") -> None:
         record = replace(suggestions.record(), provenance=facts)
-        record.save(Folder(home))
+        record.save(folder)
+        kept()
         for trial in record.trials:
             if fingerprint in trial.fingerprints and trial.state not in ("duplicate", "running"):
                 say(f"{sum(t.state != 'running' for t in record.trials)} tried | {_line(record, trial)}")
-                held[:] = _clear(record, weights, [*trial.fingerprints, *held])
+                best[:] = _clear(record, weights, [*trial.fingerprints, *best])
 
     try:
         with tuning.cluster(cpus=cpus) as capacity:
@@ -217,19 +226,20 @@ def _mark_stopped(suggestions: Suggestions, store: Store) -> None:
     mark_stopped(suggestions.stopped(), name_of(suggestions.search.stopping), store)
 
 
-def from_record(search: Search, folder: Path, sync: bool) -> None:
+def from_record(search: Search, runs: Runs, sync: bool) -> None:
     """The end of a search once more, its report, and with `sync` the tracker's copy, from its record."""
-    from rdun.results import Folder, SearchRecord, Store
+    from rdun.results import SearchRecord
 
-    home = folder / "studies" / search.name
-    if not (home / "search.json").is_file():
+    folder = runs.folder(search.name)
+    record = SearchRecord.load_if_there(folder)
+    if record is None:
         raise ValueError(
-            f"search {search.name!r} has no results in {home}; run it first, without --report-only or --sync"
+            f"search {search.name!r} has no results in {folder.path}; run it first, without --report-only or --sync"
         )
-    store = Store(folder / "trials")
-    report = copied_to_tracker(_write_report, home, store) if sync else _write_report(home, store)
+    with runs.changed(search.name) as home:
+        report = copied_to_tracker(_write_report, home, runs.store) if sync else _write_report(home, runs.store)
     if report:
-        _print_end(SearchRecord.load(Folder(home)), report)
+        _print_end(record, report)
 
 
 def _write_report(home: Path, store: Store) -> Report:

@@ -20,9 +20,9 @@ from studies.session import (
     data_sets,
     is_quiet,
     precision,
+    print_kept,
     print_tracker,
     provenance,
-    say,
     stopped,
     with_pdf,
 )
@@ -30,7 +30,7 @@ from studies.session import (
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.plan import Forecast, Plan
-    from rdun.results import Keep, Runs, Store
+    from rdun.results import Held, Keep, Runs, Store
     from rdun.study import Study
     from rdun.tuning import Capacity
 
@@ -48,17 +48,16 @@ def run_study(
     _check_published(study)
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
     plan = make_plan(study, runs.store, precision(), retry_diverged=retry_failed)
-    forecast = lay_out(plan, runs.store, runs.copied(study.name), cpus, asked, dry_run=dry_run)
+    forecast = lay_out(plan, runs.store, runs.folder(study.name), cpus, asked, dry_run=dry_run)
     check_checkpoints(plan, runs.store)
     check_store(plan, runs.place, write=not dry_run and not asked.configs)
     if asked.configs:
         write_configs(plan, asked.configs, runs)
     if dry_run or asked.configs:
         return
-    with runs.held(study.name) as home:
-        incomplete = _train_and_report(plan, forecast, runs.store, home, cpus, keep)
-    if runs.remote:
-        say(f"Kept in: {runs.place}/studies/{study.name}")
+    with runs.held(study.name) as held:
+        incomplete = _train_and_report(plan, forecast, runs.store, held, cpus, keep)
+    print_kept(runs, study.name)
     if incomplete:
         sys.exit(1)
 
@@ -71,17 +70,18 @@ def _check_published(study: Study) -> None:
         check_places(places)
 
 
-def _train_and_report(plan: Plan, forecast: Forecast, store: Store, home: Path, cpus: int | None, keep: Keep) -> bool:
+def _train_and_report(plan: Plan, forecast: Forecast, store: Store, held: Held, cpus: int | None, keep: Keep) -> bool:
     """Runs what is missing, then writes report and tracker; True if a trial is not complete."""
     from rdun.monitor import now
     from rdun.results import Folder
     from rdun.tracking import Mirror, tracking_uri
 
-    uri, start, halted, weights = tracking_uri(ROOT), time.monotonic(), "", Weights(store, keep)
+    home, uri, start, halted, weights = held.home, tracking_uri(ROOT), time.monotonic(), "", Weights(store, keep)
     with ExitStack() as stack:
         train = stack.enter_context(_training(plan, forecast, store, cpus, weights)) if plan.missing() else None
         plan.record.provenance.update(_provenance(plan, home))  # nothing is written before the cluster stands
         plan.record.save(Folder(home))
+        held.keep()
         with Mirror(home, store, uri) as mirror:
             if train:
                 halted = train()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.config import Precision, TrialConfig
     from rdun.plan import Machine
-    from rdun.results import Keep, Store
+    from rdun.results import Keep, Runs, Store
     from rdun.search import Search
     from rdun.study import Resources
 
@@ -89,18 +89,17 @@ def precision() -> Precision:
     return resolve_precision(TrialConfig(), device).precision
 
 
-def asked_for(search: Search, folder: Path, more: int = 0) -> Search:
+def asked_for(search: Search, runs: Runs, more: int = 0) -> Search:
     """The search with all trials that earlier runs were asked for, and so many more once those have an end."""
-    from rdun.results import Folder, SearchRecord
+    from rdun.results import SearchRecord
 
-    home = folder / "studies" / search.name
-    if not (home / "search.json").is_file():
+    record = SearchRecord.load_if_there(runs.folder(search.name))
+    if record is None:
         if more:
             raise ValueError(
-                f"--trials +{more}: search {search.name!r} has no trials in {home}; run it first, without '+'"
+                f"--trials +{more}: search {search.name!r} has no trials in {runs.place}; run it first, without '+'"
             )
         return search
-    record = SearchRecord.load(Folder(home))
     wanted = max(record.wanted, search.trials)
     if more:
         finished = not record.untried() and all(trial.state != "running" for trial in record.trials)
@@ -205,6 +204,12 @@ def copied_to_tracker(write_report: Callable[[Path, Store], Report], home: Path,
     except TrackerError as error:
         raise InputError(error) from error
     return report
+
+
+def print_kept(runs: Runs, study: str) -> None:
+    """Where the folder of a study or search is, if what was named before is a copy."""
+    if runs.remote:
+        say(f"Kept in: {runs.place}/studies/{study}")
 
 
 def print_tracker(uri: str) -> None:

@@ -25,6 +25,7 @@ if (
 
 if TYPE_CHECKING:
     from rdun.tuning import Capacity
+    from tests.buckets import Bucket
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
 
@@ -125,6 +126,21 @@ def data_root() -> Path:
     if not root:
         pytest.skip("needs RDUN_DATA: a folder with t91/, set11/, bsd68/ and weights/")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[Bucket]:
+    from tests.buckets import served  # takes a second
+
+    with served() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def bucket(s3_server: Bucket) -> Bucket:
+    s3_server.requests.clear()
+    s3_server.faults.clear()
+    return s3_server
 
 
 class SharedCluster:

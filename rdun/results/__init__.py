@@ -7,7 +7,7 @@ from rdun.results.keeping import Keep, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord, relative_costs, times
 from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
-from rdun.results.runs import Runs, is_copied, runs_id, runs_place
+from rdun.results.runs import Held, Runs, is_copied, runs_id, runs_place
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
 from rdun.results.trainings import SCORED_IN, TRAINED_IN, Trainings
 
@@ -22,6 +22,7 @@ __all__ = [
     "ClaimRecord",
     "EpochRecord",
     "Folder",
+    "Held",
     "Keep",
     "Lease",
     "Lost",

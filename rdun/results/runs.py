@@ -6,22 +6,40 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from rdun.results.directory import Folder, Store
-from rdun.results.lease import LOCK, Lease
+from rdun.results.lease import LOCK, Busy, Lease
 
 ID = "id"
 """File of a runs folder that tells it from others where they meet, in a tracker; it moves with the folder."""
+CUT_OFF = (".part", ".db-journal")
+"""Endings of writes that are not whole."""
+
+
+class Held(NamedTuple):
+    """The folder of a study or search for the one who runs it.
+
+    Attributes:
+        home: where it is on this machine.
+        keep: puts back what has changed in it since the last time; the run may be lost at any moment afterwards. Raises Lost if
+            another process has taken it over, ValueError if the store cannot be written. On a disk there is nothing to do.
+    """
+
+    home: Path
+    keep: Callable[[], None]
 
 
 class Runs:
-    """Where trials and studies are kept.
+    """Where trials, studies and searches are kept.
 
-    Trials work on an object store itself. A study's folder, which many tools read and write as files, is on this machine while
-    it is worked on: copied from the store before, and back after, but for its lock.
+    Trials work on an object store itself. The folder of a study or search, which many tools read and write as files (a search's
+    database is one), is on this machine while it is worked on: copied from the store before, and back as it changes, but for its
+    lock. Each run, and each who writes beside it, has a copy that nobody else touches.
 
     Args:
         place: a path or an address that fsspec knows (s3://BUCKET/FOLDER).
@@ -44,81 +62,83 @@ class Runs:
             ) from error
 
     def folder(self, study: str) -> Folder:
-        """A study's folder where it is kept."""
+        """The folder of a study or search where it is kept."""
         return Folder(f"{self.place}/studies/{study}")
 
-    def home(self, study: str) -> Path:
-        """A study's folder on this machine."""
-        return self.on_disk() / "studies" / study if not self.remote else self._copies() / study
-
-    def on_disk(self) -> Path:
-        """The runs folder as a path, for a search.
-
-        Raises:
-            ValueError: it is on an object store.
-        """
-        if self.remote:
-            raise ValueError(
-                f"--runs {self.place!r} is no folder on a disk, which the database of a search needs; name one"
-            )
-        return Path(self.place)
-
-    def copied(self, study: str) -> Path:
-        """The study's folder on this machine, the same as on the store now.
-
-        Raises:
-            ValueError: the store cannot be read.
-        """
-        home = self.home(study)
-        if not self.remote:
-            return home
-        there = self.folder(study)
-        try:
-            found = [str(path) for path in there.fs.find(there.path)]
-            names = [path[len(there.path) + 1 :] for path in found if not path.endswith(f"/{LOCK}")]
-            there.fs.get([f"{there.path}/{name}" for name in names], [f"{home}/{name}" for name in names])
-        except OSError as error:
-            raise ValueError(f"--runs {self.place!r} cannot be read ({error}); name another place") from None
-        return home
+    def searches(self) -> list[str]:
+        """Names of the searches that have a record."""
+        return [name for name in Folder(f"{self.place}/studies").names() if self.folder(name).exists("search.json")]
 
     @contextlib.contextmanager
-    def held(self, study: str) -> Iterator[Path]:
-        """The study's folder for the one who runs it: held until all of it is back, whatever happens.
+    def held(self, study: str) -> Iterator[Held]:
+        """The folder for the one who runs the study: held until all of it is back, whatever happens.
 
         Raises:
-            Busy: another process runs the study.
+            Busy: another process runs it.
             Lost: another one has taken it over; nothing was put back.
-            ValueError: the store cannot be read.
+            ValueError: the store cannot be read, or written.
         """
-        with Lease(self.folder(study)) as lease:
-            home = self.copied(study)
-            try:
-                yield home
-            finally:
+        with Lease(self.folder(study)) as lease, self._copied(study, "run") as copy:
+
+            def keep() -> None:
                 if self.remote:
-                    lease.check()
-                    self._put_back(study, _stamps(home))
+                    with self._asked("written"):
+                        lease.check()
+                        copy.keep()
+
+            try:
+                yield Held(copy.home, keep)
+            finally:
+                keep()
 
     @contextlib.contextmanager
     def changed(self, study: str) -> Iterator[Path]:
-        """The study's folder for one who writes beside its run, a report for instance: what is written goes back, nothing else.
+        """The folder for one who writes beside the study's run, a report for instance: what is written goes back, nothing else.
 
         Raises:
-            ValueError: the store cannot be read.
+            ValueError: the store cannot be read, or written.
         """
-        home = self.copied(study)
-        if not self.remote:
-            yield home
-            return
-        before = _stamps(home)
-        try:
-            yield home
-        finally:
-            self._put_back(study, [name for name, _ in _stamps(home).items() - before.items()])
+        with self._copied(study, "read") as copy:
+            try:
+                yield copy.home
+            finally:
+                with self._asked("written"):
+                    copy.keep()
 
-    def _put_back(self, study: str, names: Collection[str]) -> None:
-        there, home = self.folder(study), self.home(study)
-        there.fs.put([f"{home}/{name}" for name in names], [f"{there.path}/{name}" for name in names])
+    @contextlib.contextmanager
+    def _copied(self, study: str, use: str) -> Iterator[Held]:
+        """The folder on this machine, the same as on the store now; there is one copy for each use."""
+        if not self.remote:
+            yield Held(Path(self.place) / "studies" / study, lambda: None)
+            return
+        there, home = self.folder(study), self._copies() / use / study
+        shutil.rmtree(home, ignore_errors=True)  # what a run that was cut off has left there
+        with self._asked("read"):
+            found = [str(path) for path in there.fs.find(there.path)]
+            names = [path[len(there.path) + 1 :] for path in found if not path.endswith(f"/{LOCK}")]
+            there.fs.get([f"{there.path}/{name}" for name in names], [f"{home}/{name}" for name in names])
+        kept = _stamps(home)
+
+        def keep() -> None:
+            nonlocal kept
+            now = _stamps(home)
+            new = [name for name, stamp in now.items() if kept.get(name) != stamp]
+            there.fs.put([f"{home}/{name}" for name in new], [f"{there.path}/{name}" for name in new])
+            kept = now
+
+        yield Held(home, keep)
+
+    @contextlib.contextmanager
+    def _asked(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Busy:
+            raise
+        except Exception as error:  # each kind of store raises its own
+            raise ValueError(
+                f"--runs {self.place!r} cannot be {what} ({type(error).__name__}: {error}); mend this, then give the same "
+                "command again"
+            ) from error
 
     def _copies(self) -> Path:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -165,7 +185,7 @@ def is_copied(place: str, other: str) -> bool:
 
 
 def _stamps(home: Path) -> dict[str, tuple[int, int, int]]:
-    """The files of a folder but for its lock and for writes that were cut off, with what changes when they are written."""
-    files = (path for path in home.rglob("*") if path.is_file() and path.name != LOCK and path.suffix != ".part")
+    """The files of a folder but for its lock and for writes that are not whole, with what changes when they are written."""
+    files = (path for path in home.rglob("*") if path.is_file() and path.name != LOCK and path.suffix not in CUT_OFF)
     found = {str(path.relative_to(home)): path.stat() for path in files}
     return {name: (stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in found.items()}

@@ -55,6 +55,7 @@ class SearchRecord:
         seed: of the suggestions.
         seeds: of the trials of each setting.
         wanted: number of trials asked for.
+        precision: what "auto" stands for in its settings.
         stopping: the rule that stops trials early, as text, or "none".
         baselines: name -> fingerprints, one per seed, of trials to compare with, outside the search.
         provenance: as in a study's plan.
@@ -74,6 +75,7 @@ class SearchRecord:
     seeds: list[int]
     wanted: int
     trials: list[SearchTrial]
+    precision: str = ""
     stopping: str = "none"
     baselines: dict[str, list[str]] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -123,6 +125,11 @@ class SearchRecord:
 
     def save(self, folder: Folder) -> None:
         folder.write_json("search.json", asdict(self))
+
+    @staticmethod
+    def load_if_there(folder: Folder) -> SearchRecord | None:
+        """As `load`; None where there is no record."""
+        return SearchRecord.load(folder) if folder.exists("search.json") else None
 
     @staticmethod
     def load(folder: Folder) -> SearchRecord:

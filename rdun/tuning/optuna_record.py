@@ -5,6 +5,7 @@ from __future__ import annotations
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from rdun.config import Precision
 from rdun.results import SearchRecord, SearchState, SearchTrial, Store
 from rdun.search import Search
 
@@ -26,7 +27,12 @@ RETRY = "retry_of"
 
 
 def record_of(
-    search: Search, study: optuna.Study, store: Store, wanted: int, baselines: dict[str, list[str]]
+    search: Search,
+    study: optuna.Study,
+    store: Store,
+    wanted: int,
+    precision: Precision,
+    baselines: dict[str, list[str]],
 ) -> SearchRecord:
     """A search as it stands, without its provenance."""
     return SearchRecord(
@@ -44,6 +50,7 @@ def record_of(
         seeds=list(search.seeds),
         wanted=wanted,
         trials=_rows(study, store),
+        precision=precision,
         stopping=str(search.stopping).lower(),
         baselines=baselines,
     )

@@ -24,7 +24,7 @@ def open_study(search: Search, database: Path) -> optuna.Study:
     """The search's study, new or as it was left."""
     database.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        storage=_storage(database),
+        storage=f"sqlite:///{database}",
         study_name=search.name,
         directions=[objective.direction for objective in search.objectives],
         load_if_exists=True,
@@ -46,7 +46,7 @@ def open_study(search: Search, database: Path) -> optuna.Study:
             raise ValueError(
                 f"search {search.name!r} was begun with {name}={known.get(name)}, now it is {asked.get(name)}; "
                 f"give the search another name (with --learn-from {search.name} it begins with what this one knows), "
-                f"or remove {database}"
+                f"or remove its {database.name}"
             )
     study.set_user_attr("asked", asked)
     with warnings.catch_warnings():
@@ -55,29 +55,12 @@ def open_study(search: Search, database: Path) -> optuna.Study:
     return study
 
 
-def begun_with(search: Search, database: Path) -> Precision | None:
-    """What "auto" stands for in a search that was begun; None if it was not, or if none of its settings is "auto"."""
-    configs = [*map(search.config, search.corners()), *search.baselines.values()]
-    if not database.is_file() or all(config.precision != "auto" for config in configs):
-        return None
-    try:
-        study = optuna.load_study(storage=_storage(database), study_name=search.name)
-    except KeyError:  # cut off before there was a study
-        return None
-    known: Precision | None = study.user_attrs.get(PRECISION)
-    return known
-
-
 def precision_of(study: optuna.Study, precision: Precision) -> Precision:
     """What "auto" stands for: as the search was begun, on whatever machine it goes on; of a new one, `precision`."""
     known: Precision | None = study.user_attrs.get(PRECISION)
     if known is None:
         study.set_user_attr(PRECISION, precision)
     return known or precision
-
-
-def _storage(database: Path) -> str:
-    return f"sqlite:///{database}"
 
 
 def report(study: optuna.Study, number: int, values: Iterable[float]) -> None:

@@ -23,6 +23,7 @@ pytestmark = [
 ]
 FILE = ROOT / "cluster.yaml"
 TINY = ROOT / "tests" / "studies" / "tiny_study.py"
+SEARCH = ROOT / "tests" / "studies" / "tiny_search.py"
 WORKERS = 2
 
 
@@ -58,6 +59,9 @@ def laptop(images: Path) -> Iterator[Laptop]:
             "seeds=", "resources=Resources(gpus=1), seeds="
         )
         (found.home / "my_study.py").write_text(study.replace("import Arm, Claim,", "import Arm, Claim, Resources,"))
+        search = SEARCH.read_text().replace('os.environ["IMAGES"]', repr(str(folder)))
+        search = search.replace('"trials": 4', '"trials": 2, "resources": Resources(gpus=1)')
+        (found.home / "my_search.py").write_text(f"{search}\n\nfrom rdun.study import Resources\n")
         yield found
 
 
@@ -90,6 +94,12 @@ def test_from_zero_workers_up_and_back_down(laptop: Laptop) -> None:
         runs = [json.load(s3.get_object(Bucket=BUCKET, Key=key)["Body"]) for key in trials if key.endswith("/run.json")]
         assert {attempt["host"] for run in runs for attempt in run["attempts"]} == {"rdun-1", "rdun-2"}
         assert not any(key.startswith("runs/tune-") for key in keys)
+
+        output = laptop.do("python", "studies/run_ablation.py", "../my_search.py", "--cluster", "lab.yaml", timeout=400)
+        assert "2 complete" in output or "1 complete, 1 duplicate" in output, output
+        keys = [k["Key"] for k in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        assert {f"runs/studies/tiny-search/search.{kind}" for kind in ("db", "json")} < {*keys}
+        laptop.say("a search too, whose database is in the bucket")
 
         wait_for(lambda: there.count("terminated", "worker") == WORKERS, 180)
         laptop.say("no worker is left")

@@ -26,7 +26,7 @@ from rdun.results import (
 )
 
 if TYPE_CHECKING:
-    from tests.results.conftest import Bucket
+    from tests.buckets import Bucket
 
 SCORE = Score(
     checkpoint="best",

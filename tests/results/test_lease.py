@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rdun.results import Busy, Folder, Lease, Lost, TrialDirectory, revoke
-from tests.results.conftest import Bucket
+from tests.buckets import Bucket
 
 
 def test_a_lease_keeps_others_out_and_is_released(folder: TrialDirectory) -> None:

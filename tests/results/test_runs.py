@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rdun.results import Busy, Folder, Lease, Lost, Runs, Store, is_copied, runs_id, runs_place
-from tests.results.conftest import Bucket
+from tests.buckets import Bucket
 
 
 @pytest.fixture
@@ -28,16 +28,13 @@ def on_machine(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_on_a_disk_nothing_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     runs = Runs("runs/")
-    home = runs.copied("s")
-    assert home == tmp_path / "runs" / "studies" / "s" and not home.exists()
-    with runs.changed("s") as place:
-        assert place == home and not home.exists()
-    with runs.held("s") as place, pytest.raises(Busy), runs.held("s"):
-        pass
-    assert place == home and not [*home.iterdir()]
+    with runs.changed("s") as home:
+        assert home == tmp_path / "runs" / "studies" / "s" and not home.exists()
+    with runs.held("s") as held, pytest.raises(Busy), runs.held("s"):
+        held.keep()
+    assert held.home == home and not [*home.iterdir()]
     assert runs.store.path == str(tmp_path / "runs" / "trials")
     assert runs.folder("s").path == str(home)
-    assert runs.on_disk() == tmp_path / "runs"
 
 
 def test_a_studys_folder_goes_to_the_store_whatever_happens_and_comes_back(
@@ -45,7 +42,7 @@ def test_a_studys_folder_goes_to_the_store_whatever_happens_and_comes_back(
 ) -> None:
     on_machine("one", tmp_path, monkeypatch)
     assert runs.store.path == f"{runs.place}/trials"
-    with contextlib.suppress(KeyboardInterrupt), runs.held("s") as home:
+    with contextlib.suppress(KeyboardInterrupt), runs.held("s") as (home, _):
         (home / "tables").mkdir(parents=True)
         (home / "plan.json").write_text("{}")
         (home / "tables" / "a.csv").write_text("a\n")
@@ -54,11 +51,9 @@ def test_a_studys_folder_goes_to_the_store_whatever_happens_and_comes_back(
     assert runs.folder("s").names() == ["lock.json", "plan.json", "tables"]  # a lock that is free stays, empty
 
     on_machine("another", tmp_path, monkeypatch)
-    home = runs.copied("s")
-    assert (home / "tables" / "a.csv").read_text() == "a\n"
-    assert sorted(path.name for path in home.iterdir()) == ["plan.json", "tables"]
-    (home / "plan.json").write_text("changed")
-    assert runs.folder("s").read("plan.json") == b"{}"
+    with runs.changed("s") as home:
+        assert (home / "tables" / "a.csv").read_text() == "a\n"
+        assert sorted(path.name for path in home.iterdir()) == ["plan.json", "tables"]
 
 
 def test_a_report_beside_a_run_puts_back_what_it_wrote_only(
@@ -70,7 +65,7 @@ def test_a_report_beside_a_run_puts_back_what_it_wrote_only(
     on_machine("one", tmp_path, monkeypatch)
     with runs.changed("s") as home:
         on_machine("another", tmp_path, monkeypatch)
-        with runs.held("s") as elsewhere:
+        with runs.held("s") as (elsewhere, _):
             (elsewhere / "plan.json").write_text("new")
         on_machine("one", tmp_path, monkeypatch)
         (home / "report.md").write_text("new")
@@ -81,7 +76,7 @@ def test_a_report_beside_a_run_puts_back_what_it_wrote_only(
 
 def test_what_is_put_back_frees_nobodys_lock(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy from when the study was free, put back while a later command holds it."""
-    with runs.held("s") as home:
+    with runs.held("s") as (home, _):
         (home / "plan.json").parent.mkdir(parents=True, exist_ok=True)
         (home / "plan.json").write_text("{}")
     on_machine("another", tmp_path, monkeypatch)
@@ -101,22 +96,74 @@ def test_who_has_lost_a_study_puts_nothing_back(runs: Runs, tmp_path: Path, monk
     on_machine("one", tmp_path, monkeypatch)
     there = runs.folder("s")
     place = runs.held("s")
-    home = place.__enter__()
+    home, keep = place.__enter__()
     home.mkdir(parents=True)
     (home / "plan.json").write_text("late")
     there.write_json("lock.json", {"owner": "another", "host": "elsewhere", "pid": 7, "heartbeat": 0.0})
+    with pytest.raises(Lost, match="was taken over by process 7 on elsewhere"):
+        keep()
     with pytest.raises(Lost, match="was taken over by process 7 on elsewhere"):
         place.__exit__(None, None, None)
     assert not there.exists("plan.json")
     assert there.read_json("lock.json")["owner"] == "another"
 
 
-def test_what_needs_a_disk_says_so(bucket: Bucket) -> None:
-    with pytest.raises(
-        ValueError,
-        match=r"--runs 's3://bucket/runs' is no folder on a disk, which the database of a search needs; name one",
-    ):
-        Runs(f"{bucket.url}/runs").on_disk()
+def test_what_a_run_keeps_outlives_it(runs: Runs) -> None:
+    """A database that is written again and again, and a process that ends without a word."""
+    first = runs.held("s")
+    home, keep = first.__enter__()
+    home.mkdir(parents=True)
+    for content in ("one", "two"):
+        (home / "search.db").write_text(content)
+        keep()
+        assert runs.folder("s").read("search.db") == content.encode()
+    (home / "search.db").write_text("lost")
+    (home / "search.db-journal").write_text("of a write that was cut off")
+    runs.folder("s").write_json("lock.json", {})  # its owner is dead
+    with runs.held("s") as (again, _):
+        assert [path.name for path in again.iterdir()] == ["search.db"]
+        assert (again / "search.db").read_text() == "two"
+    with pytest.raises(Lost):
+        first.__exit__(None, None, None)
+
+
+def test_who_reads_beside_a_run_has_another_copy(runs: Runs) -> None:
+    """Both on one machine: a search's database must not be replaced while it is in use."""
+    with runs.held("s") as (home, keep):
+        home.mkdir(parents=True)
+        (home / "search.db").write_text("old")
+        keep()
+        (home / "search.db").write_text("new")
+        with runs.changed("s") as other:
+            assert (other / "search.db").read_text() == "old"
+        assert (home / "search.db").read_text() == "new"
+    assert runs.folder("s").read("search.db") == b"new"
+
+
+def test_a_store_that_fails_for_a_while_gets_everything_later(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    with runs.held("s") as (home, keep):
+        home.mkdir(parents=True)
+        (home / "search.json").write_text("{}")
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.folder("s").fs, "put", broken)
+            with pytest.raises(
+                ValueError, match=r"--runs 's3://.*' cannot be written \(RuntimeError: no route\); mend"
+            ):
+                keep()
+        keep()
+        assert runs.folder("s").read("search.json") == b"{}"
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("no route")
+
+
+def test_searches_are_found_by_their_record(runs: Runs, tmp_path: Path) -> None:
+    for place in (runs, Runs(tmp_path / "runs")):
+        assert place.searches() == []
+        place.folder("b").write_text("search.json", "{}")
+        place.folder("a").write_text("plan.json", "{}")
+        assert place.searches() == ["b"]
 
 
 @pytest.mark.parametrize("error", [ImportError("Please install gcsfs"), PermissionError("Forbidden")])

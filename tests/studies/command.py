@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from rdun.results import Folder
 from tests.conftest import draw_roughly
 from tests.databases import empty_database
 
@@ -76,16 +77,16 @@ def begun(*words: str, images: Path, tmp_path: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def started(
-    *words: str, images: Path, tmp_path: Path, runs: Path | None = None, trials: int = 1
-) -> subprocess.Popen[bytes]:
+def started(*words: str, images: Path, tmp_path: Path, runs: Path | str, trials: int = 1) -> subprocess.Popen[bytes]:
     """The same, once so many trials have scores."""
     driver = begun(*words, images=images, tmp_path=tmp_path)
     deadline = time.monotonic() + 120
-    while len(scores(runs or tmp_path / "runs")) < trials and driver.poll() is None and time.monotonic() < deadline:
+    while len(scores(runs)) < trials and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     return driver
 
 
-def scores(runs: Path) -> dict[str, bytes]:
-    return {path.parent.name: path.read_bytes() for path in sorted(runs.glob("trials/*/scores.csv"))}
+def scores(runs: Path | str) -> dict[str, bytes]:
+    folder = Folder(f"{runs}/trials")
+    found = {name: folder.read_if_there(f"{name}/scores.csv") for name in folder.names()}
+    return {name: content for name, content in found.items() if content is not None}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rdun.config import to_dict
-from rdun.results import Folder, PlanRecord, SearchRecord, SearchTrial, Store
+from rdun.results import Folder, PlanRecord, Runs, SearchRecord, SearchTrial, Store
 from rdun.search import Objective, Search
 from studies.loading import changed
 from studies.replicating import replicated, study_name
@@ -81,7 +81,7 @@ def tiny(images: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
 
 
 def best(folder: Path, most: int, seeds: str | None = None) -> Any:
-    return replicated("tiny-search", None, None, folder, most, seeds)
+    return replicated("tiny-search", None, None, Runs(folder), most, seeds)
 
 
 def test_the_best_of_one_objective_are_compared_with_the_baseline_on_new_seeds(tiny: Search, tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 
 from rdun.config import TrialConfig
 from rdun.plan import Measurement, add_probes, keys
-from rdun.results import Folder, SearchRecord, SearchState, SearchTrial, Store
+from rdun.results import Folder, Runs, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search, Values
 from studies.loading import changed_search, load, names
 from studies.run_search import run_search
 from studies.session import asked_for, machine
+from tests.buckets import Bucket
 from tests.studies import tiny_search
 from tests.studies.command import run, run_here, scores, started
 
@@ -38,8 +40,8 @@ def test_search_is_complete(name: str, scale: str) -> None:
     assert smallest != largest
 
 
-def record(tmp_path: Path) -> SearchRecord:
-    return SearchRecord.load(Folder(tmp_path / "runs" / "studies" / "tiny-search"))
+def record(runs: Runs) -> SearchRecord:
+    return SearchRecord.load(runs.folder("tiny-search"))
 
 
 def suggestions_tracked(tmp_path: Path) -> list[str]:
@@ -54,36 +56,43 @@ def suggestions_tracked(tmp_path: Path) -> list[str]:
     return sorted(run.data.tags["rdun.suggestion"] for run in runs if run is not top)
 
 
-def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path: Path) -> None:
-    words = (TINY, "--runs", str(tmp_path / "runs"), "--cpus", "1")
-    driver = started(*words, images=images, tmp_path=tmp_path)
+def test_a_search_is_killed_continued_extended_and_shown(
+    images: Path, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an object store, and from the second command on by a machine that has no copy of it."""
+    runs = Runs(f"{bucket.url}/search")
+    words = (TINY, "--runs", runs.place, "--cpus", "1")
+    monkeypatch.setenv("MPLCONFIGDIR", matplotlib.get_configdir())  # else each machine looks for its fonts
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "first"))
+    driver = started(*words, images=images, tmp_path=tmp_path, runs=runs.place)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
-    before = record(tmp_path)
-    early = scores(tmp_path / "runs")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "second"))
+    before = record(runs)
+    early = scores(runs.place)
     assert early
 
     done = run(*words, images=images, tmp_path=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
-    after = record(tmp_path)
+    after = record(runs)
     assert [t.values for t in after.trials][: len(before.trials)] == [t.values for t in before.trials]
     kept = [t for t in after.trials if t.state in ("complete", "duplicate")]
     assert len(kept) == 4 == len(after.trials) - sum(t.state == "infeasible" for t in after.trials)
     assert after.provenance["earlier runs"]
-    now = scores(tmp_path / "runs")
+    now = scores(runs.place)
     assert {name: now[name] for name in early} == early
     assert set(now) == {t.fingerprint for t in kept} | {f for prints in after.baselines.values() for f in prints}
 
     more = run_here(*words, "--trials", "+1", images=images, tmp_path=tmp_path)
     assert more.exit_code == 0, more.stdout + more.stderr
-    longer = record(tmp_path)
+    longer = record(runs)
     assert longer.trials[: len(after.trials)] == after.trials
     assert sum(t.state != "infeasible" for t in longer.trials) == 5
     plain = run_here(*words, images=images, tmp_path=tmp_path)
     assert plain.exit_code == 0, plain.stdout + plain.stderr
-    assert (record(tmp_path).wanted, record(tmp_path).trials) == (5, longer.trials)
+    assert (record(runs).wanted, record(runs).trials) == (5, longer.trials)
 
     tracked = suggestions_tracked(tmp_path)
     assert tracked == sorted([*(str(t.number) for t in longer.trials), "baseline unrolled"])
@@ -92,14 +101,14 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
     assert suggestions_tracked(tmp_path) == tracked
     for trial in longer.best():
         assert f"trial {trial.number}: " in shown.stdout
-    home = tmp_path / "runs" / "studies" / "tiny-search"
-    assert "Answer:  " in more.stdout and (home / "report.html").read_text().count("<svg") == 1
+    home = runs.folder("tiny-search")
+    assert "Answer:  " in more.stdout and home.read("report.html").decode().count("<svg") == 1
     answer = (
         next(line for line in more.stdout.splitlines() if line.startswith("Answer:")).removeprefix("Answer:").strip()
     )
     complete = sum(t.state == "complete" for t in longer.trials)
     assert answer.startswith(f"{len(longer.best())} of {complete} complete settings are Pareto-optimal")
-    assert f"**{answer}" in (home / "report.md").read_text()
+    assert f"**{answer}" in home.read("report.md").decode()
 
     wide = tmp_path / "wide.py"
     space = '{"layers": Int(1, 3), "high": Int(1, 2), "model.channels": Choice((4, 8))}'
@@ -107,13 +116,13 @@ def test_a_search_is_killed_continued_extended_and_shown(images: Path, tmp_path:
         "from rdun.search import Choice, Int\nfrom tests.studies import tiny_search\n\n\n"
         f"def search():\n    return tiny_search.search(name='wide', space={space}, trials={complete})\n"
     )
-    begin = (str(wide), "--runs", str(tmp_path / "runs"), "--learn-from")
+    begin = (str(wide), "--runs", runs.place, "--learn-from")
     refused = run_here(*begin, "tiny", images=images, tmp_path=tmp_path)
     assert refused.exit_code == 2 and "has no such search; choose one of tiny-search" in refused.stderr
     learned = run_here(*begin, "tiny-search", images=images, tmp_path=tmp_path)
     assert learned.exit_code == 0, learned.stdout + learned.stderr
     assert f"Learned: {complete} of the {complete} complete trials of tiny-search" in learned.stdout
-    found = SearchRecord.load(Folder(tmp_path / "runs" / "studies" / "wide"))
+    found = SearchRecord.load(runs.folder("wide"))
     assert {t.fingerprint: t.objectives for t in found.trials} == {
         t.fingerprint: t.objectives for t in longer.trials if t.state == "complete"
     }
@@ -149,7 +158,7 @@ def test_more_trials_are_added_to_a_finished_search_only(tmp_path: Path) -> None
     search = load("search_budget")
     assert isinstance(search, Search)
     with pytest.raises(ValueError, match=r"--trials \+20: search .* has no trials in"):
-        asked_for(search, tmp_path, 20)
+        asked_for(search, Runs(tmp_path), 20)
     values: dict[str, Any] = dict.fromkeys(("title", "question", "method", "expectation", "scale", "sampler"), "")
     values |= {
         "name": search.name,
@@ -167,12 +176,12 @@ def test_more_trials_are_added_to_a_finished_search_only(tmp_path: Path) -> None
     ]
     home = Folder(tmp_path / "studies" / search.name)
     SearchRecord(trials=trials, **values).save(home)
-    assert asked_for(search, tmp_path, 20).trials == 22
+    assert asked_for(search, Runs(tmp_path), 20).trials == 22
     for unfinished in (trials[:2], [*trials[:2], replace(trials[2], state="running")]):
         SearchRecord(trials=unfinished, **values).save(home)
-        assert asked_for(search, tmp_path, 20).trials == 2
+        assert asked_for(search, Runs(tmp_path), 20).trials == 2
     SearchRecord(trials=trials, **(values | {"wanted": 1})).save(home)
-    assert asked_for(search, tmp_path, 20).trials == 22
+    assert asked_for(search, Runs(tmp_path), 20).trials == 22
 
 
 @pytest.fixture
@@ -207,13 +216,13 @@ def left_behind(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_plan_is_of_the_trials_without_an_end_of_all_that_were_asked_for(
     left_behind: Search, retry_failed: bool, left: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    search = asked_for(left_behind, tmp_path)
-    run_search(search, tmp_path, 1, dry_run=True, retry_failed=retry_failed, keep="all")
+    search = asked_for(left_behind, Runs(tmp_path))
+    run_search(search, Runs(tmp_path), 1, dry_run=True, retry_failed=retry_failed, keep="all")
     shown = capsys.readouterr().out
     assert "Trials:  8, as an earlier run was asked for, not 4" in shown
     assert "8 trials by random" in shown
     assert f"for {left} trials" in shown
-    run_search(replace(left_behind, trials=10), tmp_path, 1, dry_run=True, retry_failed=retry_failed, keep="all")
+    run_search(replace(left_behind, trials=10), Runs(tmp_path), 1, dry_run=True, retry_failed=retry_failed, keep="all")
     assert f"for {left + 2} trials" in capsys.readouterr().out
 
 
@@ -223,9 +232,9 @@ def test_the_budget_of_a_cluster_with_other_machines_is_checked_later(
     """The times that are known are those of this processor, and say nothing of GPUs that the nodes may have."""
     search = replace(left_behind, trials=10, resources=replace(left_behind.resources, budget=0.001))
     with pytest.raises(ValueError, match="is exceeded"):
-        run_search(search, tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+        run_search(search, Runs(tmp_path), 1, dry_run=True, retry_failed=False, keep="all")
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    run_search(search, tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+    run_search(search, Runs(tmp_path), 1, dry_run=True, retry_failed=False, keep="all")
     assert "The budget is checked when the cluster is connected" in capsys.readouterr().err
 
 
@@ -239,14 +248,14 @@ def test_a_number_of_trials_that_is_asked_for_is_what_is_wanted(images: Path, tm
 def test_a_search_that_was_begun_in_another_precision_says_so(
     left_behind: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rdun.tuning import Suggestions
-
-    search = replace(left_behind, base=replace(left_behind.base, precision="auto"))
-    database = tmp_path / "studies" / search.name / "search.db"
-    Suggestions(search, database, Store(tmp_path / "trials"), "fp32", 1)
+    search, folder = (
+        replace(left_behind, base=replace(left_behind.base, precision="auto")),
+        Runs(tmp_path).folder("tiny-search"),
+    )
+    replace(SearchRecord.load(folder), precision="fp32").save(folder)
     for here, warned in (("bf16", True), ("fp32", False)):
         monkeypatch.setattr("studies.run_search.precision", lambda here=here: here)
-        run_search(search, tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+        run_search(search, Runs(tmp_path), 1, dry_run=True, retry_failed=False, keep="all")
         shown = capsys.readouterr()
         assert ("precision=auto goes on as fp32" in shown.err) == warned
         assert "Estimate: " in shown.out  # of the networks in fp32, which alone were measured
@@ -277,7 +286,7 @@ def test_dry_run_tells_values_that_do_not_fit_together(
         return tiny_search.build(base, values)
 
     monkeypatch.setenv("IMAGES", str(images))
-    run_search(tiny_search.search(build=build), tmp_path, 1, dry_run=True, retry_failed=False, keep="all")
+    run_search(tiny_search.search(build=build), Runs(tmp_path), 1, dry_run=True, retry_failed=False, keep="all")
     shown = capsys.readouterr().out
     where = "layers 1, high 2, model.channels 4: high is above layers"
     assert f"bounds of the space whose values do not fit together, and are never trained: 1 ({where})" in shown

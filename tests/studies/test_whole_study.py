@@ -270,7 +270,7 @@ def test_the_budget_of_a_run_on_a_cluster_is_checked_on_it(
     study = replace(load_study(str(TINY)), seeds=(2, 3), resources=Resources(budget=1e-6))
     store = Store(whole.runs / "trials")
     plan = make_plan(study, store, "fp32")
-    forecast = lay_out(plan, store, tmp_path, None, Asked(False, None, None), dry_run=False)
+    forecast = lay_out(plan, store, Folder(tmp_path), None, Asked(False, None, None), dry_run=False)
     assert "The budget is checked when the cluster is connected" in capsys.readouterr().err
     nodes = Capacity((Room(1, 0.0), Room(1, 0.0)), "127.0.0.1:1")
     with pytest.raises(ValueError, match="budget=1e-06 core-hours is exceeded"):

@@ -12,7 +12,6 @@ from rdun.config import TrialConfig, UniformRange, with_values
 from rdun.results import Folder, SearchRecord, Store
 from rdun.search import SAMPLERS, Choice, Constraint, Int, Objective, Search, Values
 from rdun.tuning import Suggestions
-from rdun.tuning.optuna_study import begun_with
 from tests.tuning.conftest import Open, leave, worked_off
 
 
@@ -171,15 +170,13 @@ def test_a_search_goes_on_with_the_precision_that_it_began_with(search: Search, 
     """Also on a machine whose own is another: settings in two arithmetics cannot be ranked together."""
     auto, database = with_values(search.base, {"precision": "auto"}), tmp_path / "search.db"
     asked = replace(search, base=auto, baselines={"deep": with_values(auto, {"model.layers": 6})})
-    assert begun_with(asked, database) is None
     begun = Suggestions(asked, database, store, "fp32", 2)
     worked_off(begun, store)
     longer = Suggestions(asked, database, store, "bf16", 4)
     worked_off(longer, store)
     assert precisions(longer) == ["fp32"] * 4
     assert longer.record().baselines == begun.record().baselines
-    assert begun_with(asked, database) == "fp32"
-    assert begun_with(replace(search, baselines={}), database) is None
+    assert longer.record().precision == "fp32"
     other = Suggestions(asked, tmp_path / "other.db", store, "bf16", 1)
     worked_off(other, store)
     assert precisions(other) == ["bf16"]
