@@ -22,13 +22,25 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("name")
-@click.option("--runs", type=click.Path(), help="Folder of trials and reports.", show_default="runs/")
+@click.option(
+    "--runs",
+    type=click.Path(),
+    envvar="RDUN_RUNS",
+    show_envvar=True,
+    show_default="runs/",
+    help="Folder of trials and reports.",
+)
 @click.option("--rules", default=",".join(STOPPINGS), show_default=True, help="Rules of early stopping to compare.")
 @click.option("--at-once", default=4, type=click.IntRange(1, 64), show_default=True, help="Trials at once.")
 @click.option(
     "--orders", default=1, type=click.IntRange(min=1), show_default=True, help="The record's, then random ones."
 )
-@click.option("--out", type=click.Path(), help="Folder of table and reports.", show_default="RUNS/replays/NAME")
+@click.option(
+    "--out",
+    type=click.Path(),
+    help="Folder of table and reports.",
+    show_default="RUNS/replays/NAME, or runs/replays/NAME",
+)
 @click.option(
     "--save", type=click.Path(), metavar="FOLDER", help="Write a compact copy of the record there; replay nothing."
 )
@@ -40,18 +52,18 @@ def main(name: str, runs: str | None, rules: str, at_once: int, orders: int, out
     """
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     from rdun.replay import load_recording, save_recording
-    from rdun.results import Folder, Store
+    from rdun.results import Runs
 
-    folder = Path(runs).resolve() if runs else ROOT / "runs"
     try:
-        recording = load_recording(Folder(folder / "studies" / name), Store(folder / "trials"))
+        place = Runs(runs or ROOT / "runs")
+        recording = load_recording(place.folder(name), place.store)
         if save:
             save_recording(recording, str(Path(save).resolve()))
             click.echo(f"Record: {len(recording.curves) + len(recording.tested)} complete trials in {save}")
             return
         if not recording.curves:
             raise ValueError(f"{name!r} trains nothing that could be replayed; --save FOLDER keeps its record")
-        home = Path(out).resolve() if out else folder / "replays" / name
+        home = Path(out).resolve() if out else (ROOT / "runs" if place.remote else Path(place.place)) / "replays" / name
         _replay(recording, _rules(recording, rules), at_once, orders, home)
     except (ValueError, OSError) as error:
         raise InputError(error) from error

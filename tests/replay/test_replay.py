@@ -9,11 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import fsspec
 import pytest
+from click.testing import CliRunner
 
 from rdun.replay import Curve, Recording, outcome
 from rdun.stopping import Asha, HyperBand, Median
 from rdun.tuning import Capacity, replay
+from studies.replay import main
 from tests.replay.conftest import RECORD, STUDY
 from tests.replay.through_tune import Pass, through_tune
 
@@ -97,3 +100,13 @@ def test_the_command_needs_no_cluster(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"27 recorded trials, {at_once} at once" in done.stdout
     assert (tmp_path / "asha" / "studies" / STUDY / "report.html").is_file()
+
+
+def test_a_record_on_an_object_store_is_saved_to_a_folder(tmp_path: Path) -> None:
+    fsspec.filesystem("memory").put(str(RECORD), "/recorded", recursive=True)
+    done = CliRunner(catch_exceptions=False).invoke(
+        main, [STUDY, "--runs", "memory://recorded", "--save", str(tmp_path)]
+    )
+    assert "Record: 27 complete trials" in done.output, done.output
+    names = [{path.parent.name for path in place.glob("trials/*/epochs.csv")} for place in (RECORD, tmp_path)]
+    assert names[0] == names[1]
