@@ -15,7 +15,7 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # Hosts made of network namespaces and Ray's real launcher: own machines, one of which loses power; cluster.yaml against a mock EC2;
 # clusters/slurm.sh with a real Slurm. A quarter of an hour and more; needs root, and says what it lacks.

@@ -16,28 +16,24 @@ import sqlalchemy
 from PIL import Image
 from xdist.scheduler import LoadFileScheduling
 
-os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", RAY_USAGE_STATS_ENABLED="0")
-os.environ["RDUN_BROWSER"] = ""  # no report is printed as PDF but where a test asks for it
-if (
-    "PYTEST_XDIST_WORKER" in os.environ
-):  # several processes at once: threads that wait for each other cost many times that
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 if TYPE_CHECKING:
     from rdun.tuning import Capacity
     from tests.buckets import Bucket
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
 
-CLUSTERS = ("tuning", "studies", "replay", "data/test_workers.py")
-"""Where tests start clusters, which takes half of the time of all."""
+CLUSTERS = ("tuning",), ("studies", "replay", "data/test_workers.py")
+"""Where tests start clusters, and wait for them most of the time: each group is one process's work."""
 
 
 class Scheduling(LoadFileScheduling):
-    """Of several processes that run the tests one has all that starts clusters, and each other file stays with one."""
+    """Of the processes that run the tests one has each group that starts clusters, and each other file stays with one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "clusters" if nodeid.removeprefix("tests/").startswith(CLUSTERS) else str(super()._split_scope(nodeid))
+        for number, places in enumerate(CLUSTERS):
+            if nodeid.removeprefix("tests/").startswith(places):
+                return f"clusters {number}"
+        return str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

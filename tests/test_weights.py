@@ -559,8 +559,9 @@ def test_an_image_that_is_too_small_is_named(images: Path, tmp_path: Path) -> No
 
 def test_recursions_can_be_changed_at_test_time(images: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "weights.pkl", {"model": small_state("COAST")})
+    words = ["--trained-recursions", "2", "--ratio", "0.1"]
     outputs = {
-        CliRunner().invoke(main, ["evaluate", str(path), str(images), "--trained-recursions", "2", *more]).output
+        CliRunner().invoke(main, ["evaluate", str(path), str(images), *words, *more]).output
         for more in ([], ["--recursions", "2"], ["--recursions", "1"])
     }
     assert len(outputs) == 2
