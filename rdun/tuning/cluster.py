@@ -48,6 +48,10 @@ class Capacity:
         """Cores of the largest machine."""
         return max((machine.cpus for machine in self.machines), default=0)
 
+    def now(self) -> Capacity:
+        """The same cluster as it stands: machines come and go."""
+        return _capacity(self.address)
+
 
 @contextlib.contextmanager
 def cluster(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,11 @@ from rdun.tuning.relay import Silent
 from rdun.tuning.stopping import Stopper
 from rdun.tuning.suggestions import Suggestions
 from rdun.tuning.trials import run_tuner, setting
+from rdun.tuning.waiting import grows_now
+from rdun.tuning.watch import PERIOD
+
+LITTLE = 1e-9
+"""Of a core or GPU, that rounding may take."""
 
 
 def run_search(
@@ -80,6 +87,7 @@ class _Searcher(Searcher):
         self.running: dict[str, str] = {}
         self.shares: dict[str, dict[str, float]] = {}
         self.known: set[str] = set()
+        self._seen, self._grows, self._looked = capacity, False, -math.inf
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its searcher for a restore, which is not used here
@@ -101,13 +109,24 @@ class _Searcher(Searcher):
         return {"trial": setting(found.fingerprint, found.config, part, rule)}
 
     def _is_full(self) -> bool:
-        """Whether there is no room for another like the smallest that runs. Asked for when it can start, it knows all results."""
-        room = {"cpu": self.capacity.cpus, "gpu": self.capacity.gpus}
-        shares = self.shares.values()
-        return any(
-            shares and room[kind] - sum(share[kind] for share in shares) < min(share[kind] for share in shares) - 1e-9
-            for kind in room
-        )
+        """Whether there is no room for another like the smallest that runs. Asked for when it can start, it knows all results.
+
+        Where machines are started for trials that wait, one waits.
+        """
+        if not self.shares:
+            return False
+        self._look()
+        room = {"cpu": self._seen.cpus, "gpu": self._seen.gpus}
+        shares = [[share[kind] for share in self.shares.values()] for kind in room]
+        left = [has - sum(taken) for has, taken in zip(room.values(), shares, strict=True)]
+        if all(rest >= min(taken) - LITTLE for rest, taken in zip(left, shares, strict=True)):
+            return False
+        return min(left) < -LITTLE or not self._grows
+
+    def _look(self) -> None:
+        """Sees what a cluster of several machines has, now and then."""
+        if self.capacity.address != "local" and time.monotonic() > self._looked + PERIOD:
+            self._seen, self._grows, self._looked = self.capacity.now(), grows_now(), time.monotonic()
 
     def _judged(self, found: Suggestion) -> str:
         """Lets the rule know what has ended without it, and the trial that begins; the rule's name."""

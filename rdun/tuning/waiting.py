@@ -49,21 +49,45 @@ class Waiting(tune.Callback):
 
 def why_waiting(resource: str) -> str:
     """One line on what a trial that asks for "GPU" or "CPU" waits for."""
-    status, kinds, most = _status(), worker_kinds(), _bootstrap().get("max_workers")
+    status = _status()
     if not _scales(status):
         return _nothing_free(resource)
-    starting = Counter[str]()
-    for launch in status.pending_launches:
-        starting[launch.ray_node_type_name] += launch.count
-    starting.update(node.ray_node_type_name for node in status.pending_nodes)
-    there = sum(node.ray_node_type_name in kinds for node in [*status.active_nodes, *status.idle_nodes])
+    starting, most = _starting(status), _most()
     parts = [f"{n} {kind} starting" for kind, n in sorted(starting.items())]
     if not starting and status.failed_launches:
         last = max(status.failed_launches, key=lambda launch: launch.failed_ts_s or 0)
         parts.append(f"{last.ray_node_type_name} cannot be had ({' '.join(str(last.details).split())[:160]})")
-    if most is not None and there + sum(starting.values()) >= most:
+    if _is_at_maximum(status):
         parts.append(f"the autoscaler is at its maximum of {most} machine{'s' * (most != 1)}")
     return "; ".join(parts) or _nothing_free(resource)
+
+
+def grows_now() -> bool:
+    """Whether the connected cluster would start one more machine for a trial that waits."""
+    with contextlib.suppress(Exception):  # an older Ray, or a cluster that does not say
+        status = _status()
+        return _scales(status) and not _is_at_maximum(status)
+    return False
+
+
+def _starting(status: Any) -> Counter[str]:
+    """Machines of each kind that are on their way."""
+    found = Counter[str]()
+    for launch in status.pending_launches:
+        found[launch.ray_node_type_name] += launch.count
+    found.update(node.ray_node_type_name for node in status.pending_nodes)
+    return found
+
+
+def _is_at_maximum(status: Any) -> bool:
+    kinds, most = worker_kinds(), _most()
+    there = sum(node.ray_node_type_name in kinds for node in [*status.active_nodes, *status.idle_nodes])
+    return most is not None and there + _starting(status).total() >= most
+
+
+def _most() -> int | None:
+    """Workers that the autoscaler may have at once; None: it is not known."""
+    return _bootstrap().get("max_workers")
 
 
 def _nothing_free(resource: str) -> str:

@@ -18,7 +18,7 @@ from tests.cluster.laptop import EXPORT, Laptop, wait_for
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(bool(lacking()), reason=f"hosts cannot be made: {lacking()}"),
 ]
 FILE = ROOT / "cluster.yaml"
@@ -49,7 +49,7 @@ def edited(hosts: Lab) -> dict[str, Any]:
 
 @pytest.fixture
 def laptop(images: Path) -> Iterator[Laptop]:
-    with lab(WORKERS + 1, NET, FIRST, BITS) as hosts:
+    with lab(2 * WORKERS + 1, NET, FIRST, BITS) as hosts:
         found = Laptop(hosts, edited(hosts))
         found.env |= ENVIRONMENT
         folder = hosts.folder / "images"
@@ -60,7 +60,9 @@ def laptop(images: Path) -> Iterator[Laptop]:
         )
         (found.home / "my_study.py").write_text(study.replace("import Arm, Claim,", "import Arm, Claim, Resources,"))
         search = SEARCH.read_text().replace('os.environ["IMAGES"]', repr(str(folder)))
-        search = search.replace('"trials": 4', '"trials": 2, "resources": Resources(gpus=1)')
+        search = search.replace('"trials": 4', '"trials": 2, "resources": Resources(gpus=1)').replace(
+            "epochs=2", "epochs=320"
+        )
         (found.home / "my_search.py").write_text(f"{search}\n\nfrom rdun.study import Resources\n")
         yield found
 
@@ -91,20 +93,34 @@ def test_from_zero_workers_up_and_back_down(laptop: Laptop) -> None:
         trials = [key for key in keys if key.startswith("runs/trials/")]
         assert "runs/studies/tiny/report.html" in keys and sum(key.endswith("/scores.csv") for key in trials) == 4
         assert any(key.startswith("mlflow/") for key in keys), "the tracker keeps its files in the bucket"
-        runs = [json.load(s3.get_object(Bucket=BUCKET, Key=key)["Body"]) for key in trials if key.endswith("/run.json")]
-        assert {attempt["host"] for run in runs for attempt in run["attempts"]} == {"rdun-1", "rdun-2"}
+        assert _hosts(there, [key for key in trials if key.endswith("/run.json")]) == {"rdun-1", "rdun-2"}
         assert not any(key.startswith("runs/tune-") for key in keys)
-
-        output = laptop.do("python", "studies/run_ablation.py", "../my_search.py", "--cluster", "lab.yaml", timeout=400)
-        assert "2 complete" in output or "1 complete, 1 duplicate" in output, output
-        keys = [k["Key"] for k in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
-        assert {f"runs/studies/tiny-search/search.{kind}" for kind in ("db", "json")} < {*keys}
-        laptop.say("a search too, whose database is in the bucket")
 
         wait_for(lambda: there.count("terminated", "worker") == WORKERS, 180)
         laptop.say("no worker is left")
+
+        _search(laptop, there)
+        wait_for(lambda: there.count("terminated", "worker") == 2 * WORKERS, 180)
         laptop.ray("down", "-y")
         wait_for(lambda: there.count("terminated", "head") == 1, 30)
+
+
+def _search(laptop: Laptop, there: Cloud) -> None:
+    """It too starts the machines that it has room for; its database is in the bucket."""
+    output = laptop.do("python", "studies/run_ablation.py", "../my_search.py", "--cluster", "lab.yaml", timeout=500)
+    print("\n".join(f"          | {line}" for line in output.splitlines()))
+    assert "Waiting for a first machine" in output and "2 complete" in output
+    s3 = there.client("s3")
+    assert s3.head_object(Bucket=BUCKET, Key="runs/studies/tiny-search/search.db")["ContentLength"]
+    record = json.load(s3.get_object(Bucket=BUCKET, Key="runs/studies/tiny-search/search.json")["Body"])
+    settings = [*(trial["fingerprints"] for trial in record["trials"]), *record["baselines"].values()]
+    assert len(_hosts(there, [f"runs/trials/{f}/run.json" for prints in settings for f in prints])) == WORKERS
+
+
+def _hosts(there: Cloud, keys: list[str]) -> set[str]:
+    """Where the trials of these run.json have run."""
+    runs = [json.load(there.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"]) for key in keys]
+    return {attempt["host"] for run in runs for attempt in run["attempts"]}
 
 
 def _only_ssh_is_open(there: Cloud) -> None:

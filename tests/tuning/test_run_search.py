@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count, takewhile
 from statistics import fmean
 
+import pytest
+
+from rdun.plan import Room
 from rdun.results import Store
 from rdun.search import Choice, Int, Objective, Search
+from rdun.study import Resources
 from rdun.tuning import Capacity, run_search
+from rdun.tuning.search import _Searcher
 from tests.tuning.conftest import Open
 
 
@@ -43,3 +49,30 @@ def test_failed_trials_of_two_seeds_are_a_gap_with_a_reason(
 
 def reached(store: Store, fingerprint: str) -> float:
     return max(epoch.validation_psnr for epoch in store.trial(fingerprint).epochs())
+
+
+def test_a_search_grows_with_its_cluster(search: Search, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One suggestion waits where the autoscaler would start a machine for it; none where there is no more to come."""
+    space: dict[str, Int | Choice] = {"optim.lr": Choice(tuple(n * 1e-4 for n in range(1, 99))), "high": Int(1, 2)}
+    wide = replace(search, space=space, baselines={}, trials=50)
+    suggestions = opened(replace(wide, resources=Resources(gpus=0.5)))
+    machines, more = [Room(4, 1.0)], [True]
+    monkeypatch.setattr(Capacity, "now", lambda self: replace(self, machines=tuple(machines)))
+    monkeypatch.setattr("rdun.tuning.search.grows_now", lambda: more[0])
+    monkeypatch.setattr("rdun.tuning.search.PERIOD", -1.0)
+    searcher = _Searcher(suggestions, Capacity((Room(4, 1.0),), "10.0.0.1:6379"), lambda: None, print, None, None)
+    numbers = count()
+
+    def given() -> int:
+        return len(list(takewhile(lambda _: searcher.suggest(f"t{next(numbers)}") is not None, range(20))))
+
+    assert (given(), given()) == (3, 0)  # two run, one waits
+    machines.append(Room(4, 1.0))
+    assert given() == 2
+    machines.pop()  # lost: of five two run
+    assert given() == 0
+    machines.append(Room(4, 1.0))
+    more[0] = False
+    for trial in list(searcher.running)[:2]:
+        searcher.shares.pop(trial)
+    assert given() == 1

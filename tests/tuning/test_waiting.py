@@ -84,6 +84,16 @@ def test_the_reason_names_what_starts_what_cannot_be_had_and_the_maximum(status:
     assert waiting.why_waiting("GPU") == "the autoscaler is at its maximum of 2 machines"
 
 
+def test_no_machine_more_is_expected_at_the_maximum(status: Any) -> None:
+    assert waiting.grows_now()
+    status.pending_launches = [launch("gpu-spot")]
+    assert waiting.grows_now()
+    status.active_nodes = [SimpleNamespace(ray_node_type_name="gpu-spot")]
+    assert not waiting.grows_now()
+    status.pending_launches, status.stats.autoscaler_version = [], "0"
+    assert not waiting.grows_now()
+
+
 def test_what_is_free_is_told_where_trials_wait_all_the_same(status: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert waiting.why_waiting("GPU") == "no GPU is free (all 2 are in use)"
     monkeypatch.setattr(ray, "available_resources", lambda: {"GPU": 1.5})
