@@ -61,7 +61,7 @@ def laptop(images: Path) -> Iterator[Laptop]:
         (found.home / "my_study.py").write_text(study.replace("import Arm, Claim,", "import Arm, Claim, Resources,"))
         search = SEARCH.read_text().replace('os.environ["IMAGES"]', repr(str(folder)))
         search = search.replace('"trials": 4', '"trials": 2, "resources": Resources(gpus=1)').replace(
-            "epochs=2", "epochs=320"
+            "epochs=2", "epochs=310"
         )
         (found.home / "my_search.py").write_text(f"{search}\n\nfrom rdun.study import Resources\n")
         yield found
