@@ -49,7 +49,7 @@ def _trace(
     layers = [0, *(i + 1 for i, count in enumerate(reconstruct.counts) for _ in range(count))]
     for t, estimates in enumerate(zip_longest(*passes)):
         errors = [(operator.forward(x) - y).double().square().sum() for x, y in zip(estimates, measured, strict=True)]
-        x = reconstruct.assembled(operator, torch.cat(estimates), image)[0, 0].cpu().numpy() * np.float32(255)
+        x = reconstruct.assembled(operator, torch.cat(estimates), picture.shape)[0, 0].cpu().numpy() * np.float32(255)
         scale = scales[t - 1].abs() if scales is not None and t else None
         yield Trace(
             dataset=dataset,
