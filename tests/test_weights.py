@@ -34,6 +34,7 @@ from rdun.config import (
     Rfmu,
     TrialConfig,
     UniformRange,
+    with_values,
 )
 from rdun.data import read_luminance
 from rdun.evaluation import psnr
@@ -599,6 +600,11 @@ def test_a_linear_start_is_computed_from_the_training_images(images: Path, tmp_p
     save_model(build_model(config), config, tmp_path / "x.safetensors")
     run = CliRunner().invoke(main, ["evaluate", str(tmp_path / "x.safetensors"), str(images)])
     assert run.exit_code == 0, run.output
+    elsewhere = with_values(config, {"data.train": str(tmp_path / "gone")})
+    save_model(build_model(config), elsewhere, tmp_path / "x.safetensors")
+    run = CliRunner().invoke(main, ["evaluate", str(tmp_path / "x.safetensors"), str(images)])
+    assert run.exit_code == 2
+    assert "computed from their training images: data set" in run.output and "(--matrix, --initial)" in run.output
 
 
 def test_bad_input_is_one_line_and_exit_code_2(images: Path, tmp_path: Path) -> None:

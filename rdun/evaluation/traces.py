@@ -75,6 +75,6 @@ def _estimates(network: Unfolding, y: Tensor, operator: Operator, counts: tuple[
 
 
 def _steps(network: Unfolding, counts: tuple[int, ...]) -> list[float]:
-    """The gradient step size of each application (of DPDNN's pair, the first)."""
+    """The gradient step size of each application (of DPDNN's pair, the first); NaN of a stage that has none."""
     pairs = [(stage, n) for stage, n in zip(network.stages, counts, strict=True) if isinstance(stage, Stage)]
-    return [float(step.flatten()[0]) for stage, n in pairs for step in stage.steps(n)]
+    return [float(step.flatten()[0]) if step.numel() else NAN for stage, n in pairs for step in stage.steps(n)]

@@ -47,9 +47,7 @@ class Measurement:
             if self.estimator is not None:
                 raise ValueError("--initial belongs to a matrix from a file; give that too (--matrix)")
             chosen = _seeded(config.task, self)
-            moment = None
-            if chosen.initial == "linear":
-                moment = training_blocks(image_set(config.data.train), config.data, chosen.block).moment
+            moment = _moment(config, chosen.block) if chosen.initial == "linear" else None
             return make_task(chosen, moment, device)
         if self.ratios or self.rows or self.seeds:
             raise ValueError("--matrix fixes the measurements; leave out --ratio, --rows and --matrix-seed")
@@ -58,6 +56,16 @@ class Measurement:
         matrix = read_sampling_matrix(self.matrix)
         estimator = read_estimator(self.estimator, matrix) if self.estimator else None
         return GivenMatrixTask(self.matrix.stem, nominal_ratio(*matrix.shape), matrix, estimator, device)
+
+
+def _moment(config: TrialConfig, block: int) -> np.ndarray:
+    try:
+        return training_blocks(image_set(config.data.train), config.data, block).moment
+    except ValueError as error:
+        raise ValueError(
+            f"they start from a linear estimate, which is computed from their training images: {error}; or give a matrix "
+            "with its own (--matrix, --initial)"
+        ) from None
 
 
 def scores(
