@@ -28,7 +28,7 @@ class Stage(nn.Module, ABC):
 
     @abstractmethod
     def steps(self, count: int) -> Tensor:
-        """Step sizes of `count` applications in a row, `(count, ...)`: row r is what the r-th application gets, whatever the count.
+        """Step sizes of `count` applications in a row, `(count, ...)`: row r is what the r-th application gets, of however many.
 
         A stage repeats one learned step (COAST, ISTA-Net) or holds a table of its own (DPDNN). So no stage counts its calls, and
         one applied R times is exactly R stages that share their weights.

@@ -34,6 +34,8 @@ class Smoothed(Stage):
 class Fixed(nn.Module):
     """Multiplication by a constant."""
 
+    factor: Tensor
+
     def __init__(self, persistent: bool) -> None:
         super().__init__()
         self.register_buffer("factor", torch.tensor(0.5), persistent=persistent)
