@@ -34,9 +34,12 @@ from rdun.config import (
     Rfmu,
     TrialConfig,
     UniformRange,
+    with_values,
 )
+from rdun.data import read_luminance
+from rdun.evaluation import psnr
 from rdun.models import Stage, Unfolding, build_model
-from rdun.operators import gaussian_matrix, linear_estimator
+from rdun.operators import gaussian_matrix, linear_estimator, to_blocks
 from rdun.weights import (
     decode_model,
     encode_model,
@@ -49,6 +52,7 @@ from rdun.weights import (
     save_model,
 )
 from rdun.weights.__main__ import main
+from tests.conftest import photograph
 from tests.contracts.cases import MODELS, MODULATIONS, moment
 from tests.contracts.test_models import trial
 
@@ -491,6 +495,102 @@ def test_evaluate_with_a_matrix_from_a_file(images: Path, tmp_path: Path) -> Non
         assert message in refused.output
 
 
+def test_pictures_of_ones_own_photographs(images: Path, tmp_path: Path) -> None:
+    """One file will do, in colour; what is written is what was scored, rounded."""
+    path, colour = write(tmp_path / "weights.pkl", {"model": small_state()}), tmp_path / "photo.jpg"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(colour)
+    options = ["--trained-recursions", "3", "--ratio", "0.25", "--matrix-seed", "1", "--matrix-seed", "2"]
+    for asked, stems in ((colour, ["photo"]), (images, ["a", "b"])):
+        folder = tmp_path / "new" / stems[0]
+        run = CliRunner().invoke(main, ["evaluate", str(path), str(asked), *options, "--pictures", str(folder)])
+        assert run.exit_code == 0, run.output
+        names = {f"{stem}-0.25-gauss-s{seed}.png" for stem in stems for seed in (1, 2)}
+        assert {file.name for file in folder.iterdir()} == names
+    found, original = (
+        read_luminance(file, "bt601") for file in (tmp_path / "new/photo/photo-0.25-gauss-s2.png", colour)
+    )
+    (line,) = [
+        line
+        for line in CliRunner().invoke(main, ["evaluate", str(path), str(colour), *options]).output.splitlines()
+        if line.startswith("photo.jpg") and "gauss-s2" in line
+    ]
+    assert psnr(found, original) == pytest.approx(float(line.split()[3]), abs=0.05)
+
+
+@pytest.mark.parametrize("system", ["R-COAST", "ISTA-Net+"])
+@pytest.mark.parametrize("own", [False, True], ids=["orthonormal rows", "any rows"])
+def test_an_image_from_ones_own_measurements(system: str, own: bool, tmp_path: Path) -> None:
+    """The image that `evaluate` reconstructs, from nothing but the numbers that were measured; whatever basis they are in."""
+    path = write(tmp_path / "weights.pkl", {"model": small_state(system)})
+    pixels, known = photograph(3, (40, 70)), ["--trained-recursions", "3"]
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    matrix = gaussian_matrix(109, 1089, 7)
+    np.save(tmp_path / "phi.npy", matrix)
+    np.save(tmp_path / "q.npy", linear_estimator(matrix, np.eye(1089)))
+    given = ["--initial", str(tmp_path / "q.npy")] if system == "ISTA-Net+" else []
+    words = ["evaluate", str(path), str(tmp_path / "x.png"), "--matrix", str(tmp_path / "phi.npy"), *given, *known]
+    done = CliRunner().invoke(main, [*words, "--pictures", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+
+    mixing = np.random.default_rng(0).standard_normal((109, 109)) if own else np.eye(109)
+    mine, blocks = mixing @ matrix, to_blocks(torch.from_numpy(pixels / 255)[None, None], 33)[0].numpy()
+    mat(tmp_path / "y.mat", y=blocks @ mine.T)
+    np.save(tmp_path / "phi.npy", mine)
+    np.save(tmp_path / "q.npy", linear_estimator(mine, np.eye(1089)))
+    words = [
+        "recover",
+        str(path),
+        str(tmp_path / "y.mat"),
+        str(tmp_path / "x.npy"),
+        "--matrix",
+        str(tmp_path / "phi.npy"),
+    ]
+    done = CliRunner().invoke(main, [*words, "--size", "40", "70", *given, *known])
+    assert done.exit_code == 0, done.output
+    expected, found = read_luminance(tmp_path / "out" / "x-0.1-phi.png", "bt601"), np.load(tmp_path / "x.npy")
+    assert found.shape == (40, 70) and found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
+    assert np.abs(255 * found - expected).max() <= 0.5 + 0.05
+    words[3] = str(tmp_path / "x.png")
+    assert CliRunner().invoke(main, [*words, "--size", "40", "70", *given, *known]).exit_code == 0
+    assert np.abs(read_luminance(tmp_path / "x.png", "bt601") - 255 * found).max() <= 0.5 + 1e-3
+
+
+def test_measurements_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "weights.pkl", {"model": small_state()})
+    plus = write(tmp_path / "plus.pkl", small_state("ISTA-Net+"))
+    matrix, y = gaussian_matrix(109, 1089, 7), np.ones((6, 109))
+    twice = np.concatenate([matrix, matrix[:1]])
+    for name, value in {
+        "phi": matrix,
+        "twice": twice,
+        "y": y,
+        "turned": y.T,
+        "more": np.ones((6, 110)),
+        "text": np.array([["a"]]),
+    }.items():
+        np.save(tmp_path / f"{name}.npy", value)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "y.npy").read_bytes()[:900])
+    np.save(tmp_path / "objects.npy", np.array([[{}]]), allow_pickle=True)
+    for file, measured, sampled, size, out, message in [
+        (path, "y", "phi", (66, 90), "x.png", ""),
+        (path, "y", "phi", (66, 100), "x.png", "has 8 blocks of 33x33 with 109 each: give 8x109, or another --size"),
+        (path, "turned", "phi", (66, 90), "x.png", "turn it over, a row for each block"),
+        (path, "more", "phi", (66, 90), "x.png", "y is 6x110, and"),
+        (path, "more", "twice", (66, 90), "x.png", "rows of phi depend on each other; leave those out"),
+        (path, "cut", "phi", (66, 90), "x.png", "write it again with numpy.save"),
+        (path, "objects", "phi", (66, 90), "x.png", "write it again with numpy.save"),
+        (path, "text", "phi", (66, 90), "x.png", "does not hold finite real numbers"),
+        (path, "y", "phi", (66, 90), "x.jpg", "should end in .png or .npy"),
+        (plus, "y", "phi", (66, 90), "x.png", "give the matrix's own file (--initial)"),
+    ]:
+        words = ["recover", str(file), *(str(tmp_path / name) for name in (f"{measured}.npy", out))]
+        options = ["--matrix", str(tmp_path / f"{sampled}.npy"), "--size", *map(str, size), "--trained-recursions", "3"]
+        run = CliRunner().invoke(main, [*words, *options])
+        assert run.exit_code == (2 if message else 0), run.output
+        assert message in run.output
+        assert len(run.output.splitlines()) == 1
+
+
 def test_a_linear_start_is_computed_from_the_training_images(images: Path, tmp_path: Path) -> None:
     config = TrialConfig(
         task=BlockSensingTask(ratios=(0.2,), block=8, initial="linear", ridge=1e-4),
@@ -500,6 +600,11 @@ def test_a_linear_start_is_computed_from_the_training_images(images: Path, tmp_p
     save_model(build_model(config), config, tmp_path / "x.safetensors")
     run = CliRunner().invoke(main, ["evaluate", str(tmp_path / "x.safetensors"), str(images)])
     assert run.exit_code == 0, run.output
+    elsewhere = with_values(config, {"data.train": str(tmp_path / "gone")})
+    save_model(build_model(config), elsewhere, tmp_path / "x.safetensors")
+    run = CliRunner().invoke(main, ["evaluate", str(tmp_path / "x.safetensors"), str(images)])
+    assert run.exit_code == 2
+    assert "computed from their training images: data set" in run.output and "(--matrix, --initial)" in run.output
 
 
 def test_bad_input_is_one_line_and_exit_code_2(images: Path, tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any, TypeVar
 
-from rdun.config.codec import JSON, from_dict, to_dict
-from rdun.config.models import IstaNetConfig
+from rdun.config.checks import hints
+from rdun.config.codec import JSON, from_dict, to_dict, with_values
+from rdun.config.models import ModelConfig
 from rdun.config.schema import (
     Fixed,
-    NoModulation,
+    ModulationConfig,
     OptimConfig,
     TrialConfig,
     UniformRange,
@@ -22,6 +24,8 @@ from rdun.config.schema import (
     lowest,
 )
 from rdun.config.tasks import BlockSensingTask, TaskConfig
+
+Part = TypeVar("Part", ModelConfig, ModulationConfig)
 
 NUMERICS = 2
 """Raised whenever gold values move: results of older numerics are never taken for new ones."""
@@ -50,7 +54,7 @@ def _normal(config: TrialConfig) -> TrialConfig:
     grows = any(high > low for low, high in zip(first, last, strict=True))
     if isinstance(train, UniformRange):
         low, high = broadcast(train.low, layers), broadcast(train.high, layers)
-        train = Fixed(counts=low) if low == high else UniformRange(low=low, high=high)
+        train = Fixed(counts=low) if low == high else replace(train, low=low, high=high)
     else:
         train = Fixed(counts=broadcast(train.counts, layers))
     own = config.test_counts
@@ -72,12 +76,14 @@ def _normal(config: TrialConfig) -> TrialConfig:
 
 def without_start(config: TrialConfig) -> TrialConfig:
     """With the default initialisation of the network and its modulation."""
-    model, modulation = config.model, config.recursion.modulation
-    if not isinstance(model, IstaNetConfig):
-        model = replace(model, start="default")
-    if not isinstance(modulation, NoModulation):
-        modulation = replace(modulation, start="default")
+    model, modulation = _without_start(config.model), _without_start(config.recursion.modulation)
     return replace(config, model=model, recursion=replace(config.recursion, modulation=modulation))
+
+
+def _without_start(part: Part) -> Part:
+    """Networks and modulations that begin in one way only have no such field."""
+    cls: Any = type(part)
+    return with_values(part, {"start": "default"}) if "start" in hints(cls) else part
 
 
 def _read_fields(task: TaskConfig) -> TaskConfig:

@@ -4,6 +4,7 @@ from rdun.data.blocks import (
     TrainingBlocks,
     all_blocks,
     check_size,
+    check_validation,
     count_blocks,
     dihedral,
     epoch_samples,
@@ -12,7 +13,7 @@ from rdun.data.blocks import (
 )
 from rdun.data.entry import DATA_VARIABLE, Entry, data_folder
 from rdun.data.identity import from_anywhere, training_fingerprint, trial_fingerprint
-from rdun.data.images import read_luminance, unit_range
+from rdun.data.images import png, read_luminance, unit_range
 from rdun.data.registry import ImageSet, image_hash, image_set, registry
 from rdun.data.weights_file import weights_file
 
@@ -23,6 +24,7 @@ __all__ = [
     "TrainingBlocks",
     "all_blocks",
     "check_size",
+    "check_validation",
     "count_blocks",
     "data_folder",
     "dihedral",
@@ -31,6 +33,7 @@ __all__ = [
     "grid_blocks",
     "image_hash",
     "image_set",
+    "png",
     "read_luminance",
     "registry",
     "training_blocks",

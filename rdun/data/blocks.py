@@ -113,6 +113,12 @@ def check_size(path: Path, gray: np.ndarray, block: int) -> None:
         raise ValueError(f"{path} is {size} pixels, smaller than one {block}x{block} block; remove or replace it")
 
 
+def check_validation(path: Path, gray: np.ndarray) -> None:
+    """Raises ValueError for a black image: where it is recovered exactly, the mean PSNR is infinite, and all epochs are equal."""
+    if not gray.any():
+        raise ValueError(f"{path} is black, so that data.validation tells no epoch from another; remove or replace it")
+
+
 def dihedral(image: np.ndarray) -> Sequence[np.ndarray]:
     """The 8 rotations and reflections: rotations by 0, 90, 180, 270 degrees, each plain and flipped upside down."""
     return [view for turns in range(4) for view in (np.rot90(image, turns), np.flipud(np.rot90(image, turns)))]

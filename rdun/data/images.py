@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Literal
 
@@ -59,3 +60,11 @@ def _bt601(rgb: np.ndarray) -> np.ndarray:
 def unit_range(pixels: np.ndarray) -> np.ndarray:
     """uint8 -> float32 in [0, 1], the quotient by 255 rounded once."""
     return pixels.astype(np.float32) / np.float32(255)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A PNG file of gray levels `(H, W)`, rounded and clipped to 0..255; what is not a number is black."""
+    buffer = io.BytesIO()
+    levels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
+    Image.fromarray(levels).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -24,7 +24,7 @@ class ImageSet:
 
 
 def image_set(name: str) -> ImageSet:
-    """A set of the registry, or the images directly inside a folder (sorted by name). Never downloads.
+    """A set of the registry, the images directly inside a folder (sorted by name), or one image file. Never downloads.
 
     Raises:
         ValueError: unknown name, missing or changed file, folder without images.
@@ -63,6 +63,8 @@ def _registered(name: str, folder: Path) -> ImageSet:
 
 def _folder(name: str) -> ImageSet:
     folder = Path(name)
+    if folder.is_file():
+        return _named(name, (folder,))
     if not folder.is_dir():
         raise ValueError(
             f"data set {name!r} is neither registered nor a folder (looked for {folder.absolute()}); {known(name)}"
@@ -70,6 +72,10 @@ def _folder(name: str) -> ImageSet:
     paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()))
     if not paths:
         raise ValueError(f"folder {name!r} holds no images; put {', '.join(SUFFIXES)} files directly into it")
+    return _named(name, paths)
+
+
+def _named(name: str, paths: tuple[Path, ...]) -> ImageSet:
     for text in (name, *(path.name for path in paths)):
         if not _is_text(text):
             raise ValueError(f"{text!a} is no name in UTF-8, in which scores are written; rename it")

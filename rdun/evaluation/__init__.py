@@ -4,7 +4,7 @@ from rdun.evaluation.metrics import psnr, ssim
 from rdun.evaluation.pictures import Picture, load_pictures, sample_blocks, spread
 from rdun.evaluation.protocol import Protocols
 from rdun.evaluation.reconstruct import Reconstructor, images_per_second, reconstructions
-from rdun.evaluation.scores import ScoreLabels, mean_quality, score_blocks, score_images
+from rdun.evaluation.scores import ScoreLabels, mean_quality, score_blocks
 from rdun.evaluation.traces import trace_images
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "reconstructions",
     "sample_blocks",
     "score_blocks",
-    "score_images",
     "spread",
     "ssim",
     "trace_images",

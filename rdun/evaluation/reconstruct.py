@@ -44,8 +44,13 @@ class Reconstructor:
     @torch.no_grad()
     def __call__(self, operator: Operator, image: Tensor) -> Tensor:
         """Measures and reconstructs an image `(1, 1, H, W)` in [0, 1]; the result is clipped to [0, 1]."""
-        parts = [self._recover(operator, y) for y in self.measured(operator, image)]
-        return self.assembled(operator, torch.cat(parts), image)
+        shape = int(image.shape[-2]), int(image.shape[-1])
+        return self.recovered(operator, self.measured(operator, image), shape)
+
+    @torch.no_grad()
+    def recovered(self, operator: Operator, measured: Sequence[Tensor], shape: tuple[int, int]) -> Tensor:
+        """The estimate `(1, 1, H, W)`, clipped to [0, 1], of an image of this shape from what `measured` gives of it."""
+        return self.assembled(operator, torch.cat([self._recover(operator, y) for y in measured]), shape)
 
     def measured(self, operator: Operator, image: Tensor) -> Sequence[Tensor]:
         """Measurements of what the network sees at once: of the image, or of its blocks in chunks.
@@ -57,11 +62,11 @@ class Reconstructor:
         side = operator.image_shape[0]
         return torch.split(operator.measure(to_blocks(image, side).reshape(-1, 1, side, side)), CHUNK)
 
-    def assembled(self, operator: Operator, parts: Tensor, image: Tensor) -> Tensor:
+    def assembled(self, operator: Operator, parts: Tensor, shape: tuple[int, int]) -> Tensor:
         """The estimate `(1, 1, H, W)` of an image from those of its parts, clipped to [0, 1]."""
         if self.deblock:
             return parts.clamp(0, 1)
-        side, shape = operator.image_shape[0], (int(image.shape[-2]), int(image.shape[-1]))
+        side = operator.image_shape[0]
         canvas = from_blocks(parts.reshape(1, -1, side * side), side, shape)
         return canvas[..., : shape[0], : shape[1]].clamp(0, 1)
 

@@ -52,18 +52,6 @@ class ScoreLabels:
         )
 
 
-def score_images(
-    reconstruct: Reconstructor, task: Task, pictures: Sequence[Picture], labels: ScoreLabels, device: torch.device
-) -> list[Score]:
-    """PSNR and SSIM of every image with every test operator."""
-    return [
-        score
-        for picture in pictures
-        for test, x in reconstructions(reconstruct, task, picture, device)
-        for score in labels.image_scores(reconstruct, test, picture, x)
-    ]
-
-
 def mean_quality(
     reconstruct: Reconstructor,
     task: Task,

@@ -49,7 +49,7 @@ def _trace(
     layers = [0, *(i + 1 for i, count in enumerate(reconstruct.counts) for _ in range(count))]
     for t, estimates in enumerate(zip_longest(*passes)):
         errors = [(operator.forward(x) - y).double().square().sum() for x, y in zip(estimates, measured, strict=True)]
-        x = reconstruct.assembled(operator, torch.cat(estimates), image)[0, 0].cpu().numpy() * np.float32(255)
+        x = reconstruct.assembled(operator, torch.cat(estimates), picture.shape)[0, 0].cpu().numpy() * np.float32(255)
         scale = scales[t - 1].abs() if scales is not None and t else None
         yield Trace(
             dataset=dataset,
@@ -75,6 +75,6 @@ def _estimates(network: Unfolding, y: Tensor, operator: Operator, counts: tuple[
 
 
 def _steps(network: Unfolding, counts: tuple[int, ...]) -> list[float]:
-    """The gradient step size of each application (of DPDNN's pair, the first)."""
+    """The gradient step size of each application (of DPDNN's pair, the first); NaN of a stage that has none."""
     pairs = [(stage, n) for stage, n in zip(network.stages, counts, strict=True) if isinstance(stage, Stage)]
-    return [float(step.flatten()[0]) for stage, n in pairs for step in stage.steps(n)]
+    return [float(step.flatten()[0]) if step.numel() else NAN for stage, n in pairs for step in stage.steps(n)]

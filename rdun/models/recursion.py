@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from rdun.config import Fixed, RecursionConfig, Schedule, UniformRange, broadcast, highest, lowest
+from rdun.config import Fixed, RecursionConfig, Schedule, broadcast, highest, lowest
 
 
 def draw_counts(schedule: Schedule, layers: int, generator: np.random.Generator) -> tuple[int, ...]:
@@ -31,11 +32,19 @@ def grown(recursion: RecursionConfig, layers: int, done: float) -> Schedule:
     low, high = broadcast(lowest(recursion.train), layers), broadcast(highest(recursion.train), layers)
     part = done / recursion.curriculum
     now = tuple(min(b, a + math.floor((b - a + 1) * part)) for a, b in zip(low, high, strict=True))
-    return Fixed(counts=now) if isinstance(recursion.train, Fixed) else UniformRange(low=low, high=now)
+    train = recursion.train
+    return replace(train, counts=now) if isinstance(train, Fixed) else replace(train, low=low, high=now)
+
+
+def mean_count(schedule: Schedule, low: int, high: int) -> float:
+    """Expected count of a layer with these bounds."""
+    return float(high) if isinstance(schedule, Fixed) else (low + high) / 2
 
 
 def mean_evaluations(recursion: RecursionConfig, layers: int) -> float:
-    """Expected stage applications per training step: sum of counts, or of (low + high)/2, with the mean of growing bounds."""
-    low, high = sum(broadcast(lowest(recursion.train), layers)), sum(broadcast(highest(recursion.train), layers))
-    bound = high - recursion.curriculum * (high - low) / 2
-    return float(bound) if isinstance(recursion.train, Fixed) else (low + bound) / 2
+    """Expected stage applications per training step, with the mean over the bounds that a curriculum raises in equal times."""
+    train, part = recursion.train, recursion.curriculum
+    low, high = broadcast(lowest(train), layers), broadcast(highest(train), layers)
+    rising = (np.mean([mean_count(train, a, now) for now in range(a, b + 1)]) for a, b in zip(low, high, strict=True))
+    whole = (mean_count(train, a, b) for a, b in zip(low, high, strict=True))
+    return float(part * sum(rising) + (1 - part) * sum(whole)) if part else float(sum(whole))

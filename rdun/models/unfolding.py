@@ -17,6 +17,9 @@ from rdun.operators import Operator
 class Stage(nn.Module, ABC):
     """One recovery block (the papers' layer or phase): a data-consistency step and a learned proximal step.
 
+    What a stage computes follows from its parameters and its arguments alone, in training too: chance (dropout) would be drawn
+    from no stream of the trial.
+
     Attributes:
         slots: places in the stage where features are scaled.
     """
@@ -25,7 +28,7 @@ class Stage(nn.Module, ABC):
 
     @abstractmethod
     def steps(self, count: int) -> Tensor:
-        """Step sizes of `count` applications in a row, `(count, ...)`: row r is what the r-th application gets.
+        """Step sizes of `count` applications in a row, `(count, ...)`: row r is what the r-th application gets, of however many.
 
         A stage repeats one learned step (COAST, ISTA-Net) or holds a table of its own (DPDNN). So no stage counts its calls, and
         one applied R times is exactly R stages that share their weights.
@@ -70,6 +73,9 @@ class Unfolding(nn.Module):
         stages: the L stages.
         modulation: their scales.
 
+    Raises:
+        ValueError: numbers that a stage keeps and does not learn.
+
     Attributes:
         recompute: keep for the backward pass only the estimates between the applications, and compute what lies between them once
             more then: the same numbers with the memory of one application, for a third more time.
@@ -81,6 +87,12 @@ class Unfolding(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.modulation = modulation
+        kept = self.state_dict().keys() - dict(self.named_parameters(remove_duplicate=False))
+        if kept:
+            raise ValueError(
+                f"{min(kept)} is no parameter, and files of weights and the moving average hold parameters alone; make it one, "
+                "leave it out of the state (persistent=False) if it is a constant, or use GroupNorm in place of BatchNorm"
+            )
 
     def iterates(self, y: Tensor, operator: Operator, counts: Sequence[int]) -> Iterator[Iterate]:
         """Every estimate of one pass, in order. `counts`: applications per stage, at least 1 each."""

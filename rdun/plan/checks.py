@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from rdun.config import BlockSensingTask, DataConfig, TrialConfig, check_warmup, row_count
-from rdun.data import check_size, count_blocks, image_set, read_luminance
+from rdun.data import check_size, check_validation, count_blocks, image_set, read_luminance
 from rdun.data.blocks import subset_size
 from rdun.results import Folder, Store
 
@@ -45,7 +45,7 @@ def check_data(data: DataConfig, block: int) -> int:
     """Reads every image once; the number of training blocks available.
 
     Raises:
-        ValueError: a set that is missing, an image that cannot be read or is too small.
+        ValueError: a set that is missing, an image that cannot be read or is too small, or a black one in the validation.
     """
     for name in (data.validation, *data.test):
         for path in image_set(name).paths:
@@ -53,6 +53,8 @@ def check_data(data: DataConfig, block: int) -> int:
             if min(gray.shape) < 7:
                 raise ValueError(f"{path} is smaller than the 7x7 window of SSIM; remove or replace it")
             check_size(path, gray, block)
+            if name == data.validation:
+                check_validation(path, gray)
     return count_blocks(image_set(data.train), data, block)
 
 

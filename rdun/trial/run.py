@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from rdun import monitor
 from rdun.allocator import keep_freed_memory
 from rdun.config import TrialConfig, to_dict
-from rdun.data import image_set, training_blocks, trial_fingerprint
+from rdun.data import check_validation, image_set, training_blocks, trial_fingerprint
 from rdun.evaluation import load_pictures, mean_quality
 from rdun.models import Unfolding, code_of
 from rdun.operators import make_task
@@ -179,7 +179,10 @@ class _Attempt:
         config, door = self.config, self.circumstances.admission
         blocks = training_blocks(image_set(config.data.train), config.data, config.task.block)
         sets, side = [image_set(name) for name in config.data.test], config.task.block
-        validation = load_pictures(image_set(config.data.validation), side)
+        chosen_by = image_set(config.data.validation)
+        validation = load_pictures(chosen_by, side)
+        for path, picture in zip(chosen_by.paths, validation, strict=True):
+            check_validation(path, picture.pixels)
         tests = {images.name: load_pictures(images, side) for images in sets}
         with door or contextlib.nullcontext():  # from here on the device's memory is used
             moment = blocks.moment if config.task.initial == "linear" else None

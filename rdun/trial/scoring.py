@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image
 
 from rdun.config import TrialConfig, canonical
-from rdun.data import TrainingBlocks, image_set
+from rdun.data import TrainingBlocks, image_set, png
 from rdun.evaluation import (
     Picture,
     Protocols,
@@ -135,8 +133,8 @@ class Scorer:
                     rows = [s for test, x in found for s in labels.image_scores(reconstruct, test, picture, x)]
                     if keep and number < PICTURES_KEPT:
                         stem = f"reconstructions/{name}/{called[picture.name]}"
-                        self.folder.write(f"{stem}-original.png", _png(picture.pixels))
-                        self.folder.write(f"{stem}-{keep}.png", _png(found[0][1]))
+                        self.folder.write(f"{stem}-original.png", png(picture.pixels))
+                        self.folder.write(f"{stem}-{keep}.png", png(found[0][1]))
                     done.add(rows)
                 scores += rows
         return scores
@@ -172,9 +170,3 @@ class Scorer:
 
 def _relabelled(scores: Sequence[Score], checkpoint: str) -> list[Score]:
     return [replace(score, checkpoint=checkpoint) for score in scores]
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()

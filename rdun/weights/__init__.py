@@ -5,7 +5,7 @@ from pathlib import Path
 from rdun.config import TrialConfig
 from rdun.models import Unfolding
 from rdun.weights.checkpoint import read_tensors
-from rdun.weights.matrices import read_estimator, read_sampling_matrix
+from rdun.weights.matrices import read_estimator, read_measurements, read_sampling_matrix
 from rdun.weights.published import KnownFile, known_files, load_published
 from rdun.weights.store import assemble, decode_model, encode_model, load_model, save_model
 
@@ -25,6 +25,7 @@ __all__ = [
     "load_model",
     "load_published",
     "read_estimator",
+    "read_measurements",
     "read_sampling_matrix",
     "read_tensors",
     "save_model",

@@ -1,4 +1,4 @@
-"""`python -m rdun.weights`: evaluate weights from a file on a folder of images, or convert published ones."""
+"""`python -m rdun.weights`: evaluate weights from a file on images, recover an image from measurements, convert files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import torch
 from rdun.allocator import keep_freed_memory
 from rdun.cli import Commands, data_option
 from rdun.config import RowRule
-from rdun.data import image_set
+from rdun.data import image_set, png
 from rdun.evaluation import load_pictures
-from rdun.results import Score, to_csv
-from rdun.weights import load_any, load_published, save_model
-from rdun.weights.evaluate import Measurement, protocols, scores
+from rdun.operators import GivenMatrixTask, nominal_ratio
+from rdun.results import Score, picture_names, to_csv
+from rdun.weights import load_any, load_published, read_measurements, save_model
+from rdun.weights.evaluate import Measurement, protocols, recovered, scored
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -36,8 +37,8 @@ def main() -> None:
     "--rows", type=click.Choice(get_args(RowRule)), help="Rule for the measurements per ratio; otherwise as trained."
 )
 @click.option("--matrix-seed", "seeds", type=int, multiple=True, help="Seed of a random test matrix; repeatable.")
-@click.option("--matrix", type=FILE, help="A .mat file with a sampling matrix, instead of ratios and seeds.")
-@click.option("--initial", type=FILE, help="The .mat file with the initial estimate of --matrix.")
+@click.option("--matrix", type=FILE, help="A sampling matrix (.mat with phi, or .npy), instead of ratios and seeds.")
+@click.option("--initial", type=FILE, help="The initial estimate of --matrix: .mat with Qinit, or .npy.")
 @click.option("--recursions", type=click.IntRange(1), help="Applications of each stage; otherwise as trained.")
 @click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
@@ -46,6 +47,9 @@ def main() -> None:
     "table",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write every score here, and beside it (.json) what their protocols are.",
+)
+@click.option(
+    "--pictures", type=click.Path(file_okay=False, path_type=Path), help="Folder for every reconstruction, as PNG."
 )
 @data_option
 def evaluate(
@@ -60,8 +64,9 @@ def evaluate(
     trained_recursions: int | None,
     threads: int | None,
     table: Path | None,
+    pictures: Path | None,
 ) -> None:
-    """PSNR and SSIM of FILE on IMAGES: a registered set (set11, bsd68, ...) or a folder.
+    """PSNR and SSIM of FILE on IMAGES: a registered set (set11, bsd68, ...), a folder, or one image. Colours count as luminance.
 
     The published ISTA-Nets were trained for one matrix: give its two .mat files (--matrix, --initial).
     """
@@ -74,20 +79,70 @@ def evaluate(
     measurement = Measurement(ratios=ratios, rows=rows, seeds=seeds, matrix=matrix, estimator=initial)
     task = measurement.task(config, torch.device("cpu"))
     image_files = image_set(images)
-    pictures = load_pictures(image_files)
-    layout = f"{config.model.kind}, {network.parameter_count():,} parameters, {len(pictures)} images"
+    originals = load_pictures(image_files)
+    called = picture_names(picture.name for picture in originals)
+    if pictures:
+        pictures.mkdir(parents=True, exist_ok=True)
+    layout = f"{config.model.kind}, {network.parameter_count():,} parameters, {len(originals)} images"
     click.echo(f"{file.name}: {layout}\n{'image':<24} {'ratio':>6} {'matrix':<12} {'PSNR':>8} {'SSIM':>8}")
     found: list[Score] = []
-    for picture in pictures:
-        own = scores(network, config, task, [picture], dataset=image_files.name, recursions=recursions)
+    for picture, test, x, own in scored(
+        network, config, task, originals, dataset=image_files.name, recursions=recursions
+    ):
         found += own
-        for first, second in zip(own[::2], own[1::2], strict=True):
-            _line(first.image, first.ratio, first.matrix, first.value, second.value)
+        _line(picture.name, test.ratio, test.matrix, *(score.value for score in own))
+        if pictures:
+            (pictures / f"{called[picture.name]}-{test.ratio:g}-{test.matrix}.png").write_bytes(png(x))
     for ratio, name, psnr, ssim in _means(found):
         _line("mean", ratio, name, psnr, ssim)
     if table:
         table.write_text(to_csv(Score, found))
         table.with_suffix(".json").write_text(json.dumps(protocols(config, task).by_hash(), indent=1) + "\n")
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@click.argument("measurements", type=FILE)
+@click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--matrix", type=FILE, required=True, help="The sampling matrix A: a .mat file with phi, or .npy.")
+@click.option("--size", nargs=2, type=click.IntRange(1), required=True, metavar="HEIGHT WIDTH", help="Of the image.")
+@click.option("--initial", type=FILE, help="The matrix of the initial estimate: a .mat file with Qinit, or .npy.")
+@click.option("--recursions", type=click.IntRange(1), help="Applications of each stage; otherwise as trained.")
+@click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
+def recover(
+    file: Path,
+    measurements: Path,
+    output: Path,
+    matrix: Path,
+    size: tuple[int, int],
+    initial: Path | None,
+    recursions: int | None,
+    trained_recursions: int | None,
+    threads: int | None,
+) -> None:
+    """Writes the image that FILE recovers from MEASUREMENTS as OUTPUT (*.png, or *.npy with values in [0, 1]).
+
+    MEASUREMENTS, a .npy file or a .mat file with y, hold a row for each block of the image: A times its pixels in [0, 1], row by
+    row. Blocks go from left to right, then down; those beyond the right and lower border are filled up with zeros. A may be any
+    matrix of full rank.
+    """
+    if output.suffix not in (".png", ".npy"):
+        raise ValueError(f"OUTPUT={output} should end in .png or .npy")
+    if threads:
+        torch.set_num_threads(threads)
+    keep_freed_memory()
+    network, config = load_any(file, trained_recursions)
+    y, sampling, estimator = read_measurements(measurements, matrix, initial)
+    if estimator is None and config.task.initial == "linear":
+        raise ValueError("this network starts from a linear estimate; give the matrix's own file (--initial)")
+    task = GivenMatrixTask(matrix.stem, nominal_ratio(*sampling.shape), sampling, estimator, torch.device("cpu"))
+    x = recovered(network, config, task, y, size, recursions=recursions)
+    if output.suffix == ".png":
+        output.write_bytes(png(x))
+    else:
+        np.save(output, x / np.float32(255))
+    click.echo(f"{output}: {size[0]}x{size[1]} pixels from {len(sampling)} of {sampling.shape[1]} numbers per block")
 
 
 @main.command()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule, TaskConfig, TrialConfig
 from rdun.data import image_set, training_blocks
-from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, score_images
+from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, reconstructions
+from rdun.evaluation.reconstruct import CHUNK
 from rdun.models import Unfolding
-from rdun.operators import GivenMatrixTask, Task, make_task, nominal_ratio
+from rdun.operators import GivenMatrixTask, Task, TestOperator, make_task, nominal_ratio
 from rdun.results import Score
 from rdun.weights.matrices import read_estimator, read_sampling_matrix
 
@@ -45,9 +47,7 @@ class Measurement:
             if self.estimator is not None:
                 raise ValueError("--initial belongs to a matrix from a file; give that too (--matrix)")
             chosen = _seeded(config.task, self)
-            moment = None
-            if chosen.initial == "linear":
-                moment = training_blocks(image_set(config.data.train), config.data, chosen.block).moment
+            moment = _moment(config, chosen.block) if chosen.initial == "linear" else None
             return make_task(chosen, moment, device)
         if self.ratios or self.rows or self.seeds:
             raise ValueError("--matrix fixes the measurements; leave out --ratio, --rows and --matrix-seed")
@@ -56,6 +56,16 @@ class Measurement:
         matrix = read_sampling_matrix(self.matrix)
         estimator = read_estimator(self.estimator, matrix) if self.estimator else None
         return GivenMatrixTask(self.matrix.stem, nominal_ratio(*matrix.shape), matrix, estimator, device)
+
+
+def _moment(config: TrialConfig, block: int) -> np.ndarray:
+    try:
+        return training_blocks(image_set(config.data.train), config.data, block).moment
+    except ValueError as error:
+        raise ValueError(
+            f"they start from a linear estimate, which is computed from their training images: {error}; or give a matrix "
+            "with its own (--matrix, --initial)"
+        ) from None
 
 
 def scores(
@@ -68,16 +78,75 @@ def scores(
     recursions: int | None = None,
     device: torch.device | None = None,
 ) -> list[Score]:
-    """PSNR and SSIM of every image with every test operator, by the protocol of `rdun.evaluation`.
+    """PSNR and SSIM of every image with every test operator; see `scored`."""
+    found = scored(network, config, task, pictures, dataset=dataset, recursions=recursions, device=device)
+    return [score for *_, own in found for score in own]
+
+
+def scored(
+    network: Unfolding,
+    config: TrialConfig,
+    task: Task,
+    pictures: Sequence[Picture],
+    *,
+    dataset: str,
+    recursions: int | None = None,
+    device: torch.device | None = None,
+) -> Iterator[tuple[Picture, TestOperator, np.ndarray, list[Score]]]:
+    """Each image with each test operator: the reconstruction `(H, W)` in [0, 255], its PSNR and its SSIM, by the protocol of
+    `rdun.evaluation`.
 
     Args:
         recursions: applications of each stage; None: as the config tests.
     """
-    counts = config.test_counts if recursions is None else (recursions,) * config.model.layers
     where = device or torch.device("cpu")
-    reconstruct = Reconstructor(network.place(where), counts, config.model.deblock)
+    reconstruct = _reconstructor(network, config, recursions, where)
     labels = ScoreLabels("file", "test", dataset, protocols(config, task).hashes)
-    return score_images(reconstruct, task, pictures, labels, where)
+    for picture in pictures:
+        for test, x in reconstructions(reconstruct, task, picture, where):
+            yield picture, test, x, labels.image_scores(reconstruct, test, picture, x)
+
+
+def recovered(
+    network: Unfolding,
+    config: TrialConfig,
+    task: GivenMatrixTask,
+    measurements: np.ndarray,
+    shape: tuple[int, int],
+    *,
+    recursions: int | None = None,
+    device: torch.device | None = None,
+) -> np.ndarray:
+    """An image `(H, W)` in [0, 255] from its measurements.
+
+    Args:
+        measurements: `(B, M)`, a row for each block of the image (raster order, zero-padded at the bottom and right to whole
+            blocks), A times its pixels in [0, 1], row by row.
+        shape: (H, W).
+
+    Raises:
+        ValueError: not as many measurements as the image has.
+    """
+    where = device or torch.device("cpu")
+    blocks, rows = -(-shape[0] // task.patch) * -(-shape[1] // task.patch), len(task.matrix)
+    if measurements.shape != (blocks, rows):
+        raise ValueError(
+            f"the measurements are {measurements.shape[0]}x{measurements.shape[1]}, and an image of {shape[0]}x{shape[1]} pixels "
+            f"has {blocks} blocks of {task.patch}x{task.patch} with {rows} each: give {blocks}x{rows}, or another --size"
+        )
+    reconstruct = _reconstructor(network, config, recursions, where)
+    operator = reconstruct.operators(task, shape)[0].operator
+    y = torch.from_numpy(measurements.astype(np.float32)).to(where)
+    parts = [y[None]] if reconstruct.deblock else torch.split(y[:, None], CHUNK)
+    x = reconstruct.recovered(operator, parts, shape)
+    return x[0, 0].cpu().numpy() * np.float32(255)
+
+
+def _reconstructor(
+    network: Unfolding, config: TrialConfig, recursions: int | None, device: torch.device
+) -> Reconstructor:
+    counts = config.test_counts if recursions is None else (recursions,) * config.model.layers
+    return Reconstructor(network.place(device), counts, config.model.deblock)
 
 
 def protocols(config: TrialConfig, task: Task) -> Protocols:

@@ -113,6 +113,15 @@ def test_penalty_only_in_training(model: str) -> None:
 
 
 @every_model
+def test_nothing_is_left_to_chance_and_nothing_is_kept(model: str) -> None:
+    """In training, two passes are equal: a stage draws no numbers, and what it computes does not depend on passes before."""
+    network = build_model(trial(model)).train()
+    _, y, made = scene()
+    first, again = network(y, made, COUNTS), network(y, made, COUNTS)
+    assert torch.equal(first.x, again.x) and torch.equal(first.penalty, again.penalty)
+
+
+@every_model
 @every_modulation
 def test_the_seed_decides(model: str, modulation: str) -> None:
     before = torch.get_rng_state()
@@ -164,6 +173,9 @@ def test_steps_have_one_row_per_application(model: str) -> None:
         assert isinstance(stage, Stage)
         for count in (1, 2, 7):
             assert len(stage.steps(count)) == count
+            assert torch.equal(
+                stage.steps(count), stage.steps(9)[:count]
+            )  # steps from CUDA graphs ask for the highest count
 
 
 def test_dpdnn_gives_each_recursion_its_own_steps_and_repeats_the_last() -> None:

@@ -45,6 +45,17 @@ def test_a_black_image_is_scored(tiny: TrialConfig, tmp_path: Path) -> None:
     assert all(math.isnan(trace.residual) for trace in traces)
 
 
+def test_a_black_image_is_not_validated_on(tiny: TrialConfig, tmp_path: Path) -> None:
+    """ISTA-Nets recover it exactly: with a mean of infinity, the first epoch was the best."""
+    config = with_values(tiny, {"data.validation": folder_of(tmp_path / "black", np.zeros((30, 40), np.uint8))})
+    trained: list[EpochRecord] = []
+    with pytest.raises(ValueError, match=r"odd\.png is black, so that data\.validation tells no epoch from another"):
+        run_trial(config, str(tmp_path / "trial"), trained.append)
+    assert not trained
+    with pytest.raises(ValueError, match=r"odd\.png is black"):
+        check_data(config.data, config.task.block)
+
+
 def test_pictures_of_images_that_differ_in_their_endings_are_kept_apart(tiny: TrialConfig, tmp_path: Path) -> None:
     pixels = {name: photograph(seed, (30, 40)) for seed, name in enumerate(("a.png", "a.bmp", "b.png"))}
     (tmp_path / "set").mkdir()
