@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.files import Files
-from analysis.measures import describe_gap, mean_and_spread
+from analysis.measures import NO_NUMBER, describe_gap, mean_and_spread
 from analysis.parsing import first_line, parse
 from rdun.config import TrialConfig, from_dict
 from rdun.results import EpochRecord, Score, SearchRecord, Store, Timing
@@ -137,7 +137,7 @@ def _tested(files: dict[str, Files], store: Store) -> dict[str, Tested]:
 def _on_one_set(rows: pd.DataFrame) -> tuple[TestKey, float]:
     """What a trial was tested on, and the mean over it."""
     keys = rows[["image", "ratio", "matrix", "protocol"]].itertuples(index=False, name=None)
-    return frozenset(keys), float(rows["value"].mean())
+    return frozenset(keys), float(rows["value"].mean(skipna=False))
 
 
 def _alike(
@@ -151,8 +151,12 @@ def _alike(
     for f in files:
         own = values.get(f, {})
         alike = {name: value for name, (key, value) in own.items() if key == usual[name]}
+        known = {name: value for name, value in alike.items() if math.isfinite(value)}
         other = "tested on other images or by another protocol than most trials" if len(alike) < len(own) else ""
-        found[f] = Tested(alike, reasons.get(f) or other or ("" if alike else "complete, but without test scores"))
+        unknown = NO_NUMBER if len(known) < len(alike) else ""
+        found[f] = Tested(
+            known, reasons.get(f) or other or unknown or ("" if known else "complete, but without test scores")
+        )
     return found
 
 

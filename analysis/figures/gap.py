@@ -62,8 +62,8 @@ def gap_info(frames: StudyFrames) -> GapInfo:
 
 def _line(members: list[Arm], cells: pd.DataFrame) -> GapLine:
     rising = sorted(members, key=lambda a: a.fraction)
-    gaps = [(a.fraction, tuple(float(v) for v in cells.loc[cells["arm"] == a.name, "gap"].dropna())) for a in rising]
-    known = [(f, g) for f, g in gaps if g]
+    gaps = [(a.fraction, tuple(float(v) for v in cells.loc[cells["arm"] == a.name, "gap"])) for a in rising]
+    known = [(f, g) for f, g in gaps if g and np.isfinite(g).all()]
     return GapLine(members[0].series, members[0].treatment, tuple(f for f, _ in known), tuple(g for _, g in known))
 
 

@@ -122,7 +122,7 @@ def test_a_cell_that_lacks_an_image_has_no_value(tmp_path: Path) -> None:
     trial.write_scores([s for s in trial.scores() if s.image != "b.png"])
     frames = load((folder, store))
     assert cell.arm not in set(per_image(frames, network_scores(frames))["arm"])
-    assert "without these scores for every image" in missing_seeds(frames, cell.arm, AVERAGE, [])[0][1]
+    assert "without finite scores for every image" in missing_seeds(frames, cell.arm, AVERAGE, [])[0][1]
 
 
 def _arm(name: str, compare_to: str | None, **factors: str) -> ArmRecord:

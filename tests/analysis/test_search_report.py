@@ -184,6 +184,15 @@ def test_another_protocol_is_a_gap_and_not_a_number(tmp_path: Path) -> None:
     assert "another protocol" in table.gaps[line, "test photos"]
 
 
+def test_a_test_image_that_is_not_a_number_is_left_out_of_no_mean(tmp_path: Path) -> None:
+    home, store = write_search(tmp_path, points())
+    folder = store.trial("trial001")
+    folder.write_scores([replace(s, value=float("nan")) if s.image == "a.png" else s for s in folder.scores()])
+    frames = load_search(SearchRecord.load(Folder(home)), store)
+    assert frames.tested[1].psnr == {} and frames.tested[1].reason == "the reconstruction of some image is not a number"
+    assert best_table(frames).gaps == {(0, "test photos"): frames.tested[1].reason}
+
+
 def test_importance_is_stable_and_finds_what_matters(tmp_path: Path) -> None:
     record = SearchRecord.load(Folder(write_search(tmp_path, many(40))[0]))
     found = importances(record)
