@@ -95,17 +95,30 @@ def headline(frames: StudyFrames, comparisons: Sequence[Comparison], main: Seque
         return f"No answer yet: none of the {plural(frames.planned, 'trial')} is complete."
     if not comparisons:
         return "This study compares no arm with another: the table of parameters and quality is its answer."
-    found = _findings(frames, main) or [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
-    if not found:
+    known = _findings(frames, main) or [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
+    if not known:
         return "No arm can be compared with its base arm yet."
+    found = [f for f in known if not f.equal]
+    if not found:
+        return "No difference at all: arms that are compared gave equal images, trial by trial."
+    equal = _equal(len(known) - len(found))
     decided = sorted((f for f in found if f.decided), key=lambda f: -abs(f.mean))
     count = _settings(main)
     where = f"averaged over {count} settings, " if count else "averaged over settings, " if main else ""
     if not decided:
-        return _undecided(found, where)
+        return f"{_undecided(found, where)}{equal}."
     more = [f"{f.name} {number(f.mean, signed=True)}{NBSP}dB{f.at_costs}" for f in decided[1:3]]
     also = f"; also {listed(more)}" + (f" and {len(decided) - 3} more" if len(decided) > 3 else "") if more else ""
-    return _sentence(f"{where}{decided[0].words()}{also}{_others(found)}.")
+    return _sentence(f"{where}{decided[0].words()}{also}{_others(found)}{equal}.")
+
+
+def _equal(count: int) -> str:
+    """What is said of differences that are none."""
+    return (
+        f"; {plural(count, 'difference')} more {'is' if count == 1 else 'are'} exactly zero: equal images"
+        if count
+        else ""
+    )
 
 
 def _others(found: Sequence[Finding]) -> str:
@@ -120,7 +133,7 @@ def _others(found: Sequence[Finding]) -> str:
 def _undecided(found: Sequence[Finding], where: str) -> str:
     largest, held = max(found, key=lambda f: abs(f.mean)), any(f.held_back for f in found)
     lead = (f"the largest, {where}is" if where else "the largest is") if len(found) > 1 else f"{where}it is"
-    return f"Undecided {'after Holm' if held else 'at this scale'}: {_why(found)}; {lead} {largest.words()}."
+    return f"Undecided {'after Holm' if held else 'at this scale'}: {_why(found)}; {lead} {largest.words()}"
 
 
 def _why(found: Sequence[Finding]) -> str:
@@ -143,7 +156,7 @@ def _why(found: Sequence[Finding]) -> str:
 
 def _single_settings(frames: StudyFrames, comparisons: Sequence[Comparison]) -> str:
     """How many of the single comparisons are decided, and the largest of them."""
-    known = [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
+    known = [Finding.of_comparison(frames, c) for c in comparisons if c.seeds and not c.same]
     if not known:
         return ""
     decided = [f for f in known if f.decided]

@@ -25,6 +25,7 @@ class Finding(NamedTuple):
     Attributes:
         mean, low, high: in dB, over `seeds` seeds.
         held_back: whether it is undecided because of Holm's correction alone.
+        equal: whether the trials gave equal images, so that there is nothing to decide.
         one_image: whether the one test image says nothing about others.
         verdict: in words.
         costs: what the arms take beside those they are compared with, where that differs.
@@ -40,6 +41,7 @@ class Finding(NamedTuple):
     verdict: str
     costs: str = ""
     one_image: bool = False
+    equal: bool = False
 
     @staticmethod
     def of_effect(frames: StudyFrames, e: Effect) -> Finding:
@@ -57,6 +59,7 @@ class Finding(NamedTuple):
             verdict=verdict,
             costs=costs_beside(frames, e.pairs),
             one_image=e.estimate.n > 1 and math.isnan(e.p_all) and not e.same,
+            equal=e.same,
         )
 
     @staticmethod
@@ -70,9 +73,10 @@ class Finding(NamedTuple):
             seeds=len(c.seeds),
             decided=c.decided,
             held_back=held_back(c.p_all, c.p_holm, c.boot_low, c.boot_high),
-            verdict="undecided: one seed" if len(c.seeds) == 1 else verdict,
+            verdict="undecided: one seed" if len(c.seeds) == 1 and not c.same else verdict,
             costs=costs_beside(frames, [(c.arm, c.versus)]),
             one_image=c.images == 1,
+            equal=c.same,
         )
 
     def words(self) -> str:

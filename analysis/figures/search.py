@@ -95,7 +95,9 @@ def draw_search(info: SearchInfo) -> Figure:
             gap_text(ax, "no complete trial yet")
         ax.set_xlabel(_label(info.across) if info.across else "trial")
         ax.set_ylabel(_label(info.up))
-        if info.across:
+        if info.across and not info.across.logarithmic:  # a quality
+            ax.xaxis.set_major_locator(MaxNLocator(6))
+        elif info.across:
             log_axis([ax], [*(p.x for p in info.points), *(x for _, x, _ in info.baselines)])
         else:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -59,7 +59,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
                 "p_holm": c.p_holm,
                 "images_better": 100 * c.images_better,
                 "effect": c.effect,
-                "verdict": "undecided: one seed" if len(c.seeds) == 1 else c.verdict,
+                "verdict": "undecided: one seed" if len(c.seeds) == 1 and not c.same else c.verdict,
             }
         )
         if c.missing or c.reason:

@@ -75,6 +75,21 @@ def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> N
     assert "No trial is at least as good in validation PSNR as the baseline deep (32.00\u00a0dB)." in others
 
 
+def test_a_search_that_names_its_cost_first_is_answered_by_quality(tmp_path: Path) -> None:
+    """And PSNR, which is drawn across, is on no logarithmic axis: decibels are logarithms."""
+    turned = [replace(t, objectives=t.objectives[::-1]) for t in points()]
+    frames = frames_of(write_search(tmp_path, turned, objectives=TWO[::-1], baselines={"unrolled": (29.8, 8000)}))
+    first = search_answer(frames)[0]
+    assert "at least as good in validation PSNR as the baseline unrolled (29.80\u00a0dB) is trial 0 (layers 1" in first
+    assert "parameters 2,000, 25\u00a0% of the baseline's 8,000, validation PSNR 30.00\u00a0dB" in first
+    assert draw_search(search_info(frames)).axes[0].get_xscale() == "linear"
+    alone = [replace(t, objectives=t.objectives[1:]) for t in points()]
+    frames = frames_of(
+        write_search(tmp_path / "alone", alone, objectives=TWO[1:], baselines={"unrolled": (29.8, 8000)})
+    )
+    assert "6 trials are at least as good in parameters as the baseline unrolled (8,000)." in search_answer(frames)[0]
+
+
 @pytest.mark.parametrize(("direction", "best", "psnr"), [("maximize", 1, "31.00"), ("minimize", 5, "28.00")])
 def test_one_objective_gives_the_best_trial_and_a_history(tmp_path: Path, direction: str, best: int, psnr: str) -> None:
     goal = [{"quantity": "validation_psnr", "direction": direction}]
