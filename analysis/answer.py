@@ -11,8 +11,8 @@ from analysis.factor_words import factor_sentences
 from analysis.findings import Finding, bounds, compared
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
-from analysis.numbers import DIGITS, NBSP, listed, number, plural
-from analysis.statistics import ClaimResult, Comparison, Effect, smallest_exact_p
+from analysis.numbers import DIGITS, NBSP, listed, number, plural, with_unit
+from analysis.statistics import ClaimResult, Comparison, Effect, most_pairs, smallest_exact_p
 from analysis.statistics.paired import Images
 from analysis.weights_answer import weights_answer
 
@@ -44,7 +44,11 @@ def answer(
     """The whole answer of a study."""
     frames = images.frames
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
-    context = [_single_settings(frames, comparisons) if main else "", _gain_sentence(images), _seeds_sentence(frames)]
+    context = [
+        _single_settings(frames, comparisons) if main else "",
+        _gain_sentence(images),
+        _seeds_sentence(frames, comparisons),
+    ]
     context += [code_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
     found = _findings(frames, main)
@@ -182,13 +186,10 @@ def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
     """The claim, what was measured, and whether it held."""
     c = result.comparison
     reason = f": {result.reason}" if result.reason else ""
-    value = number(c.mean, DIGITS[c.metric] + 1, signed=True)
+    digits = DIGITS[c.metric] + 1
     costs = costs_beside(frames, [(c.arm, c.versus)])
-    measured = (
-        f" Measured {value}{bounds(c.low, c.high, len(c.seeds), c.metric)}{f' with {costs}' if costs else ''}."
-        if c.seeds
-        else ""
-    )
+    value = with_unit(c.mean, c.metric, digits, signed=True) + bounds(c.low, c.high, len(c.seeds), c.metric, digits)
+    measured = f" Measured {value}{f' with {costs}' if costs else ''}." if c.seeds else ""
     return f"“{result.claim.text}”: {result.verdict}{reason}.{measured}"
 
 
@@ -211,9 +212,9 @@ def _gain_sentence(images: Images) -> str:
     )
 
 
-def _seeds_sentence(frames: StudyFrames) -> str:
-    n = len(frames.plan.seeds)
-    if not n:
+def _seeds_sentence(frames: StudyFrames, comparisons: Sequence[Comparison]) -> str:
+    n = most_pairs(frames, comparisons)
+    if not comparisons:
         return ""
     return (
         f"{plural(n, 'seed')} {'is' if n == 1 else 'are'} few: an exact rank test could not give p below "

@@ -9,7 +9,8 @@ from analysis.budgets import costs_beside
 from analysis.frames import StudyFrames
 from analysis.numbers import DIGITS, NBSP, number, plural, with_unit
 from analysis.statistics import Comparison, Effect
-from analysis.statistics.corrections import LEVEL, held_back
+from analysis.statistics.corrections import held_back
+from rdun.significance import LEVEL
 
 VERDICTS = {
     "higher": "higher",
@@ -102,11 +103,11 @@ def undecided(p: float, p_all: float, p_holm: float) -> str:
     return "undecided: its own interval excludes zero, the bootstrap over images does not"
 
 
-def bounds(low: float, high: float, seeds: int, metric: str = "psnr") -> str:
-    """ " (95 % interval +0.05 to +0.15 dB, 3 seeds)"."""
+def bounds(low: float, high: float, seeds: int, metric: str = "psnr", digits: int | None = None) -> str:
+    """ " (95 % interval +0.05 to +0.15 dB, 3 seeds)", with the metric's own digits or so many."""
     if seeds < 2:
         return " (one seed, no interval)"
-    ends = f"{number(low, DIGITS[metric], signed=True)} to {with_unit(high, metric, signed=True)}"
+    ends = f"{number(low, digits or DIGITS[metric], signed=True)} to {with_unit(high, metric, digits, signed=True)}"
     return f" (95{NBSP}% interval {ends}, {plural(seeds, 'seed')})"
 
 

@@ -89,9 +89,10 @@ def _against(frames: SearchFrames, baseline: Baseline) -> str:
     price, theirs = _cost(frames, cheapest, cost), baseline.quantities.get(cost)
     assert price is not None
     share = f", {percent(round(price / theirs, 3))} of the baseline's {reached(cost, theirs)}" if theirs else ""
+    quality = f"{quantity(first).name} {reached(first, cheapest.objectives[place])}"
     return (
         f"The cheapest that is at least {level} is trial {cheapest.number} ({setting(cheapest)}): "
-        f"{quantity(cost).name} {reached(cost, price)}{share}, {quantity(first).name} {reached(first, cheapest.objectives[place])}, "
+        f"{quantity(cost).name} {reached(cost, price)}{share}, {quality}, "
         f"{_test(frames.tested[cheapest.number])} (the baseline: {_test(baseline.tested)})."
     )
 

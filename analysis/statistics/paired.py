@@ -218,6 +218,11 @@ def _missing(frames: StudyFrames, arm: str, versus: str, at: str, there: list[in
         yield seed, f"{arm if ours else versus}, seed {seed}: {other}"
 
 
+def most_pairs(frames: StudyFrames, comparisons: Iterable[Comparison]) -> int:
+    """Pairs of the comparison that has most; the plan's seeds, joined studies' together, may be more than any has."""
+    return max((len(c.seeds) for c in comparisons), default=0) or len(frames.plan.seeds)
+
+
 def compare_arms(images: Images, *, at: str = AVERAGE, metric: str = "psnr") -> list[Comparison]:
     """Every arm with its `compare_to` on every dataset, p-values corrected by Holm within each dataset."""
     pairs = [(a.name, a.compare_to) for a in images.frames.arms.values() if a.compare_to]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answer import headline
+from analysis.answer import answer, headline
 from analysis.findings import VERDICTS, Finding
 from analysis.frames import StudyFrames, load_study
 from analysis.joined import Part, join
@@ -94,6 +94,16 @@ def test_revisions_that_give_equal_images_are_neither_undecided_nor_tests(
     assert said == "No difference at all: arms that are compared gave equal images, trial by trial."
     verdicts = differences_table(images.frames, found, "photographs-test").frame["verdict"].tolist()
     assert verdicts.count("equal") == 2 and verdicts[0].startswith("undecided")
+
+
+def test_an_exact_test_has_the_pairs_that_are_compared_not_the_seeds_of_all_studies(tmp_path: Path) -> None:
+    """Two studies of two and of four seeds, no seed in both: no comparison has six pairs."""
+    other = replace(TRUTH, name="wider", systems=("ISTA-Net+",), seeds=(2, 3, 4, 5))
+    images = Images(joined([part(tmp_path, TRUTH), part(tmp_path / "other", other)]))
+    found = compare_arms(images)
+    assert "4 seeds are few: an exact rank test could not give p below 0.12." in answer(images, found, [], []).context
+    assert "With 4 pairs, an exact" in differences_table(images.frames, found, "photographs-test").caption
+    assert not any("exact rank test" in said for said in answer(images, [], [], []).context)
 
 
 @pytest.mark.usefixtures("rough_figures")

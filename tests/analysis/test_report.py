@@ -14,6 +14,7 @@ import pytest
 from analysis.answer import answer, claim_sentence, comparison_sentence, headline
 from analysis.certainty import code_sentence, shared_luck
 from analysis.drawings import figures_of
+from analysis.frames import load_study
 from analysis.provenance import provenance
 from analysis.report import MANY_ARMS, _apart, _drawn, file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
@@ -317,8 +318,8 @@ def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
     arm, base = "COAST, recursive, 10 %", "COAST, unrolled, 10 %"
     (result,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="ssim", at_least=0.0)])
     c = result.comparison
-    low, high = (f"{v:+.4f}".replace("-", "\u2212") for v in (c.low, c.high))
-    assert f"(95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
+    mean, low, high = (f"{v:+.5f}".replace("-", "\u2212") for v in (c.mean, c.low, c.high))
+    assert f"Measured {mean} (95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
     (interval,) = [column for column in claims_table(images.frames, [result]).columns if isinstance(column, Interval)]
     assert interval.digits == 5, "an SSIM is not told in thousandths"
 
@@ -333,6 +334,11 @@ def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Sto
     home, store = write_study(tmp_path, Truth(systems=("COAST",), sizes={"100 %": 1.0}, pictures=False))
     everything = shared_luck(load((home, store)))
     assert "subset_seed" not in everything and "the training images and the measurement matrices" in everything
+    plan = PlanRecord.load(Folder(home))
+    plan.arms[1].configs[0]["weights"] = "r_coast_5x4.pkl"  # seeds repeat its one training
+    assert "the training of weights that are read from files and the measurement" in shared_luck(
+        load_study(plan, store)
+    )
 
 
 @pytest.mark.usefixtures("rough_figures")

@@ -64,6 +64,7 @@ def test_numbers_have_a_true_minus_and_no_negative_zero() -> None:
         "1\u00a0h 2\u00a0min",
     )
     assert (p_value(0.0001), p_value(0.04)) == ("< 0.001", "0.040")
+    assert (p_value(0.04951), p_value(0.0494), p_value(0.05)) == ("< 0.050", "0.049", "0.050")
     assert (plural(1, "seed"), plural(2, "seed"), listed(["a", "b", "c"])) == ("1 seed", "2 seeds", "a, b and c")
 
 
