@@ -47,6 +47,7 @@ LEARNING = (
     "mean over seeds; the band runs from the smallest to the largest seed. Early epochs far below the rest are cut "
     "off."
 )
+NETWORKS = " Of an arm with several networks, one per ratio: the mean of them, also of their steps and seconds."
 RETURNS = (
     "Arms that differ in nothing but their recursions, joined by a line: mean over seeds (large markers) and single seeds "
     "(dashes). A line that flattens shows diminishing returns."

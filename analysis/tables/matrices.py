@@ -29,9 +29,10 @@ def matrices_table(frames: StudyFrames, dataset: str) -> Table:
     gaps: dict[tuple[int, str], str] = {}
     for name, ratio in sorted(several, key=lambda place: (list(frames.arms).index(place[0]), place[1])):
         found = scores[(scores["arm"] == name) & (scores["ratio"] == ratio)]
-        by_seed = found.astype({"matrix": object}).groupby(["seed", "matrix"])["value"].mean(skipna=False).unstack()
+        plain = found.astype({"matrix": object}).groupby(["seed", "matrix"])["value"]
+        by_seed = pd.DataFrame(plain.mean(skipna=False).unstack("matrix"))
         whole = by_seed[np.isfinite(by_seed).all(axis=1)]
-        rows.append(_row(frames.arms[name], ratio, whole.mean(), found, gains))
+        rows.append(_row(frames.arms[name], ratio, pd.Series(whole.mean()), found, gains))
         there = [int(s) for s in whole.index]
         if lacking := missing_seeds(frames, name, percent(ratio), there):
             reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)

@@ -160,6 +160,13 @@ def test_ambiguous_factors_fall_back_to_arm_names() -> None:
     assert [labels[n].treatment for n in "abc"] == ["a", "b", "c"]
 
 
+def test_arms_of_equal_factors_and_size_are_not_one_line() -> None:
+    """Arms a and b differ in nothing that is named: they would be one point of a line over training sizes."""
+    arms = [_arm("a", None, variant="x"), _arm("b", "a", variant="x"), _arm("c", "a", variant="y")]
+    labels = label_arms(arms, [1.0, 1.0, 1.0])
+    assert [(labels[n].treatment, labels[n].series) for n in "abc"] == [("a", "a"), ("b", "b"), ("c", "c")]
+
+
 def test_comparison_chains_and_circles_end() -> None:
     labels = label_arms([_arm("a", "b"), _arm("b", "a"), _arm("c", "b")], [1.0] * 3)
     assert len(labels) == 3

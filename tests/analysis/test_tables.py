@@ -285,6 +285,26 @@ def test_timing_ratios_are_paired(whole: tuple[Path, Store]) -> None:
     assert "stage_evaluations_per_second" not in table.frame
 
 
+def test_times_on_different_devices_have_no_ratio(whole: tuple[Path, Store]) -> None:
+    """One seed of one arm ran on a GPU, all seeds of another with four threads."""
+    frames = load(whole)
+    trials, arm, other = frames.trials, "COAST, recursive, 10 %", "COAST, recursive, random, 10 %"
+    trials.loc[(trials["arm"] == arm) & (trials["seed"] == 1), "device"] = "H100"
+    trials.loc[trials["arm"] == other, "threads"] = 4
+    table = timing_table(frames)
+    seconds = frames.timings[frames.timings["name"] == "train_seconds"].pivot(
+        index="seed", columns="arm", values="value"
+    )
+    lines = [table.frame["arm"].tolist().index(name) for name in (arm, other)]
+    alike = (seconds[arm] / seconds["COAST, unrolled, 10 %"])[[0, 2]].mean()
+    assert table.frame["time ratio"][lines].tolist() == pytest.approx([alike, float("nan")], nan_ok=True)
+    assert table.frame["step ratio"][lines].isna().tolist() == [False, True]
+    assert table.gaps == {
+        (line, "time ratio"): f"without seed {seeds}, on another device than the base arm's"
+        for line, seeds in zip(lines, ("1", "0, 1 and 2"), strict=True)
+    }
+
+
 def test_times_say_which_trainings_were_taken_over(whole: tuple[Path, Store]) -> None:
     frames = load(whole)
     assert "had trained" not in timing_table(frames).caption

@@ -257,7 +257,7 @@ def test_blocks_matrices_and_infinite_scores_are_left_out_of_no_mean(tmp_path: P
     (panel,) = gap_info(frames).panels
     assert [line.fractions for line in panel.lines if line.series == "recursive"] == [(0.1,)]
     spread = matrices_table(frames, SET)
-    (line,) = [i for i, row in spread.frame.iterrows() if (row["arm"], row["at"]) == (ARM, "10\u00a0%")]
+    line = list(zip(spread.frame["arm"], spread.frame["at"], strict=True)).index((ARM, "10\u00a0%"))
     seed = Images(frames).table(ARM, SET, "10\u00a0%", "psnr")
     assert seed.index.tolist() == [0] and spread.frame.loc[line, "mean"] == pytest.approx(seed.to_numpy().mean())
     assert spread.gaps[line, "mean"].startswith("1 of 3 seeds") and "without finite scores" in spread.gaps[line, "mean"]
