@@ -107,7 +107,10 @@ def bounds(low: float, high: float, seeds: int, metric: str = "psnr", digits: in
     """ " (95 % interval +0.05 to +0.15 dB, 3 seeds)", with the metric's own digits or so many."""
     if seeds < 2:
         return " (one seed, no interval)"
-    ends = f"{number(low, digits or DIGITS[metric], signed=True)} to {with_unit(high, metric, digits, signed=True)}"
+    places = digits or DIGITS[metric]
+    if any(end and not round(end, places) for end in (low, high)):
+        places += 1  # an end that is written as 0.00 would not say on which side of zero it lies
+    ends = f"{number(low, places, signed=True)} to {with_unit(high, metric, places, signed=True)}"
     return f" (95{NBSP}% interval {ends}, {plural(seeds, 'seed')})"
 
 

@@ -19,7 +19,7 @@ from analysis.provenance import provenance
 from analysis.report import MANY_ARMS, _apart, _drawn, file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
-from analysis.tables import Interval, claims_table, differences_table, reaching_table
+from analysis.tables import claims_table, differences_table, reaching_table
 from analysis.weights_answer import weights_answer
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
 from tests.analysis.conftest import load
@@ -320,8 +320,16 @@ def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
     c = result.comparison
     mean, low, high = (f"{v:+.5f}".replace("-", "\u2212") for v in (c.mean, c.low, c.high))
     assert f"Measured {mean} (95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
-    (interval,) = [column for column in claims_table(images.frames, [result]).columns if isinstance(column, Interval)]
-    assert interval.digits == 5, "an SSIM is not told in thousandths"
+    (psnr,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="psnr", at_least=-0.2)])
+    lines = claims_table(images.frames, [result, psnr]).cells
+    texts = [["".join(span.text for span in cell) for cell in line] for line in lines]
+    assert {"0.00000", mean, f"[{low}, {high}]"} < set(texts[0]), "an SSIM is not told in thousandths"
+    mean, low, high = (
+        f"{v:+.3f}".replace("-", "\u2212") for v in (psnr.comparison.mean, psnr.comparison.low, psnr.comparison.high)
+    )
+    assert {"\u22120.200", mean, f"[{low}, {high}]"} < set(texts[1]), (
+        "nor are decibels beside it in hundred-thousandths"
+    )
 
 
 def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Store], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from analysis.answer import claim_sentence, comparison_sentence, headline
+from analysis.findings import bounds
 from analysis.statistics import (
     ClaimResult,
     bootstrap_interval,
@@ -174,6 +175,12 @@ def test_intervals_have_the_digits_of_their_means(tmp_path: Path) -> None:
         f"Measured +{c.mean:.3f}\u00a0dB (95\u00a0% interval +{c.low:.3f} to +{c.high:.3f}\u00a0dB"
         in claim_sentence(images.frames, result)
     )
+
+
+def test_the_end_of_an_interval_says_on_which_side_of_zero_it_lies() -> None:
+    assert bounds(0.0012, 0.128, 4) == " (95\u00a0% interval +0.001 to +0.128\u00a0dB, 4 seeds)"
+    assert bounds(-0.05, 0.0, 4) == " (95\u00a0% interval \u22120.05 to 0.00\u00a0dB, 4 seeds)"
+    assert bounds(-0.00004, 0.01, 4, "ssim") == " (95\u00a0% interval \u22120.00004 to +0.01000, 4 seeds)"
 
 
 def test_one_seed_is_undecided(tmp_path: Path) -> None:
