@@ -82,6 +82,15 @@ def fewer_seeds(frames: StudyFrames) -> str:
     return "".join(f" Means over {n} of {planned} seeds: {listed(names)}." for n, names in sorted(arms.items()))
 
 
+def devices(frames: StudyFrames) -> str:
+    """What seconds are of, where trials ran on several kinds of device; else empty."""
+    trials = frames.trials[frames.trials["attempts"] > 0]
+    found = sorted(
+        {f"{d} ({plural(int(t), 'thread')})" for d, t in zip(trials["device"], trials["threads"], strict=True) if d}
+    )
+    return f" Seconds are of several kinds of device, {listed(found)}: compare those of one." if len(found) > 1 else ""
+
+
 def breaks(info: SweepInfo) -> str:
     """What a line without some count means."""
     lines = [line for panel in info.panels for line in panel.lines]

@@ -61,7 +61,12 @@ def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequen
                 "learning",
                 "learning",
                 "Learning curves",
-                captions.LEARNING + several + note + fewer + captions.not_shown(learning.left_out),
+                captions.LEARNING
+                + captions.devices(frames)
+                + several
+                + note
+                + fewer
+                + captions.not_shown(learning.left_out),
                 partial(draw_learning, learning, table),
             )
         )
@@ -78,7 +83,7 @@ def _cost_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureIte
                 "time-recursions",
                 "time",
                 "Training time against recursions",
-                captions.TIMES + captions.fewer_seeds(frames),
+                captions.TIMES + captions.devices(frames) + captions.fewer_seeds(frames),
                 draw,
             )
         )

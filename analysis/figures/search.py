@@ -69,6 +69,7 @@ def draw_search(info: SearchInfo) -> Figure:
         figure = Figure(figsize=(6.6, 3.7), layout="constrained")
         ax = figure.subplots()
         ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.margins(y=0.09)  # the numbers of the best trials stay inside
         for group, colour, size, label in ((False, MUTED, 4.0, "trial"), (True, HUES[0], 6.0, "best trial")):
             found = [p for p in info.points if p.best == group]
             if found:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis.figures.importance import draw_importance, importance_info
 from analysis.figures.search import draw_search, search_info
@@ -62,6 +63,18 @@ def test_numbers_of_best_trials_that_nearly_touch_stand_together(tmp_path: Path)
     texts = [text.get_text() for text in axes.texts]
     assert sorted(int(n) for text in texts for n in text.split(", ")) == sorted(front)
     assert any(text.endswith(", 7") for text in texts) and len(texts) == len(front) - 1
+
+
+@pytest.mark.parametrize("objectives", [TWO, TWO[:1], TWO[::-1]])
+def test_numbers_of_best_trials_stay_inside_the_axes(tmp_path: Path, objectives: tuple[dict[str, str], ...]) -> None:
+    turned = [replace(t, objectives=t.objectives[::-1] if objectives[0] == TWO[1] else t.objectives) for t in points()]
+    some = [replace(t, objectives=t.objectives[: len(objectives)]) for t in turned]
+    figure = draw_search(search_info(frames_of(write_search(tmp_path, some, objectives=objectives))))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    inside = figure.axes[0].get_window_extent()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert boxes and all(inside.y0 <= box.y0 and box.y1 <= inside.y1 for box in boxes)
 
 
 def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> None:

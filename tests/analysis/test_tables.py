@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.captions import devices
 from analysis.document import tables_of
+from analysis.drawings import figures_of
 from analysis.numbers import duration, interval, listed, number, p_value, percent, plural
 from analysis.search_report import build
 from analysis.searches import load_search
@@ -292,6 +294,9 @@ def test_times_on_different_devices_have_no_ratio(whole: tuple[Path, Store]) -> 
     trials.loc[(trials["arm"] == arm) & (trials["seed"] == 1), "device"] = "H100"
     trials.loc[trials["arm"] == other, "threads"] = 4
     table = timing_table(frames)
+    told = " Seconds are of several kinds of device, H100 (1 thread), cpu (1 thread) and cpu (4 threads): compare those of one."
+    (caption,) = [item.caption for item in figures_of(frames, [], []) if item.name == "learning"]
+    assert told in caption and not devices(load(whole))
     seconds = frames.timings[frames.timings["name"] == "train_seconds"].pivot(
         index="seed", columns="arm", values="value"
     )
