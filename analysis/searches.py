@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -94,7 +95,7 @@ def load_search(record: SearchRecord, store: Store) -> SearchFrames:
     tested = {prints[0]: _over_seeds([single[f] for f in prints]) for prints in settings}
     baselines = []
     for name, prints in record.baselines.items():
-        means, spreads = _means([_reached(files[f]) for f in prints])
+        means, spreads = _means([_reached(files[f], store, f) for f in prints])
         baselines.append(Baseline(name, means, tested[prints[0]], spreads))
     numbers = {t.number: tested[t.fingerprint] for t in record.trials if t.objectives and t.fingerprint in tested}
     return SearchFrames(record, tuple(baselines), numbers, tuple(t.number for t in record.best()))
@@ -165,8 +166,9 @@ def _evaluations(store: Store, fingerprint: str) -> int:
     return sum(from_dict(TrialConfig, store.trial(fingerprint).read_json("config.json")).test_counts)
 
 
-def _reached(files: Files) -> dict[str, float]:
-    """Quantities of a baseline, named as objectives are: validation at the best epoch, parameters, seconds of training."""
+def _reached(files: Files, store: Store, fingerprint: str) -> dict[str, float]:
+    """Quantities of a baseline, named as objectives are: validation at the best epoch, parameters, stage applications, steps,
+    samples, seconds of training; its multiply-accumulates are recorded nowhere."""
     if files.status()[0] != "complete" or files.run is None:
         return {}
     epochs, _ = parse({"": files.epochs}, EpochRecord)
@@ -175,6 +177,9 @@ def _reached(files: Files) -> dict[str, float]:
     if len(epochs):
         best = epochs.iloc[int(epochs["validation_psnr"].to_numpy().argmax())]
         found |= {name: float(best[name]) for name in ("validation_psnr", "validation_ssim")}
+        found |= {"steps": float(epochs["step"].iloc[-1]), "samples": float(epochs["samples"].iloc[-1])}
+    with suppress(ValueError, TypeError, KeyError, OSError):  # a config that this version cannot read
+        found["stage_evaluations"] = float(_evaluations(store, fingerprint))
     seconds = timings.loc[timings["name"] == "train_seconds", "value"]
     found |= {"train_seconds": float(seconds.iloc[0])} if len(seconds) else {}
     return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -77,6 +77,20 @@ def test_numbers_of_best_trials_stay_inside_the_axes(tmp_path: Path, objectives:
     assert boxes and all(inside.y0 <= box.y0 and box.y1 <= inside.y1 for box in boxes)
 
 
+def test_a_baseline_without_a_value_on_an_axis_is_named(tmp_path: Path) -> None:
+    """Its multiply-accumulates are recorded nowhere; steps, samples and stage applications are."""
+    shown = []
+    for name in ("macs", "stage_evaluations", "steps", "samples"):
+        objectives = [TWO[0], {"quantity": name, "direction": "minimize"}]
+        frames = frames_of(
+            write_search(tmp_path / name, points(), objectives=objectives, baselines={"unrolled": (29.8, 8000)})
+        )
+        (figure, *_) = build(frames).figures
+        hidden = "Not shown, without a value on both axes: unrolled." in figure.caption
+        shown += [] if hidden else [(name, *(x for _, x, _ in search_info(frames).baselines))]
+    assert shown == [("stage_evaluations", 4.0), ("steps", 30.0), ("samples", 480.0)]
+
+
 def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> None:
     reference = {"unrolled": (29.8, 8000), "deep": (32.0, 20000)}
     first, *others = search_answer(frames_of(write_search(tmp_path, points(), baselines=reference)))
