@@ -87,21 +87,32 @@ def _over(frames: StudyFrames, main: Sequence[Effect]) -> str:
 
 
 def _progress(frames: StudyFrames) -> str:
-    """For an unfinished study, how far it is."""
+    """For a study without all trials, how far it is, or that it goes no further."""
     if frames.complete in (0, frames.planned):
         return ""
+    if _ended(frames):
+        return f"{frames.complete:,} of {plural(frames.planned, 'trial')} are complete, the others have failed. "
     return f"So far, {frames.complete:,} of {plural(frames.planned, 'trial')} are complete. "
+
+
+def _ended(frames: StudyFrames) -> bool:
+    """Whether no trial is left that would go on by itself: one that failed is trained again only where that is asked for."""
+    planned = frames.trials[frames.trials["fingerprint"] != ""]
+    return bool(planned["status"].isin(["complete", "failed", "unreadable"]).all())
 
 
 def headline(frames: StudyFrames, comparisons: Sequence[Comparison], main: Sequence[Effect]) -> str:
     """One sentence: what is decided, by how much and with what uncertainty, over all settings where there are several."""
+    if frames.complete == 0 and frames.planned and _ended(frames):
+        return f"No answer: none of the {plural(frames.planned, 'trial')} is complete, and all have failed."
     if frames.complete == 0:
         return f"No answer yet: none of the {plural(frames.planned, 'trial')} is complete."
     if not comparisons:
         return "This study compares no arm with another: the table of parameters and quality is its answer."
     known = _findings(frames, main) or [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
     if not known:
-        return "No arm can be compared with its base arm yet."
+        reasons = [c.missing[0][1] if c.missing else c.reason for c in comparisons]
+        return f"No arm can be compared with its base arm{f': {reasons[0]}' if _ended(frames) else ' yet'}."
     found = [f for f in known if not f.equal]
     if not found:
         return "No difference at all: arms that are compared gave equal images, trial by trial."

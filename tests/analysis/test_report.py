@@ -332,6 +332,29 @@ def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
     )
 
 
+def test_what_has_diverged_is_not_waited_for(tmp_path: Path) -> None:
+    base, truth = (
+        "COAST, unrolled, 100 %",
+        Truth(systems=("COAST",), sizes={"100 %": 1.0}, seeds=(0, 1), pictures=False),
+    )
+    said = []
+    arms, lost = [f"COAST, {variant}, 100 %" for variant in VARIANTS], ("failed", "Diverged: lr")
+    for name, statuses in (
+        ("ended", {(base, seed): lost for seed in truth.seeds}),
+        ("going", {(base, 0): lost, (base, 1): ("running", "")}),
+        ("none", {(arm, seed): lost for arm in arms for seed in truth.seeds}),
+    ):
+        images = Images(load(write_study(tmp_path / name, replace(truth, statuses=statuses))))
+        said.append(answer(images, compare_arms(images), [], []).headline)
+    ended, going, none = said
+    assert none == "No answer: none of the 8 trials is complete, and all have failed."
+    assert ended == (
+        "6 of 8 trials are complete, the others have failed. No arm can be compared with its base arm: "
+        f"{base}, seed 0: failed: Diverged: lr."
+    )
+    assert going == "So far, 6 of 8 trials are complete. No arm can be compared with its base arm yet."
+
+
 def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Store], tmp_path: Path) -> None:
     """All seeds of a study train on one part of the blocks and are tested with the same matrices."""
     images = Images(load(whole))
