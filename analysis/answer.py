@@ -11,8 +11,8 @@ from analysis.factor_words import factor_sentences
 from analysis.findings import Finding, bounds, compared
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
-from analysis.numbers import DIGITS, NBSP, listed, number, plural
-from analysis.statistics import ClaimResult, Comparison, Effect, smallest_exact_p
+from analysis.numbers import DIGITS, NBSP, listed, number, plural, with_unit
+from analysis.statistics import ClaimResult, Comparison, Effect, most_pairs, smallest_exact_p
 from analysis.statistics.paired import Images
 from analysis.weights_answer import weights_answer
 
@@ -44,7 +44,11 @@ def answer(
     """The whole answer of a study."""
     frames = images.frames
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
-    context = [_single_settings(frames, comparisons) if main else "", _gain_sentence(images), _seeds_sentence(frames)]
+    context = [
+        _single_settings(frames, comparisons) if main else "",
+        _gain_sentence(images),
+        _seeds_sentence(frames, comparisons),
+    ]
     context += [code_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
     found = _findings(frames, main)
@@ -83,29 +87,53 @@ def _over(frames: StudyFrames, main: Sequence[Effect]) -> str:
 
 
 def _progress(frames: StudyFrames) -> str:
-    """For an unfinished study, how far it is."""
+    """For a study without all trials, how far it is, or that it goes no further."""
     if frames.complete in (0, frames.planned):
         return ""
+    if _ended(frames):
+        return f"{frames.complete:,} of {plural(frames.planned, 'trial')} are complete, the others have failed. "
     return f"So far, {frames.complete:,} of {plural(frames.planned, 'trial')} are complete. "
+
+
+def _ended(frames: StudyFrames) -> bool:
+    """Whether no trial is left that would go on by itself: one that failed is trained again only where that is asked for."""
+    planned = frames.trials[frames.trials["fingerprint"] != ""]
+    return bool(planned["status"].isin(["complete", "failed", "unreadable"]).all())
 
 
 def headline(frames: StudyFrames, comparisons: Sequence[Comparison], main: Sequence[Effect]) -> str:
     """One sentence: what is decided, by how much and with what uncertainty, over all settings where there are several."""
+    if frames.complete == 0 and frames.planned and _ended(frames):
+        return f"No answer: none of the {plural(frames.planned, 'trial')} is complete, and all have failed."
     if frames.complete == 0:
         return f"No answer yet: none of the {plural(frames.planned, 'trial')} is complete."
     if not comparisons:
         return "This study compares no arm with another: the table of parameters and quality is its answer."
-    found = _findings(frames, main) or [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
+    known = _findings(frames, main) or [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
+    if not known:
+        reasons = [c.missing[0][1] if c.missing else c.reason for c in comparisons]
+        return f"No arm can be compared with its base arm{f': {reasons[0]}' if _ended(frames) else ' yet'}."
+    found = [f for f in known if not f.equal]
     if not found:
-        return "No arm can be compared with its base arm yet."
+        return "No difference at all: arms that are compared gave equal images, trial by trial."
+    equal = _equal(len(known) - len(found))
     decided = sorted((f for f in found if f.decided), key=lambda f: -abs(f.mean))
     count = _settings(main)
     where = f"averaged over {count} settings, " if count else "averaged over settings, " if main else ""
     if not decided:
-        return _undecided(found, where)
+        return f"{_undecided(found, where)}{equal}."
     more = [f"{f.name} {number(f.mean, signed=True)}{NBSP}dB{f.at_costs}" for f in decided[1:3]]
     also = f"; also {listed(more)}" + (f" and {len(decided) - 3} more" if len(decided) > 3 else "") if more else ""
-    return _sentence(f"{where}{decided[0].words()}{also}{_others(found)}.")
+    return _sentence(f"{where}{decided[0].words()}{also}{_others(found)}{equal}.")
+
+
+def _equal(count: int) -> str:
+    """What is said of differences that are none."""
+    return (
+        f"; {plural(count, 'difference')} more {'is' if count == 1 else 'are'} exactly zero: equal images"
+        if count
+        else ""
+    )
 
 
 def _others(found: Sequence[Finding]) -> str:
@@ -120,7 +148,7 @@ def _others(found: Sequence[Finding]) -> str:
 def _undecided(found: Sequence[Finding], where: str) -> str:
     largest, held = max(found, key=lambda f: abs(f.mean)), any(f.held_back for f in found)
     lead = (f"the largest, {where}is" if where else "the largest is") if len(found) > 1 else f"{where}it is"
-    return f"Undecided {'after Holm' if held else 'at this scale'}: {_why(found)}; {lead} {largest.words()}."
+    return f"Undecided {'after Holm' if held else 'at this scale'}: {_why(found)}; {lead} {largest.words()}"
 
 
 def _why(found: Sequence[Finding]) -> str:
@@ -143,7 +171,7 @@ def _why(found: Sequence[Finding]) -> str:
 
 def _single_settings(frames: StudyFrames, comparisons: Sequence[Comparison]) -> str:
     """How many of the single comparisons are decided, and the largest of them."""
-    known = [Finding.of_comparison(frames, c) for c in comparisons if c.seeds]
+    known = [Finding.of_comparison(frames, c) for c in comparisons if c.seeds and not c.same]
     if not known:
         return ""
     decided = [f for f in known if f.decided]
@@ -169,13 +197,10 @@ def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
     """The claim, what was measured, and whether it held."""
     c = result.comparison
     reason = f": {result.reason}" if result.reason else ""
-    value = number(c.mean, DIGITS[c.metric] + 1, signed=True)
+    digits = DIGITS[c.metric] + 1
     costs = costs_beside(frames, [(c.arm, c.versus)])
-    measured = (
-        f" Measured {value}{bounds(c.low, c.high, len(c.seeds), c.metric)}{f' with {costs}' if costs else ''}."
-        if c.seeds
-        else ""
-    )
+    value = with_unit(c.mean, c.metric, digits, signed=True) + bounds(c.low, c.high, len(c.seeds), c.metric, digits)
+    measured = f" Measured {value}{f' with {costs}' if costs else ''}." if c.seeds else ""
     return f"“{result.claim.text}”: {result.verdict}{reason}.{measured}"
 
 
@@ -198,9 +223,9 @@ def _gain_sentence(images: Images) -> str:
     )
 
 
-def _seeds_sentence(frames: StudyFrames) -> str:
-    n = len(frames.plan.seeds)
-    if not n:
+def _seeds_sentence(frames: StudyFrames, comparisons: Sequence[Comparison]) -> str:
+    n = most_pairs(frames, comparisons)
+    if not comparisons:
         return ""
     return (
         f"{plural(n, 'seed')} {'is' if n == 1 else 'are'} few: an exact rank test could not give p below "

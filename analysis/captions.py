@@ -47,6 +47,7 @@ LEARNING = (
     "mean over seeds; the band runs from the smallest to the largest seed. Early epochs far below the rest are cut "
     "off."
 )
+NETWORKS = " Of an arm with several networks, one per ratio: the mean of them, also of their steps and seconds."
 RETURNS = (
     "Arms that differ in nothing but their recursions, joined by a line: mean over seeds (large markers) and single seeds "
     "(dashes). A line that flattens shows diminishing returns."
@@ -79,6 +80,15 @@ def fewer_seeds(frames: StudyFrames) -> str:
         if seeds < planned:
             arms.setdefault(int(seeds), []).append(str(arm))
     return "".join(f" Means over {n} of {planned} seeds: {listed(names)}." for n, names in sorted(arms.items()))
+
+
+def devices(frames: StudyFrames) -> str:
+    """What seconds are of, where trials ran on several kinds of device; else empty."""
+    trials = frames.trials[frames.trials["attempts"] > 0]
+    found = sorted(
+        {f"{d} ({plural(int(t), 'thread')})" for d, t in zip(trials["device"], trials["threads"], strict=True) if d}
+    )
+    return f" Seconds are of several kinds of device, {listed(found)}: compare those of one." if len(found) > 1 else ""
 
 
 def breaks(info: SweepInfo) -> str:

@@ -46,5 +46,6 @@ def shared_luck(frames: StudyFrames) -> str:
     parts = sorted({c.data.subset_seed for c in configs if c.data.fraction < 1})
     subset = f"which part of the training blocks is used (data.subset_seed={', '.join(map(str, parts))})"
     tests = [words for kind, words in SHARED_TESTS.items() if any(c.task.kind == kind for c in configs)]
-    shared = ["the training images", *([subset] if parts else []), *tests]
+    files = ["the training of weights that are read from files"] if any(c.weights for c in configs) else []
+    shared = ["the training images", *([subset] if parts else []), *files, *tests]
     return f"No interval holds the luck that all seeds share: {listed(shared)}."

@@ -53,6 +53,7 @@ def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequen
     items += [item for part in frames.block_parts() for item in _gap_figures(part, table)]
     if len(frames.epochs):
         learning, fewer = learning_info(frames), captions.fewer_seeds(frames)
+        several = captions.NETWORKS if any(len(a.configs) > 1 for a in frames.arms.values()) else ""
         cut = len(unfinished(learning))
         note = f" {plural(cut, 'curve')} {'shows' if cut == 1 else 'show'} unfinished trials." if cut else ""
         items.append(
@@ -60,7 +61,12 @@ def figures_of(frames: StudyFrames, parts: Sequence[Images], comparisons: Sequen
                 "learning",
                 "learning",
                 "Learning curves",
-                captions.LEARNING + note + fewer + captions.not_shown(learning.left_out),
+                captions.LEARNING
+                + captions.devices(frames)
+                + several
+                + note
+                + fewer
+                + captions.not_shown(learning.left_out),
                 partial(draw_learning, learning, table),
             )
         )
@@ -77,7 +83,7 @@ def _cost_figures(frames: StudyFrames, table: dict[str, Look]) -> list[FigureIte
                 "time-recursions",
                 "time",
                 "Training time against recursions",
-                captions.TIMES + captions.fewer_seeds(frames),
+                captions.TIMES + captions.devices(frames) + captions.fewer_seeds(frames),
                 draw,
             )
         )

@@ -34,10 +34,10 @@ def _alone(e: Effect, where: str) -> str:
 
 def _together(e: Effect, where: str) -> str:
     first, second = e.changes
-    more = "more" if e.estimate.mean >= 0 else "less"
+    higher = "higher" if e.estimate.mean >= 0 else "lower"
     return (
-        f"{_change(first)} changes test PSNR{where} by {number(abs(e.estimate.mean))}{NBSP}dB {more} with {second.factor} "
-        f"“{second.level}” than with “{second.instead}”"
+        f"the effect of {_change(first)} on test PSNR{where} is {number(abs(e.estimate.mean))}{NBSP}dB {higher} with "
+        f"{second.factor} “{second.level}” than with “{second.instead}”"
     )
 
 

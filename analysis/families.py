@@ -45,13 +45,18 @@ def label_arms(arms: Sequence[ArmRecord], fractions: Sequence[float]) -> dict[st
     families = {root: _join(by_name[root], between) for root in dict.fromkeys(roots.values()) if root in by_name}
     if len(set(families.values())) < len(families):
         families = {root: root for root in families}
+    settings = {a.name: _join(a, [n for n in between if n != size]) for a in arms}
+    series = {a.name: _join(a, [n for n in within if n != size]) or a.name for a in arms}
+    lines = {(settings[a.name], series[a.name], fraction) for a, fraction in zip(arms, fractions, strict=True)}
+    if len(lines) < len(arms):  # two arms would be one point of a line
+        series = {a.name: a.name for a in arms}
     return {
         a.name: ArmLabel(
             roots[a.name],
             families.get(roots[a.name], ""),
             treatments[a.name],
-            _join(a, [n for n in between if n != size]),
-            _join(a, [n for n in within if n != size]) or a.name,
+            settings[a.name],
+            series[a.name],
         )
         for a in arms
     }

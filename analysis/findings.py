@@ -9,7 +9,8 @@ from analysis.budgets import costs_beside
 from analysis.frames import StudyFrames
 from analysis.numbers import DIGITS, NBSP, number, plural, with_unit
 from analysis.statistics import Comparison, Effect
-from analysis.statistics.corrections import LEVEL, held_back
+from analysis.statistics.corrections import held_back
+from rdun.significance import LEVEL
 
 VERDICTS = {
     "higher": "higher",
@@ -25,6 +26,7 @@ class Finding(NamedTuple):
     Attributes:
         mean, low, high: in dB, over `seeds` seeds.
         held_back: whether it is undecided because of Holm's correction alone.
+        equal: whether the trials gave equal images, so that there is nothing to decide.
         one_image: whether the one test image says nothing about others.
         verdict: in words.
         costs: what the arms take beside those they are compared with, where that differs.
@@ -40,6 +42,7 @@ class Finding(NamedTuple):
     verdict: str
     costs: str = ""
     one_image: bool = False
+    equal: bool = False
 
     @staticmethod
     def of_effect(frames: StudyFrames, e: Effect) -> Finding:
@@ -57,6 +60,7 @@ class Finding(NamedTuple):
             verdict=verdict,
             costs=costs_beside(frames, e.pairs),
             one_image=e.estimate.n > 1 and math.isnan(e.p_all) and not e.same,
+            equal=e.same,
         )
 
     @staticmethod
@@ -70,9 +74,10 @@ class Finding(NamedTuple):
             seeds=len(c.seeds),
             decided=c.decided,
             held_back=held_back(c.p_all, c.p_holm, c.boot_low, c.boot_high),
-            verdict="undecided: one seed" if len(c.seeds) == 1 else verdict,
+            verdict="undecided: one seed" if len(c.seeds) == 1 and not c.same else verdict,
             costs=costs_beside(frames, [(c.arm, c.versus)]),
             one_image=c.images == 1,
+            equal=c.same,
         )
 
     def words(self) -> str:
@@ -98,11 +103,14 @@ def undecided(p: float, p_all: float, p_holm: float) -> str:
     return "undecided: its own interval excludes zero, the bootstrap over images does not"
 
 
-def bounds(low: float, high: float, seeds: int, metric: str = "psnr") -> str:
-    """ " (95 % interval +0.05 to +0.15 dB, 3 seeds)"."""
+def bounds(low: float, high: float, seeds: int, metric: str = "psnr", digits: int | None = None) -> str:
+    """ " (95 % interval +0.05 to +0.15 dB, 3 seeds)", with the metric's own digits or so many."""
     if seeds < 2:
         return " (one seed, no interval)"
-    ends = f"{number(low, DIGITS[metric], signed=True)} to {with_unit(high, metric, signed=True)}"
+    places = digits or DIGITS[metric]
+    if any(end and not round(end, places) for end in (low, high)):
+        places += 1  # an end that is written as 0.00 would not say on which side of zero it lies
+    ends = f"{number(low, places, signed=True)} to {with_unit(high, metric, places, signed=True)}"
     return f" (95{NBSP}% interval {ends}, {plural(seeds, 'seed')})"
 
 

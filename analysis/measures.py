@@ -17,6 +17,7 @@ SEVERAL = ", "
 NAN = float("nan")
 KEYS = ["arm", "seed", "dataset", "metric"]
 SPLITS = ("train", "validation", "test")
+NO_NUMBER = "the reconstruction of some image is not a number"
 LeftOut = tuple[tuple[str, str], ...]
 """Arms that a figure does not show, each with the reason."""
 INITIAL = 0
@@ -50,7 +51,8 @@ def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
     """One value per arm, seed, dataset, metric, image and `at`: a ratio ("25 %") or "average".
 
     Values are means over test matrices. An average is there only where every ratio of the arm is, and a cell only where it
-    has a number for every image that any arm has on that dataset: what is not a number (nan) is left out of no mean.
+    has a finite number for every image that any arm has on that dataset: what is not one (nan; infinite for an image that is
+    reconstructed without error) is left out of no mean.
     """
     by = [*KEYS, "ratio", "image"]
     values = rows.groupby(by, sort=False, observed=True)["value"].mean(skipna=False).reset_index()
@@ -66,7 +68,8 @@ def per_image(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _whole_cells(values: pd.DataFrame) -> pd.DataFrame:
     images = values.groupby(["dataset", "metric"], observed=True)["image"].transform("nunique")
-    there = values.groupby([*KEYS, "ratio"], observed=True)["value"].transform("count")
+    finite = values["value"].where(np.isfinite(values["value"]))
+    there = finite.groupby([values[key] for key in (*KEYS, "ratio")], observed=True).transform("count")
     return values[(images == there).to_numpy()]
 
 
@@ -163,7 +166,7 @@ def missing_seeds(frames: StudyFrames, arm: str, at: str, there: list[int]) -> l
     """The plan's seeds that give no value for an arm at a ratio, each with its reason."""
     lacking = [s for s in frames.plan.seeds if s not in there]
     return [
-        (s, gap_reason(frames, arm, s, at) or "complete, but without these scores for every image") for s in lacking
+        (s, gap_reason(frames, arm, s, at) or "complete, but without finite scores for every image") for s in lacking
     ]
 
 
@@ -211,7 +214,8 @@ def overfitting_cells(frames: StudyFrames) -> pd.DataFrame:
     """Per arm and seed: block PSNR of each split, gains over the initial estimate, "gap" at the best and "gap last"
     at the last checkpoint.
 
-    Values are means over ratios, matrices and data sets; a cell is there only if all its trials are complete.
+    Values are means over ratios, matrices and data sets, nan where any of them is; a cell is there only if all its trials are
+    complete.
     """
     best, last = _splits(frames, "best"), _splits(frames, "last")
     table = best.copy()
@@ -237,7 +241,7 @@ def _splits(frames: StudyFrames, checkpoint: str) -> pd.DataFrame:
 
 def _psnr(rows: pd.DataFrame) -> pd.Series:
     rows = rows[rows["metric"] == "psnr"].astype({"arm": object})
-    return rows.groupby(["arm", "seed"])["value"].mean()
+    return rows.groupby(["arm", "seed"])["value"].mean(skipna=False)
 
 
 def recursion_cells(frames: StudyFrames) -> pd.DataFrame:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from rdun.significance import LEVEL
+
 GAP = "–"
 MINUS = "\u2212"
 NBSP = "\u00a0"
@@ -22,10 +24,10 @@ def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str
     return f"{rounded:{'+' if signed and rounded != 0 else ''},.{digits}f}".replace("-", MINUS)
 
 
-def with_unit(value: float, metric: str, *, signed: bool = False) -> str:
-    """`0.12` -> "+0.12 dB" for PSNR, "+0.0012" for SSIM."""
+def with_unit(value: float, metric: str, digits: int | None = None, *, signed: bool = False) -> str:
+    """`0.12` -> "+0.12 dB" for PSNR, "+0.0012" for SSIM, or with so many digits."""
     unit = UNITS.get(metric, "")
-    return number(value, DIGITS.get(metric, 3), signed=signed) + (NBSP + unit if unit else "")
+    return number(value, digits or DIGITS.get(metric, 3), signed=signed) + (NBSP + unit if unit else "")
 
 
 def interval(low: float, high: float, digits: int = 2, *, signed: bool = False) -> str:
@@ -55,10 +57,12 @@ def duration(seconds: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """`0.0004` -> "< 0.001"."""
+    """`0.0004` -> "< 0.001"; what is below the level of significance is not rounded to it: `0.0499` -> "< 0.050"."""
     if math.isnan(p):
         return GAP
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.001:
+        return "< 0.001"
+    return f"< {LEVEL:.3f}" if p < LEVEL <= round(p, 3) else f"{p:.3f}"
 
 
 def plural(count: int, noun: str) -> str:

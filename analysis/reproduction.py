@@ -106,9 +106,11 @@ def claimed(chapter: Chapter) -> list[Claimed]:
 
 
 def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
-    found = f"{number(row['mean'], signed=True)}, {interval(row['low'], row['high'], signed=True)}"
-    verdict = str(row["verdict"]).split(":")[0]
-    return Claimed(study, str(row["claim"]), verdict, f"{found}, at least {number(row['at_least'])}")
+    digits = int(row["digits"])
+    found = f"{number(row['mean'], digits, signed=True)}, {interval(row['low'], row['high'], digits, signed=True)}"
+    return Claimed(
+        study, str(row["claim"]), str(row["verdict"]), f"{found}, at least {number(row['at_least'], digits)}"
+    )
 
 
 def _begun(trial: TrialDirectory) -> Begun:

@@ -65,30 +65,34 @@ def _test(tested: Tested) -> str:
 
 
 def _against(frames: SearchFrames, baseline: Baseline) -> str:
-    """The cheapest trial that is at least as good as a baseline in the first maximized objective, or that none is."""
+    """The cheapest trial that is at least as good as a baseline in the first maximized objective (in the first one, where none
+    is maximized), or that none is."""
     goals = {o["quantity"]: o["direction"] for o in frames.record.objectives}
-    first = frames.quantities[0]
+    first = next((q for q in frames.quantities if goals[q] == "maximize"), frames.quantities[0])
+    place = frames.quantities.index(first)
     own = baseline.quantities.get(first)
     if own is None:
         return (
             f"The baseline {baseline.name} has no {quantity(first).name}: {baseline.tested.reason or 'not recorded'}."
         )
     sign = 1 if goals[first] == "maximize" else -1
-    trials = [t for t in frames.record.trials if t.state == "complete" and sign * t.objectives[0] >= sign * own]
+    trials = [t for t in frames.record.trials if t.state == "complete" and sign * t.objectives[place] >= sign * own]
     level = f"as good in {quantity(first).name} as the baseline {baseline.name} ({reached(first, own)})"
     if not trials:
         return f"No trial is at least {level}."
-    cost = next((q for q in [*frames.quantities[1:], "parameters"] if goals.get(q, "minimize") == "minimize"), "")
+    others = [q for q in [*frames.quantities, "parameters"] if q != first]
+    cost = next((q for q in others if goals.get(q, "minimize") == "minimize"), "")
     known = [t for t in trials if _cost(frames, t, cost) is not None]
     if not known:
         return f"{plural(len(trials), 'trial')} {_are(len(trials))} at least {level}."
-    cheapest = min(known, key=lambda t: (_cost(frames, t, cost) or 0.0, -sign * t.objectives[0], t.number))
+    cheapest = min(known, key=lambda t: (_cost(frames, t, cost) or 0.0, -sign * t.objectives[place], t.number))
     price, theirs = _cost(frames, cheapest, cost), baseline.quantities.get(cost)
     assert price is not None
     share = f", {percent(round(price / theirs, 3))} of the baseline's {reached(cost, theirs)}" if theirs else ""
+    quality = f"{quantity(first).name} {reached(first, cheapest.objectives[place])}"
     return (
         f"The cheapest that is at least {level} is trial {cheapest.number} ({setting(cheapest)}): "
-        f"{quantity(cost).name} {reached(cost, price)}{share}, {quantity(first).name} {reached(first, cheapest.objectives[0])}, "
+        f"{quantity(cost).name} {reached(cost, price)}{share}, {quality}, "
         f"{_test(frames.tested[cheapest.number])} (the baseline: {_test(baseline.tested)})."
     )
 

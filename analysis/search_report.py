@@ -11,7 +11,7 @@ from analysis.document import FigureItem, TableItem
 from analysis.figures.importance import draw_importance, importance_info
 from analysis.figures.search import SearchInfo, draw_search, search_info
 from analysis.importance import ENOUGH, PARTS, Importance, importances
-from analysis.numbers import plural
+from analysis.numbers import listed, plural
 from analysis.provenance import provenance
 from analysis.report import Report, View, boxes, figure_view, write_view
 from analysis.search_answer import search_answer
@@ -79,6 +79,9 @@ def _figures(frames: SearchFrames, found: Sequence[Importance]) -> list[FigureIt
 def _caption(info: SearchInfo, frames: SearchFrames) -> str:
     dots = f"{plural(len(info.points), 'complete trial')}; duplicates are left out."
     marks = " Baselines are marked as in the legend." if info.baselines else ""
+    drawn = {name for name, *_ in info.baselines}
+    if hidden := [b.name for b in frames.baselines if b.name not in drawn]:
+        marks += f" Not shown, without a value on {'both axes' if info.across else 'the axis'}: {listed(hidden)}."
     if frames.several:
         marks += f" Values are means over {len(frames.record.seeds)} seeds."
     if info.across is None:

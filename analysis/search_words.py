@@ -9,18 +9,20 @@ from rdun.results import SearchTrial
 
 
 class Quantity(NamedTuple):
-    """Name in sentences and heads, unit, digits, what its values are divided by, and whether seeds differ in it."""
+    """Name in sentences and heads, unit, digits, what its values are divided by, whether seeds differ in it, and whether a factor
+    says more of it than a difference, as of all costs."""
 
     name: str
     unit: str = ""
     digits: int = 0
     divisor: float = 1.0
     measured: bool = False
+    logarithmic: bool = True
 
 
 QUANTITIES = {
-    "validation_psnr": Quantity("validation PSNR", "dB", 2, measured=True),
-    "validation_ssim": Quantity("validation SSIM", "", 4, measured=True),
+    "validation_psnr": Quantity("validation PSNR", "dB", 2, measured=True, logarithmic=False),
+    "validation_ssim": Quantity("validation SSIM", "", 4, measured=True, logarithmic=False),
     "train_seconds": Quantity("training time", "s", 1, measured=True),
     "parameters": Quantity("parameters"),
     "macs": Quantity("multiply-accumulates", "M", 2, 1e6),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.files import Files
-from analysis.measures import describe_gap, mean_and_spread
+from analysis.measures import NO_NUMBER, describe_gap, mean_and_spread
 from analysis.parsing import first_line, parse
 from rdun.config import TrialConfig, from_dict
 from rdun.results import EpochRecord, Score, SearchRecord, Store, Timing
@@ -94,7 +95,7 @@ def load_search(record: SearchRecord, store: Store) -> SearchFrames:
     tested = {prints[0]: _over_seeds([single[f] for f in prints]) for prints in settings}
     baselines = []
     for name, prints in record.baselines.items():
-        means, spreads = _means([_reached(files[f]) for f in prints])
+        means, spreads = _means([_reached(files[f], store, f) for f in prints])
         baselines.append(Baseline(name, means, tested[prints[0]], spreads))
     numbers = {t.number: tested[t.fingerprint] for t in record.trials if t.objectives and t.fingerprint in tested}
     return SearchFrames(record, tuple(baselines), numbers, tuple(t.number for t in record.best()))
@@ -137,7 +138,7 @@ def _tested(files: dict[str, Files], store: Store) -> dict[str, Tested]:
 def _on_one_set(rows: pd.DataFrame) -> tuple[TestKey, float]:
     """What a trial was tested on, and the mean over it."""
     keys = rows[["image", "ratio", "matrix", "protocol"]].itertuples(index=False, name=None)
-    return frozenset(keys), float(rows["value"].mean())
+    return frozenset(keys), float(rows["value"].mean(skipna=False))
 
 
 def _alike(
@@ -151,8 +152,12 @@ def _alike(
     for f in files:
         own = values.get(f, {})
         alike = {name: value for name, (key, value) in own.items() if key == usual[name]}
+        known = {name: value for name, value in alike.items() if math.isfinite(value)}
         other = "tested on other images or by another protocol than most trials" if len(alike) < len(own) else ""
-        found[f] = Tested(alike, reasons.get(f) or other or ("" if alike else "complete, but without test scores"))
+        unknown = NO_NUMBER if len(known) < len(alike) else ""
+        found[f] = Tested(
+            known, reasons.get(f) or other or unknown or ("" if known else "complete, but without test scores")
+        )
     return found
 
 
@@ -161,8 +166,9 @@ def _evaluations(store: Store, fingerprint: str) -> int:
     return sum(from_dict(TrialConfig, store.trial(fingerprint).read_json("config.json")).test_counts)
 
 
-def _reached(files: Files) -> dict[str, float]:
-    """Quantities of a baseline, named as objectives are: validation at the best epoch, parameters, seconds of training."""
+def _reached(files: Files, store: Store, fingerprint: str) -> dict[str, float]:
+    """Quantities of a baseline, named as objectives are: validation at the best epoch, parameters, stage applications, steps,
+    samples, seconds of training; its multiply-accumulates are recorded nowhere."""
     if files.status()[0] != "complete" or files.run is None:
         return {}
     epochs, _ = parse({"": files.epochs}, EpochRecord)
@@ -171,6 +177,9 @@ def _reached(files: Files) -> dict[str, float]:
     if len(epochs):
         best = epochs.iloc[int(epochs["validation_psnr"].to_numpy().argmax())]
         found |= {name: float(best[name]) for name in ("validation_psnr", "validation_ssim")}
+        found |= {"steps": float(epochs["step"].iloc[-1]), "samples": float(epochs["samples"].iloc[-1])}
+    with suppress(ValueError, TypeError, KeyError, OSError):  # a config that this version cannot read
+        found["stage_evaluations"] = float(_evaluations(store, fingerprint))
     seconds = timings.loc[timings["name"] == "train_seconds", "value"]
     found |= {"train_seconds": float(seconds.iloc[0])} if len(seconds) else {}
     return {name: value for name, value in found.items() if not math.isnan(value)}

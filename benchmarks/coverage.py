@@ -30,8 +30,9 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.statistics import crossed_interval, crossed_p
-from analysis.statistics.corrections import LEVEL, decided
+from analysis.statistics.corrections import decided
 from analysis.statistics.intervals import CONFIDENCE, Floats, bootstrap_means
+from rdun.significance import LEVEL
 
 FAMILIES, TREATMENTS = 4, 3
 WEIGHTS = {

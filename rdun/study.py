@@ -220,6 +220,8 @@ def _check_claims(arms: Sequence[Arm], claims: Sequence[Claim]) -> None:
         for name in (claim.arm, claim.versus):
             if name not in by_name:
                 raise ValueError(f"claim {claim.text!r} names arm {name!r}; the arms are {', '.join(sorted(by_name))}")
+        if claim.arm == claim.versus:
+            raise ValueError(f"claim {claim.text!r} has arm and versus {claim.arm!r}; name two arms")
         try:
             _check_fair(by_name[claim.arm], by_name[claim.versus])
         except ValueError as error:

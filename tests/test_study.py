@@ -92,6 +92,7 @@ def test_bad_arms(arms: tuple[Arm, ...], message: str) -> None:
         ({"seeds": (1, 1)}, r"seeds=\(1, 1\)"),
         ({"seeds": (-1,)}, r"seeds=\(-1,\)"),
         ({"claims": (Claim(text="t", arm="base", versus="nobody"),)}, "names arm 'nobody'"),
+        ({"claims": (Claim(text="t", arm="base", versus="base"),)}, "has arm and versus 'base'; name two arms"),
     ],
 )
 def test_bad_studies(changes: dict[str, object], message: str) -> None:

@@ -33,7 +33,8 @@ class GapPanel(NamedTuple):
 
 
 class GapInfo(NamedTuple):
-    """`sizes`: (fraction, number of training blocks or nan), rising; fewer than two mean there is nothing to draw.
+    """`sizes`: (fraction, number of training blocks), rising, nan where that is unknown or not the same for all arms; fewer than
+    two mean there is nothing to draw.
 
     `left_out`: arms that lack ratios of others in their setting, and why.
     """
@@ -56,14 +57,17 @@ def gap_info(frames: StudyFrames) -> GapInfo:
         ]
         found.append(GapPanel(setting, tuple(line for line in lines if line.fractions)))
     blocks = facts(frames, "blocks")
-    sizes = {a.fraction: blocks[a.name] for a in arms}
-    return GapInfo(tuple(found), tuple(sorted(sizes.items())), tuple(lacking.items()))
+    counts: dict[float, set[float]] = {a.fraction: set() for a in arms}
+    for arm in arms:
+        counts[arm.fraction] |= {blocks[arm.name]} if np.isfinite(blocks[arm.name]) else set()
+    sizes = [(f, own.pop() if len(own) == 1 else float("nan")) for f, own in sorted(counts.items())]
+    return GapInfo(tuple(found), tuple(sizes), tuple(lacking.items()))
 
 
 def _line(members: list[Arm], cells: pd.DataFrame) -> GapLine:
     rising = sorted(members, key=lambda a: a.fraction)
-    gaps = [(a.fraction, tuple(float(v) for v in cells.loc[cells["arm"] == a.name, "gap"].dropna())) for a in rising]
-    known = [(f, g) for f, g in gaps if g]
+    gaps = [(a.fraction, tuple(float(v) for v in cells.loc[cells["arm"] == a.name, "gap"])) for a in rising]
+    known = [(f, g) for f, g in gaps if g and np.isfinite(g).all()]
     return GapLine(members[0].series, members[0].treatment, tuple(f for f, _ in known), tuple(g for _, g in known))
 
 

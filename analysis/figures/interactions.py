@@ -134,9 +134,13 @@ def _turn(levels: Sequence[str]) -> int:
 
 
 def _short(level: str, lines: int) -> str:
-    """A name in at most so many short lines; what is cut off is left to the tables."""
+    """A name in one or two short lines; of a longer one the middle is left to the tables: names often differ at their ends."""
     found = textwrap.wrap(level, 26)
-    return "\n".join(found[:lines]) + ("…" if len(found) > lines else "")
+    if len(found) <= lines:
+        return "\n".join(found)
+    if lines == 1:
+        return f"{level[:12].rstrip()}…{level[-13:].lstrip()}"
+    return f"{found[0]}\n…{level[-25:].partition(' ')[2] or level[-25:]}"
 
 
 def _look(level: str, place: int, count: int, table: dict[str, Look]) -> Look:

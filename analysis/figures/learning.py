@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.figures.style import WIDTH, Look, gap_text, head, legend, style
@@ -19,6 +20,8 @@ from analysis.measures import LeftOut, of_whole_cells, without_validation
 Floats = NDArray[np.float64]
 COLUMNS = 4
 """Most families side by side."""
+ROOM = 0.05
+"""Least room below and above all curves in dB: the one point of a single epoch lies between."""
 READ = ["step", "seconds", "validation_psnr"]
 
 
@@ -102,7 +105,7 @@ def _floor(panels: list[LearningPanel]) -> float:
         return float("nan")
     ends = [float(m[-1]) for m in means]
     late = [float(m[min(len(m) - 1, max(1, len(m) // 10))]) for m in means]
-    return min([*late, *ends]) - 0.05 * (max(ends) - min(late) + 0.1)
+    return min([*late, *ends]) - max(0.05 * (max(ends) - min(late)), ROOM)
 
 
 def draw_learning(info: LearningInfo, table: dict[str, Look]) -> Figure:
@@ -122,13 +125,15 @@ def draw_learning(info: LearningInfo, table: dict[str, Look]) -> Figure:
             if not panel.curves:
                 gap_text(upper, "no epoch to be shown yet")
             upper.set_xlabel("optimizer steps")
+            upper.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
             lower.set_xlabel("seconds of training")
         for first in grid[:, 0]:
             first.set_ylabel("validation PSNR, dB")
         for spare in grid[-2:, count - across * (pairs - 1) :].flat:
             spare.set_axis_off()
         if np.isfinite(info.floor):
-            grid[0, 0].set_ylim(bottom=info.floor)
+            top = max(float(c.high.max()) for p in info.panels for c in p.curves if c.high.size)
+            grid[0, 0].set_ylim(info.floor, top + max(0.05 * (top - info.floor), ROOM))
         legend(figure, [t for t in table if any(c.treatment == t for p in info.panels for c in p.curves)], table)
     return figure
 

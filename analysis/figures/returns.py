@@ -114,7 +114,7 @@ def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
             for line in panel.lines:
                 _draw_line(ax, line, table)
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-            ax.set_xlabel("recursions per layer")
+            ax.set_xlabel("recursions per layer at test")
         axes[0].set_ylabel(info.label)
         shown = {p.treatment for panel in info.panels for line in panel.lines for p in line}
         legend(figure, [t for t in table if t in shown], table, line=False)

@@ -69,6 +69,7 @@ def draw_search(info: SearchInfo) -> Figure:
         figure = Figure(figsize=(6.6, 3.7), layout="constrained")
         ax = figure.subplots()
         ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.margins(y=0.09)  # the numbers of the best trials stay inside
         for group, colour, size, label in ((False, MUTED, 4.0, "trial"), (True, HUES[0], 6.0, "best trial")):
             found = [p for p in info.points if p.best == group]
             if found:
@@ -95,7 +96,9 @@ def draw_search(info: SearchInfo) -> Figure:
             gap_text(ax, "no complete trial yet")
         ax.set_xlabel(_label(info.across) if info.across else "trial")
         ax.set_ylabel(_label(info.up))
-        if info.across:
+        if info.across and not info.across.logarithmic:  # a quality
+            ax.xaxis.set_major_locator(MaxNLocator(6))
+        elif info.across:
             log_axis([ax], [*(p.x for p in info.points), *(x for _, x, _ in info.baselines)])
         else:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

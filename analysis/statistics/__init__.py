@@ -10,7 +10,7 @@ from analysis.statistics.intervals import (
     crossed_p,
     t_estimate,
 )
-from analysis.statistics.paired import Comparison, compare, compare_arms, paired_differences
+from analysis.statistics.paired import Comparison, compare, compare_arms, most_pairs, paired_differences
 from rdun.significance import smallest_exact_p
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "crossed_p",
     "holm",
     "main_effects",
+    "most_pairs",
     "paired_differences",
     "smallest_exact_p",
     "t_estimate",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.measures import mean_over
-from analysis.statistics.corrections import LEVEL, decided, holm
+from analysis.statistics.corrections import decided, holm
 from analysis.statistics.intervals import cautious_p
 from analysis.statistics.paired import Comparison, Images, compare
 from rdun.results import ClaimRecord
+from rdun.significance import LEVEL
 
 ClaimVerdict = Literal["held", "refuted", "undecided"]
 

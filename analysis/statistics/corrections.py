@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
-LEVEL = 0.05
+from rdun.significance import LEVEL
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

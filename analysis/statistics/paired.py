@@ -38,7 +38,8 @@ class Comparison:
         missing: seeds without a difference and why.
         reason: why there is no estimate at all.
         differences: the differences themselves, shape (seeds, images).
-        same: whether both arms are the very same trials, so that there is nothing to test: p_all is not known.
+        same: whether both arms are the very same trials, or gave the very same images, as two revisions of a study may: there
+            is nothing to test, and p_all is not known.
     """
 
     arm: str
@@ -76,7 +77,7 @@ class Comparison:
     def verdict(self) -> Verdict:
         if not self.seeds:
             return "no data"
-        if self.low == self.high == 0.0:
+        if self.same:
             return "equal"
         if not self.decided:
             return "undecided"
@@ -177,7 +178,8 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
     estimate = t_estimate(values.mean(axis=1))
     low, high = bootstrap_interval(values)
     all_low, all_high = crossed_interval(values)
-    same = all(images.frames.fingerprints.get((arm, s)) == images.frames.fingerprints.get((versus, s)) for s in seeds)
+    prints = images.frames.fingerprints
+    same = all(prints.get((arm, s)) == prints.get((versus, s)) for s in seeds) or not values.any()
     p_all = NAN if same else cautious_p(values)
     by_image = values.mean(axis=0)
     return replace(
@@ -214,6 +216,11 @@ def _missing(frames: StudyFrames, arm: str, versus: str, at: str, there: list[in
         ours = not reason.startswith("complete, but")
         other = reason if ours else dict(missing_seeds(frames, versus, at, there)).get(seed, reason)
         yield seed, f"{arm if ours else versus}, seed {seed}: {other}"
+
+
+def most_pairs(frames: StudyFrames, comparisons: Iterable[Comparison]) -> int:
+    """Pairs of the comparison that has most; the plan's seeds, joined studies' together, may be more than any has."""
+    return max((len(c.seeds) for c in comparisons), default=0) or len(frames.plan.seeds)
 
 
 def compare_arms(images: Images, *, at: str = AVERAGE, metric: str = "psnr") -> list[Comparison]:

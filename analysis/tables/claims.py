@@ -24,6 +24,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             "dataset": r.comparison.dataset,
             "at": r.comparison.at,
             "metric": r.claim.metric.upper() + (f", {UNITS[r.claim.metric]}" if UNITS.get(r.claim.metric) else ""),
+            "digits": 1 + DIGITS[r.claim.metric],
             "at_least": r.claim.at_least,
             "mean": r.comparison.mean,
             "low": r.comparison.low,
@@ -34,7 +35,6 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
         }
         for r in results
     ]
-    digits = 1 + max((DIGITS[r.claim.metric] for r in results), default=0)
     return Table(
         name="claims",
         title="Claims",
@@ -53,9 +53,9 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             *([Text(key="dataset", header="Test set")] if len({r["dataset"] for r in rows}) > 1 else []),
             *([Text(key="at", header="Ratios")] if {r["at"] for r in rows} != {AVERAGE} else []),
             Text(key="metric", header="Metric"),
-            Number(key="at_least", header="At least", signed=True, digits=digits),
-            Number(key="mean", header="Measured", signed=True, digits=digits),
-            Interval(low="low", high="high", header="95\u00a0% interval", digits=digits),
+            Number(key="at_least", header="At least", signed=True, digits_by="digits"),
+            Number(key="mean", header="Measured", signed=True, digits_by="digits"),
+            Interval(low="low", high="high", header="95\u00a0% interval", digits_by="digits"),
             Probability(key="p_holm", header="p (Holm)"),
             *costs_column(rows),
         ),

@@ -11,7 +11,7 @@ from analysis.budgets import costs_beside, costs_caption
 from analysis.certainty import shared_luck
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
-from analysis.statistics import Comparison, Effect, smallest_exact_p
+from analysis.statistics import Comparison, Effect, most_pairs, smallest_exact_p
 from analysis.tables.table import Interval, Number, Probability, Table, Text
 
 MEASURED = (
@@ -59,7 +59,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
                 "p_holm": c.p_holm,
                 "images_better": 100 * c.images_better,
                 "effect": c.effect,
-                "verdict": "undecided: one seed" if len(c.seeds) == 1 else c.verdict,
+                "verdict": "undecided: one seed" if len(c.seeds) == 1 and not c.same else c.verdict,
             }
         )
         if c.missing or c.reason:
@@ -73,9 +73,9 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
             Text(key="comparison", header=f"Minus {bases.pop()}" if len(bases) == 1 else "Comparison"),
             Text(key="seeds", header="Seeds", align="right"),
             Number(key="mean", header="Mean", unit="dB", digits=3, signed=True),
-            Interval(low="low", high="high", header="95\u00a0% interval", unit="dB"),
-            Interval(low="boot_low", high="boot_high", header="95\u00a0% bootstrap", unit="dB"),
-            Interval(low="all_low", high="all_high", header="95\u00a0% all images", unit="dB"),
+            Interval(low="low", high="high", header="95\u00a0% interval", unit="dB", digits=3),
+            Interval(low="boot_low", high="boot_high", header="95\u00a0% bootstrap", unit="dB", digits=3),
+            Interval(low="all_low", high="all_high", header="95\u00a0% all images", unit="dB", digits=3),
             Probability(key="p_holm", header="p (Holm)"),
             Number(key="images_better", header="Images up", unit="%", digits=0),
             Number(key="effect", header="Effect size d_z", digits=2, signed=True),
@@ -95,6 +95,7 @@ def costs_column(rows: Sequence[dict[str, Any]]) -> tuple[Text, ...]:
 
 def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
     n = len(frames.plan.seeds)
+    pairs = most_pairs(frames, found)
     degrees = sorted({c.df for c in found if c.df > 0})
     df = f" (df = {', '.join(map(str, degrees))})" if degrees else ""
     return (
@@ -104,8 +105,8 @@ def _caption(frames: StudyFrames, found: Sequence[Comparison]) -> str:
         "Higher or lower means that all agree: p, the larger of both t-tests, corrected by Holm for the "
         f"{_corrected([c.p_all for c in found], 'comparison')} on this test set, is below 0.05, and the bootstrap interval "
         "excludes zero. "
-        f"With {plural(n, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(n):.3g}. Images up: part of the "
-        "test images with a positive mean difference. Effect size: Cohen's d_z, the mean over the standard deviation "
+        f"With {plural(pairs, 'pair')}, an exact rank test cannot give p below {smallest_exact_p(pairs):.3g}. Images up: part of "
+        "the test images with a positive mean difference. Effect size: Cohen's d_z, the mean over the standard deviation "
         "of the per-image differences."
     )
 
@@ -156,9 +157,9 @@ def effects_table(frames: StudyFrames, effects: Sequence[Effect], dataset: str) 
             Number(key="settings", header="Settings", digits=0),
             Text(key="seeds", header="Seeds", align="right"),
             Number(key="mean", header="Mean", unit="dB", digits=3, signed=True),
-            Interval(low="low", high="high", header="95\u00a0% interval", unit="dB"),
-            Interval(low="boot_low", high="boot_high", header="95\u00a0% bootstrap", unit="dB"),
-            Interval(low="all_low", high="all_high", header="95\u00a0% all images", unit="dB"),
+            Interval(low="low", high="high", header="95\u00a0% interval", unit="dB", digits=3),
+            Interval(low="boot_low", high="boot_high", header="95\u00a0% bootstrap", unit="dB", digits=3),
+            Interval(low="all_low", high="all_high", header="95\u00a0% all images", unit="dB", digits=3),
             Probability(key="p_holm", header="p (Holm)"),
             Text(key="verdict", header="Verdict"),
             *costs_column(rows),

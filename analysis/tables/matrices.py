@@ -29,8 +29,11 @@ def matrices_table(frames: StudyFrames, dataset: str) -> Table:
     gaps: dict[tuple[int, str], str] = {}
     for name, ratio in sorted(several, key=lambda place: (list(frames.arms).index(place[0]), place[1])):
         found = scores[(scores["arm"] == name) & (scores["ratio"] == ratio)]
-        rows.append(_row(frames.arms[name], ratio, found, gains))
-        there = [int(s) for s in found["seed"].unique()]
+        plain = found.astype({"matrix": object}).groupby(["seed", "matrix"])["value"]
+        by_seed = pd.DataFrame(plain.mean(skipna=False).unstack("matrix"))
+        whole = by_seed[np.isfinite(by_seed).all(axis=1)]
+        rows.append(_row(frames.arms[name], ratio, pd.Series(whole.mean()), found, gains))
+        there = [int(s) for s in whole.index]
         if lacking := missing_seeds(frames, name, percent(ratio), there):
             reasons = "; ".join(f"seed {s} {why}" for s, why in lacking)
             gaps[len(rows) - 1, "mean"] = f"{len(there)} of {plural(len(frames.plan.seeds), 'seed')}: {reasons}"
@@ -59,10 +62,11 @@ def matrices_table(frames: StudyFrames, dataset: str) -> Table:
     )
 
 
-def _row(arm: Arm, ratio: float, scores: pd.DataFrame, gains: dict[tuple[str, str], float]) -> dict[str, Any]:
-    plain = scores.astype({"matrix": object, "protocol": object})
-    values = plain.groupby(["matrix", "seed"])["value"].mean().groupby("matrix").mean()
-    pairs = plain[["protocol", "matrix"]].drop_duplicates().itertuples(index=False, name=None)
+def _row(
+    arm: Arm, ratio: float, values: pd.Series, scores: pd.DataFrame, gains: dict[tuple[str, str], float]
+) -> dict[str, Any]:
+    """Of the PSNR of each matrix; `scores` name the protocols that they were tested by."""
+    pairs = scores[["protocol", "matrix"]].astype(object).drop_duplicates().itertuples(index=False, name=None)
     known = {str(matrix): gains.get((str(protocol), str(matrix)), NAN) for protocol, matrix in pairs}
     present = [g for g in known.values() if not np.isnan(g)]
     row: dict[str, Any] = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
 from analysis.measures import SPLITS, facts, mean_and_spread, missing_seeds, overfitting_cells, without_block_averages
-from analysis.numbers import number, percent
+from analysis.numbers import listed, number, percent
 from analysis.tables.table import Column, Number, Table, Text
 
 
@@ -19,7 +20,7 @@ def overfitting_table(frames: StudyFrames) -> Table:
     known = facts(frames, "blocks")
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
-    unequal = without_block_averages(frames)
+    unequal, unknown = without_block_averages(frames), _unknown(frames)
     for arm in _order(frames):
         own = values[:0] if arm in unequal else by_arm.get(arm, values[:0])
         place = frames.arms[arm]
@@ -34,6 +35,9 @@ def overfitting_table(frames: StudyFrames) -> Table:
         }
         for name in [*SPLITS, *(f"gain {s}" for s in SPLITS), "gap", "gap last"]:
             row[name], row[f"{name} sd"] = mean_and_spread(own[name].dropna() if name in own else ())
+            lacks = own.loc[own[name].isna(), "seed"] if name in own else ()
+            if without := [str(seed) for seed in lacks if (arm, seed) in unknown]:
+                gaps[len(rows), name] = f"without seed {listed(without)}, where some score is not a number"
         rows.append(row)
         if arm in unequal:
             gaps[len(rows) - 1, "gain train"] = unequal[arm]
@@ -56,6 +60,14 @@ def overfitting_table(frames: StudyFrames) -> Table:
         group="setting" if any(a.setting for a in frames.arms.values()) else "",
         gaps=gaps,
     )
+
+
+def _unknown(frames: StudyFrames) -> set[tuple[str, int]]:
+    """The cells (arm, seed) with a score of blocks that is not a number."""
+    scores = frames.scores[
+        (frames.scores["unit"] == "block").to_numpy() & ~np.isfinite(frames.scores["value"].to_numpy())
+    ]
+    return set(zip(scores["arm"].astype(str), scores["seed"], strict=True))
 
 
 def size_label(fraction: float, blocks: float) -> str:

@@ -11,6 +11,7 @@ from analysis.frames import Arm, StudyFrames
 from analysis.measures import (
     AVERAGE,
     NAN,
+    NO_NUMBER,
     Values,
     by_cell,
     mean_and_spread,
@@ -26,8 +27,6 @@ from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
 from analysis.tables.table import Interval, Number, Table, Text
 from rdun.config import Fixed
-
-NO_NUMBER = "the reconstruction of some image is not a number"
 
 
 def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: str) -> Table:

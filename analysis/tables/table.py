@@ -58,12 +58,16 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """A number, with its spread behind a plus-minus sign if `spread` names a column; bold where it is the group's best."""
+    """A number, with its spread behind a plus-minus sign if `spread` names a column; bold where it is the group's best.
+
+    `digits_by` names the column with the digits of each line, where they are not the same for all.
+    """
 
     key: str
     header: str
     unit: str = ""
     digits: int = 2
+    digits_by: str = ""
     signed: bool = False
     spread: str = ""
     best: Literal["", "max", "min"] = ""
@@ -74,15 +78,11 @@ class Number:
         return (self.key, self.spread) if self.spread else (self.key,)
 
     def spans(self, row: Row, best: Best) -> list[Span]:
-        value = float(row[self.key])
-        bold = (
-            bool(self.best)
-            and not math.isnan(value)
-            and number(value, self.digits) == number(best.get(self.key), self.digits)
-        )
-        spans = [Span(number(value, self.digits, signed=self.signed), bold and not row.get("baseline", False))]
+        value, digits = float(row[self.key]), _digits(self, row)
+        bold = bool(self.best) and not math.isnan(value) and number(value, digits) == number(best.get(self.key), digits)
+        spans = [Span(number(value, digits, signed=self.signed), bold and not row.get("baseline", False))]
         if self.spread and not math.isnan(float(row[self.spread])):
-            spans.append(Span(f" ± {number(float(row[self.spread]), self.digits)}"))
+            spans.append(Span(f" ± {number(float(row[self.spread]), digits)}"))
         return spans
 
 
@@ -105,13 +105,14 @@ class Probability:
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An interval in brackets."""
+    """An interval in brackets; `digits_by` as of a number."""
 
     low: str
     high: str
     header: str
     unit: str = ""
     digits: int = 2
+    digits_by: str = ""
     signed: bool = True
     align: Align = "right"
 
@@ -120,7 +121,7 @@ class Interval:
         return (self.low, self.high)
 
     def spans(self, row: Row, best: Best) -> list[Span]:
-        return [Span(interval(float(row[self.low]), float(row[self.high]), self.digits, signed=self.signed))]
+        return [Span(interval(float(row[self.low]), float(row[self.high]), _digits(self, row), signed=self.signed))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +253,10 @@ class Table:
 def anchor(fingerprint: str) -> str:
     """The id of a trial's row in the report's table of trials."""
     return f"trial-{fingerprint}"
+
+
+def _digits(column: Number | Interval, row: Row) -> int:
+    return int(row[column.digits_by]) if column.digits_by else column.digits
 
 
 def _numbers(column: Column) -> list[Number]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.frames import StudyFrames
 from analysis.measures import gap_reason, of_whole_cells, timing_cells
-from analysis.numbers import number
+from analysis.numbers import listed, number
 from analysis.tables.table import Column, Number, Table, Text
 from rdun.results import TRAINED_IN
 
@@ -29,6 +29,7 @@ def timing_table(frames: StudyFrames) -> Table:
     names = [n for n in COLUMNS if n in cells]
     by_arm = {str(a): g.set_index("seed") for a, g in cells.groupby("arm", sort=False)} if len(cells) else {}
     drawn = of_whole_cells(frames, frames.epochs).groupby("arm", observed=True)["stage_evaluations"].mean()
+    places = _places(frames)
     unit = "gpu" if frames.trials["gpu_hours"].any() else "core"
     spent = frames.trials.groupby("arm")[f"{unit}_hours"].sum()
     rows: list[dict[str, Any]] = []
@@ -50,8 +51,11 @@ def timing_table(frames: StudyFrames) -> Table:
             values = own[name].dropna() if name in own else pd.Series(dtype=float)
             row[name] = float(values.mean()) if len(values) else NAN
             row[f"{name} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
-        row["time ratio"] = _paired_ratio(own, base, "train_seconds")
-        row["step ratio"] = _paired_ratio(own, base, "step_milliseconds")
+        alike = [s for s in own.index if places.get((arm, s)) == places.get((str(facts.compare_to), s))]
+        row["time ratio"] = _paired_ratio(own.loc[alike], base, "train_seconds")
+        row["step ratio"] = _paired_ratio(own.loc[alike], base, "step_milliseconds")
+        if others := [str(s) for s in own.index if s in base.index and s not in alike]:
+            gaps[line, "time ratio"] = f"without seed {listed(others)}, on another device than the base arm's"
         rows.append(row)
         lacking = [(s, gap_reason(frames, arm, s)) for s in frames.plan.seeds if s not in own.index]
         if any(why for _, why in lacking):
@@ -66,6 +70,14 @@ def timing_table(frames: StudyFrames) -> Table:
         gaps=gaps,
         notes=(_total(frames, unit),),
     )
+
+
+def _places(frames: StudyFrames) -> dict[tuple[str, int], set[tuple[str, int]]]:
+    """The devices, with their threads, of the complete trials of each cell (arm, seed): times of others are none to compare."""
+    found: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    for t in frames.trials[frames.trials["status"] == "complete"].to_dict("records"):
+        found.setdefault((str(t["arm"]), int(t["seed"])), set()).add((str(t["device"]), int(t["threads"])))
+    return found
 
 
 def _total(frames: StudyFrames, unit: str) -> str:
@@ -115,7 +127,7 @@ def _caption(frames: StudyFrames) -> str:
         "summed over the trials of an arm. Hours: cores or GPUs held by all attempts of an arm's trials, validation, tests and "
         "failures included. "
         "Stages per step: mean number of stage applications in a training step, as drawn. Ratios to the base arm "
-        "are paired by seed. "
+        "are paired by seed, where both ran on the same kind of device with as many threads. "
         "Trials that run at the same time share the machine." + where + several + cut + elsewhere * bool(taken)
     )
 

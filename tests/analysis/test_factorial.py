@@ -76,9 +76,9 @@ def test_every_effect_has_a_sentence_with_its_interval(tmp_path: Path) -> None:
         "4 seeds) with parameters ×0.34 to ×1.02: higher."
     )
     amount = number(effects[2].estimate.mean)
-    assert f"by {amount}\u00a0dB more with rfmu “yes” than with “no” (95\u00a0% interval" in together
+    assert f"on test PSNR is {amount}\u00a0dB higher with rfmu “yes” than with “no” (95\u00a0% interval" in together
     turned = replace(effects[2], estimate=effects[2].estimate._replace(mean=-0.3))
-    assert "by 0.30\u00a0dB less with rfmu" in factor_sentences(frames, [turned])[0]
+    assert "is 0.30\u00a0dB lower with rfmu" in factor_sentences(frames, [turned])[0]
 
 
 def test_a_grid_with_a_missing_arm_has_no_effect_and_says_so(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.drawings import figures_of
 from analysis.figures import (
     draw_forest,
     draw_gap,
@@ -107,6 +108,26 @@ def test_learning_curves_are_means_over_complete_seeds(whole: tuple[Path, Store]
     assert partly["recursive"].seeds == 2 and len(partly["recursive"].steps) == 4
 
 
+def test_the_one_point_of_a_single_epoch_lies_inside_the_axes(tmp_path: Path) -> None:
+    truth = Truth(
+        systems=("COAST",), sizes={"100 %": 1.0}, effects={"unrolled": 0.0}, seeds=(0,), epochs=1, pictures=False
+    )
+    frames = load(write_study(tmp_path, truth))
+    axes = draw_learning(learning_info(frames), looks(frames)).axes[0]
+    (line,) = axes.lines
+    bottom, top = axes.get_ylim()
+    assert 0.2 < (float(line.get_ydata()[0]) - bottom) / (top - bottom) < 0.8  # type: ignore[index, arg-type]
+    assert top - bottom < 0.3 and all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+def test_seconds_of_several_networks_are_said_to_be_of_their_mean(tmp_path: Path) -> None:
+    for split in (False, True):
+        truth = Truth(systems=("COAST",), ratios=(0.1, 0.5), split_ratios=split, epochs=2, pictures=False)
+        frames = load(write_study(tmp_path / str(split), truth))
+        (caption,) = [i.caption for i in figures_of(frames, [], []) if i.name == "learning"]
+        assert ("several networks, one per ratio: the mean of them, also of their steps" in caption) == split
+
+
 def test_a_legend_leaves_room_for_its_panels() -> None:
     for count, shown in ((40, 40), (200, 41)):
         table = {f"arm {i}": _look(i) for i in range(count)}
@@ -133,6 +154,17 @@ def test_gap_lines_run_over_training_sizes(whole: tuple[Path, Store]) -> None:
     line = info.panels[0].lines[0]
     assert line.series == "unrolled" and line.fractions == (0.1, 1.0)
     assert [np.mean(g) for g in line.per_seed] == pytest.approx([0.744, 0.24])
+
+
+def test_a_size_keeps_its_number_of_blocks_where_an_arm_recorded_none(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    *_, last = [a.name for a in frames.arms.values() if a.fraction == 0.1]
+    own = frames.trials["arm"] == last
+    lost = [{} if at else facts for at, facts in zip(own, frames.trials["facts"], strict=True)]
+    assert gap_info(replace(frames, trials=frames.trials.assign(facts=lost))).sizes == ((0.1, 400.0), (1.0, 4000.0))
+    other = [facts | {"blocks": 3} if at else facts for at, facts in zip(own, frames.trials["facts"], strict=True)]
+    (size, count), _ = gap_info(replace(frames, trials=frames.trials.assign(facts=other))).sizes
+    assert size == 0.1 and count != count
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_cell_that_lacks_an_image_has_no_value(tmp_path: Path) -> None:
     trial.write_scores([s for s in trial.scores() if s.image != "b.png"])
     frames = load((folder, store))
     assert cell.arm not in set(per_image(frames, network_scores(frames))["arm"])
-    assert "without these scores for every image" in missing_seeds(frames, cell.arm, AVERAGE, [])[0][1]
+    assert "without finite scores for every image" in missing_seeds(frames, cell.arm, AVERAGE, [])[0][1]
 
 
 def _arm(name: str, compare_to: str | None, **factors: str) -> ArmRecord:
@@ -158,6 +158,13 @@ def test_arms_without_comparisons_are_one_family(compare_to: str | None) -> None
 def test_ambiguous_factors_fall_back_to_arm_names() -> None:
     labels = label_arms([_arm("a", None), _arm("b", "a"), _arm("c", "a")], [1.0, 1.0, 1.0])
     assert [labels[n].treatment for n in "abc"] == ["a", "b", "c"]
+
+
+def test_arms_of_equal_factors_and_size_are_not_one_line() -> None:
+    """Arms a and b differ in nothing that is named: they would be one point of a line over training sizes."""
+    arms = [_arm("a", None, variant="x"), _arm("b", "a", variant="x"), _arm("c", "a", variant="y")]
+    labels = label_arms(arms, [1.0, 1.0, 1.0])
+    assert [(labels[n].treatment, labels[n].series) for n in "abc"] == [("a", "a"), ("b", "b"), ("c", "c")]
 
 
 def test_comparison_chains_and_circles_end() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.answer import answer, headline
 from analysis.findings import VERDICTS, Finding
 from analysis.frames import StudyFrames, load_study
 from analysis.joined import Part, join
@@ -15,6 +16,7 @@ from analysis.report import write_comparison
 from analysis.statistics import compare_arms, main_effects
 from analysis.statistics.corrections import holm
 from analysis.statistics.paired import Images
+from analysis.tables import differences_table
 from rdun.results import Folder, PlanRecord
 from tests.analysis.synthetic import Truth, write_study
 
@@ -71,6 +73,37 @@ def test_the_very_same_trials_are_no_comparison_that_a_correction_counts(tmp_pat
         e.verdict == "equal" and Finding.of_effect(frames, e).verdict == VERDICTS["equal"] for e in same
     )
     assert [e.p_holm for e in effects if not e.same] == holm([e.p_all for e in effects if not e.same])
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_revisions_that_give_equal_images_are_neither_undecided_nor_tests(
+    tmp_path: Path, seeds: tuple[int, ...]
+) -> None:
+    """Measured anew in another store, image by image the same. The recursive arm is compared with the other revision's alone."""
+    truth = replace(TRUTH, seeds=seeds, effects={"unrolled": 0.0, "recursive": -0.1})
+    parts = [part(tmp_path / name, truth) for name in ("one", "two")]
+    images = Images(joined(parts))
+    found = compare_arms(images)
+    within = [c for c in found if not c.same]
+    assert len(found) == 3 and [c.arm for c in within] == ["quickstart at 1a2b3c4 (1): COAST, recursive, 10 %"]
+    assert [c.p_holm for c in within] == pytest.approx([c.p_all for c in within], nan_ok=True)
+    said = headline(images.frames, found, [])
+    assert said.startswith("Undecided") and "none of" not in said
+    assert said.endswith("; 2 differences more are exactly zero: equal images.")
+    said = headline(images.frames, [c for c in found if c.same], [])
+    assert said == "No difference at all: arms that are compared gave equal images, trial by trial."
+    verdicts = differences_table(images.frames, found, "photographs-test").frame["verdict"].tolist()
+    assert verdicts.count("equal") == 2 and verdicts[0].startswith("undecided")
+
+
+def test_an_exact_test_has_the_pairs_that_are_compared_not_the_seeds_of_all_studies(tmp_path: Path) -> None:
+    """Two studies of two and of four seeds, no seed in both: no comparison has six pairs."""
+    other = replace(TRUTH, name="wider", systems=("ISTA-Net+",), seeds=(2, 3, 4, 5))
+    images = Images(joined([part(tmp_path, TRUTH), part(tmp_path / "other", other)]))
+    found = compare_arms(images)
+    assert "4 seeds are few: an exact rank test could not give p below 0.12." in answer(images, found, [], []).context
+    assert "With 4 pairs, an exact" in differences_table(images.frames, found, "photographs-test").caption
+    assert not any("exact rank test" in said for said in answer(images, [], [], []).context)
 
 
 @pytest.mark.usefixtures("rough_figures")

@@ -27,6 +27,7 @@ from analysis.figures import (
     reconstructions_info,
     tradeoff_info,
 )
+from analysis.figures.interactions import _short
 from analysis.frames import StudyFrames
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
@@ -100,6 +101,10 @@ def test_names_of_levels_and_titles_of_pictures_do_not_lie_over_each_other(long:
         renderer = drawn(figure)
         boxes = [t.get_window_extent(renderer) for t in texts if t.get_text()]
         assert len(boxes) >= 12 and not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    for lines in (1, 2):
+        assert len({_short(name, lines) for name in LONG}) == len(LONG), (
+            "names that differ at their ends are told apart"
+        )
 
 
 def test_markers_of_many_arms_stand_by_their_own_training_size(long: StudyFrames) -> None:

@@ -14,11 +14,12 @@ import pytest
 from analysis.answer import answer, claim_sentence, comparison_sentence, headline
 from analysis.certainty import code_sentence, shared_luck
 from analysis.drawings import figures_of
+from analysis.frames import load_study
 from analysis.provenance import provenance
 from analysis.report import MANY_ARMS, _apart, _drawn, file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
-from analysis.tables import Interval, claims_table, differences_table, reaching_table
+from analysis.tables import claims_table, differences_table, reaching_table
 from analysis.weights_answer import weights_answer
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
 from tests.analysis.conftest import load
@@ -317,10 +318,41 @@ def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
     arm, base = "COAST, recursive, 10 %", "COAST, unrolled, 10 %"
     (result,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="ssim", at_least=0.0)])
     c = result.comparison
-    low, high = (f"{v:+.4f}".replace("-", "\u2212") for v in (c.low, c.high))
-    assert f"(95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
-    (interval,) = [column for column in claims_table(images.frames, [result]).columns if isinstance(column, Interval)]
-    assert interval.digits == 5, "an SSIM is not told in thousandths"
+    mean, low, high = (f"{v:+.5f}".replace("-", "\u2212") for v in (c.mean, c.low, c.high))
+    assert f"Measured {mean} (95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
+    (psnr,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="psnr", at_least=-0.2)])
+    lines = claims_table(images.frames, [result, psnr]).cells
+    texts = [["".join(span.text for span in cell) for cell in line] for line in lines]
+    assert {"0.00000", mean, f"[{low}, {high}]"} < set(texts[0]), "an SSIM is not told in thousandths"
+    mean, low, high = (
+        f"{v:+.3f}".replace("-", "\u2212") for v in (psnr.comparison.mean, psnr.comparison.low, psnr.comparison.high)
+    )
+    assert {"\u22120.200", mean, f"[{low}, {high}]"} < set(texts[1]), (
+        "nor are decibels beside it in hundred-thousandths"
+    )
+
+
+def test_what_has_diverged_is_not_waited_for(tmp_path: Path) -> None:
+    base, truth = (
+        "COAST, unrolled, 100 %",
+        Truth(systems=("COAST",), sizes={"100 %": 1.0}, seeds=(0, 1), pictures=False),
+    )
+    said = []
+    arms, lost = [f"COAST, {variant}, 100 %" for variant in VARIANTS], ("failed", "Diverged: lr")
+    for name, statuses in (
+        ("ended", {(base, seed): lost for seed in truth.seeds}),
+        ("going", {(base, 0): lost, (base, 1): ("running", "")}),
+        ("none", {(arm, seed): lost for arm in arms for seed in truth.seeds}),
+    ):
+        images = Images(load(write_study(tmp_path / name, replace(truth, statuses=statuses))))
+        said.append(answer(images, compare_arms(images), [], []).headline)
+    ended, going, none = said
+    assert none == "No answer: none of the 8 trials is complete, and all have failed."
+    assert ended == (
+        "6 of 8 trials are complete, the others have failed. No arm can be compared with its base arm: "
+        f"{base}, seed 0: failed: Diverged: lr."
+    )
+    assert going == "So far, 6 of 8 trials are complete. No arm can be compared with its base arm yet."
 
 
 def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Store], tmp_path: Path) -> None:
@@ -333,6 +365,11 @@ def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Sto
     home, store = write_study(tmp_path, Truth(systems=("COAST",), sizes={"100 %": 1.0}, pictures=False))
     everything = shared_luck(load((home, store)))
     assert "subset_seed" not in everything and "the training images and the measurement matrices" in everything
+    plan = PlanRecord.load(Folder(home))
+    plan.arms[1].configs[0]["weights"] = "r_coast_5x4.pkl"  # seeds repeat its one training
+    assert "the training of weights that are read from files and the measurement" in shared_luck(
+        load_study(plan, store)
+    )
 
 
 @pytest.mark.usefixtures("rough_figures")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -101,7 +103,11 @@ def test_the_page(tmp_path: Path) -> None:
         at_least=10.0,
     )
     small = Truth(
-        systems=("COAST",), sizes={"100 %": 1.0}, images=("camera.png", "coins.png"), pictures=False, claims=(claim,)
+        systems=("COAST",),
+        sizes={"100 %": 1.0},
+        images=("camera.png", "coins.png"),
+        pictures=False,
+        claims=(claim, replace(claim, text="As similar", metric="ssim", at_least=-0.0005)),
     )
     written, _ = write_study(runs, small)
     (runs / "studies").mkdir()
@@ -119,4 +125,7 @@ def test_the_page(tmp_path: Path) -> None:
     assert "50 of 400 epochs on one NVIDIA H100 80GB HBM3 in 0.29 hours" in text
     assert text.count("<br>not run |") == 36 and text.count(": reproduced |") == 12
     assert "of 1 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
+    assert re.search(r"\| As similar \| \w+ \| [^|]*\.\d{5}, [^|]*, at least \u22120\.00050 \|", text), (
+        "not at least 0.00"
+    )
     assert "the baseline unrolled" in text.split("## Searches")[1]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis.figures.importance import draw_importance, importance_info
 from analysis.figures.search import draw_search, search_info
@@ -64,6 +65,32 @@ def test_numbers_of_best_trials_that_nearly_touch_stand_together(tmp_path: Path)
     assert any(text.endswith(", 7") for text in texts) and len(texts) == len(front) - 1
 
 
+@pytest.mark.parametrize("objectives", [TWO, TWO[:1], TWO[::-1]])
+def test_numbers_of_best_trials_stay_inside_the_axes(tmp_path: Path, objectives: tuple[dict[str, str], ...]) -> None:
+    turned = [replace(t, objectives=t.objectives[::-1] if objectives[0] == TWO[1] else t.objectives) for t in points()]
+    some = [replace(t, objectives=t.objectives[: len(objectives)]) for t in turned]
+    figure = draw_search(search_info(frames_of(write_search(tmp_path, some, objectives=objectives))))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    inside = figure.axes[0].get_window_extent()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert boxes and all(inside.y0 <= box.y0 and box.y1 <= inside.y1 for box in boxes)
+
+
+def test_a_baseline_without_a_value_on_an_axis_is_named(tmp_path: Path) -> None:
+    """Its multiply-accumulates are recorded nowhere; steps, samples and stage applications are."""
+    shown = []
+    for name in ("macs", "stage_evaluations", "steps", "samples"):
+        objectives = [TWO[0], {"quantity": name, "direction": "minimize"}]
+        frames = frames_of(
+            write_search(tmp_path / name, points(), objectives=objectives, baselines={"unrolled": (29.8, 8000)})
+        )
+        (figure, *_) = build(frames).figures
+        hidden = "Not shown, without a value on both axes: unrolled." in figure.caption
+        shown += [] if hidden else [(name, *(x for _, x, _ in search_info(frames).baselines))]
+    assert shown == [("stage_evaluations", 4.0), ("steps", 30.0), ("samples", 480.0)]
+
+
 def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> None:
     reference = {"unrolled": (29.8, 8000), "deep": (32.0, 20000)}
     first, *others = search_answer(frames_of(write_search(tmp_path, points(), baselines=reference)))
@@ -73,6 +100,21 @@ def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> N
     assert "baseline unrolled (29.80\u00a0dB) is trial 0 (layers 1, high 1): parameters 2,000" in first
     assert "25\u00a0% of the baseline's 8,000" in first and "test PSNR 28.75\u00a0dB on photos" in first
     assert "No trial is at least as good in validation PSNR as the baseline deep (32.00\u00a0dB)." in others
+
+
+def test_a_search_that_names_its_cost_first_is_answered_by_quality(tmp_path: Path) -> None:
+    """And PSNR, which is drawn across, is on no logarithmic axis: decibels are logarithms."""
+    turned = [replace(t, objectives=t.objectives[::-1]) for t in points()]
+    frames = frames_of(write_search(tmp_path, turned, objectives=TWO[::-1], baselines={"unrolled": (29.8, 8000)}))
+    first = search_answer(frames)[0]
+    assert "at least as good in validation PSNR as the baseline unrolled (29.80\u00a0dB) is trial 0 (layers 1" in first
+    assert "parameters 2,000, 25\u00a0% of the baseline's 8,000, validation PSNR 30.00\u00a0dB" in first
+    assert draw_search(search_info(frames)).axes[0].get_xscale() == "linear"
+    alone = [replace(t, objectives=t.objectives[1:]) for t in points()]
+    frames = frames_of(
+        write_search(tmp_path / "alone", alone, objectives=TWO[1:], baselines={"unrolled": (29.8, 8000)})
+    )
+    assert "6 trials are at least as good in parameters as the baseline unrolled (8,000)." in search_answer(frames)[0]
 
 
 @pytest.mark.parametrize(("direction", "best", "psnr"), [("maximize", 1, "31.00"), ("minimize", 5, "28.00")])
@@ -182,6 +224,15 @@ def test_another_protocol_is_a_gap_and_not_a_number(tmp_path: Path) -> None:
     line = table.frame["trial"].tolist().index("0")
     assert table.frame["test photos"].isna().tolist() == [i == line for i in range(3)]
     assert "another protocol" in table.gaps[line, "test photos"]
+
+
+def test_a_test_image_that_is_not_a_number_is_left_out_of_no_mean(tmp_path: Path) -> None:
+    home, store = write_search(tmp_path, points())
+    folder = store.trial("trial001")
+    folder.write_scores([replace(s, value=float("nan")) if s.image == "a.png" else s for s in folder.scores()])
+    frames = load_search(SearchRecord.load(Folder(home)), store)
+    assert frames.tested[1].psnr == {} and frames.tested[1].reason == "the reconstruction of some image is not a number"
+    assert best_table(frames).gaps == {(0, "test photos"): frames.tested[1].reason}
 
 
 def test_importance_is_stable_and_finds_what_matters(tmp_path: Path) -> None:

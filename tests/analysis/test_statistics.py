@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.answer import comparison_sentence, headline
+from analysis.answer import claim_sentence, comparison_sentence, headline
+from analysis.findings import bounds
 from analysis.statistics import (
     ClaimResult,
     bootstrap_interval,
@@ -24,7 +25,7 @@ from analysis.statistics import (
 from analysis.statistics.corrections import decided
 from analysis.statistics.intervals import bootstrap_means
 from analysis.statistics.paired import Images
-from analysis.tables import differences_table
+from analysis.tables import Interval, Number, differences_table, effects_table
 from rdun.results import ClaimRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study
@@ -155,6 +156,31 @@ def test_missing_seeds_are_named_not_dropped_in_silence(holed: tuple[Path, Store
     assert failed.seeds == (0, 2)
     assert failed.missing == ((1, "COAST, recursive, 10 %, seed 1: failed: out of memory: tried to allocate 2 GiB"),)
     assert found["COAST, recursive, 100 %"].missing[0][1].endswith("seed 0: not run")
+
+
+def test_intervals_have_the_digits_of_their_means(tmp_path: Path) -> None:
+    """A difference of hundredths of a decibel is decided by thousandths: "0.00" at an end would hide on which side it lies."""
+    images = _study(tmp_path, effects={"unrolled": 0.0, "better": 0.02}, seeds=range(4), seed_sd=0.001, image_sd=0.001)
+    found = compare_arms(images)
+    for table in (
+        differences_table(images.frames, found, "photographs-test"),
+        effects_table(images.frames, main_effects(images.frames, found), "photographs-test"),
+    ):
+        digits = {c.digits for c in table.columns if isinstance(c, Interval)}
+        assert digits == {c.digits for c in table.columns if isinstance(c, Number) and c.key == "mean"} == {3}
+    claim = ClaimRecord(text="t", arm=found[0].arm, versus=found[0].versus, metric="psnr", at_least=0.01)
+    (result,) = check_claims(images, [claim])
+    c = result.comparison
+    assert (
+        f"Measured +{c.mean:.3f}\u00a0dB (95\u00a0% interval +{c.low:.3f} to +{c.high:.3f}\u00a0dB"
+        in claim_sentence(images.frames, result)
+    )
+
+
+def test_the_end_of_an_interval_says_on_which_side_of_zero_it_lies() -> None:
+    assert bounds(0.0012, 0.128, 4) == " (95\u00a0% interval +0.001 to +0.128\u00a0dB, 4 seeds)"
+    assert bounds(-0.05, 0.0, 4) == " (95\u00a0% interval \u22120.05 to 0.00\u00a0dB, 4 seeds)"
+    assert bounds(-0.00004, 0.01, 4, "ssim") == " (95\u00a0% interval \u22120.00004 to +0.01000, 4 seeds)"
 
 
 def test_one_seed_is_undecided(tmp_path: Path) -> None:

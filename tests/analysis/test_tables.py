@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.captions import devices
 from analysis.document import tables_of
+from analysis.drawings import figures_of
 from analysis.numbers import duration, interval, listed, number, p_value, percent, plural
 from analysis.search_report import build
 from analysis.searches import load_search
@@ -64,6 +66,7 @@ def test_numbers_have_a_true_minus_and_no_negative_zero() -> None:
         "1\u00a0h 2\u00a0min",
     )
     assert (p_value(0.0001), p_value(0.04)) == ("< 0.001", "0.040")
+    assert (p_value(0.04951), p_value(0.0494), p_value(0.05)) == ("< 0.050", "0.049", "0.050")
     assert (plural(1, "seed"), plural(2, "seed"), listed(["a", "b", "c"])) == ("1 seed", "2 seeds", "a, b and c")
 
 
@@ -282,6 +285,29 @@ def test_timing_ratios_are_paired(whole: tuple[Path, Store]) -> None:
     assert row["time ratio"].item() == pytest.approx((seconds[arm] / seconds[base]).mean())
     assert table.frame["time ratio"].isna().sum() == 2  # the base arms
     assert "stage_evaluations_per_second" not in table.frame
+
+
+def test_times_on_different_devices_have_no_ratio(whole: tuple[Path, Store]) -> None:
+    """One seed of one arm ran on a GPU, all seeds of another with four threads."""
+    frames = load(whole)
+    trials, arm, other = frames.trials, "COAST, recursive, 10 %", "COAST, recursive, random, 10 %"
+    trials.loc[(trials["arm"] == arm) & (trials["seed"] == 1), "device"] = "H100"
+    trials.loc[trials["arm"] == other, "threads"] = 4
+    table = timing_table(frames)
+    told = " Seconds are of several kinds of device, H100 (1 thread), cpu (1 thread) and cpu (4 threads): compare those of one."
+    (caption,) = [item.caption for item in figures_of(frames, [], []) if item.name == "learning"]
+    assert told in caption and not devices(load(whole))
+    seconds = frames.timings[frames.timings["name"] == "train_seconds"].pivot(
+        index="seed", columns="arm", values="value"
+    )
+    lines = [table.frame["arm"].tolist().index(name) for name in (arm, other)]
+    alike = (seconds[arm] / seconds["COAST, unrolled, 10 %"])[[0, 2]].mean()
+    assert table.frame["time ratio"][lines].tolist() == pytest.approx([alike, float("nan")], nan_ok=True)
+    assert table.frame["step ratio"][lines].isna().tolist() == [False, True]
+    assert table.gaps == {
+        (line, "time ratio"): f"without seed {seeds}, on another device than the base arm's"
+        for line, seeds in zip(lines, ("1", "0, 1 and 2"), strict=True)
+    }
 
 
 def test_times_say_which_trainings_were_taken_over(whole: tuple[Path, Store]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.captions import images_caption
 from analysis.drawings import figures_of
+from analysis.figures.gap import gap_info
 from analysis.figures.images import FEW, images_info
 from analysis.figures.interactions import interactions_info
 from analysis.figures.learning import learning_info
@@ -23,6 +24,7 @@ from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from analysis.tables import (
     designs_table,
+    matrices_table,
     overfitting_table,
     paper_table,
     quality_table,
@@ -217,7 +219,9 @@ def test_what_is_not_a_number_is_left_out_of_no_mean(tmp_path: Path) -> None:
     scores.loc[own & (scores["seed"] == 2) & (scores["recursions"] == 4), "value"] = float("nan")
     images = Images(frames)
     (found,) = [c for c in compare_arms(images) if c.arm == ARM]
-    assert found.seeds == (0, 2) and found.images == 2 and "without these scores for every image" in found.missing[0][1]
+    assert (
+        found.seeds == (0, 2) and found.images == 2 and "without finite scores for every image" in found.missing[0][1]
+    )
     quality = quality_table(images, [], SET)
     line = quality.frame["arm"].tolist().index(ARM)
     assert quality.gaps[line, "psnr 25\u00a0%"].startswith("2 of 3 seeds")
@@ -230,6 +234,35 @@ def test_what_is_not_a_number_is_left_out_of_no_mean(tmp_path: Path) -> None:
     assert [value == value for value in drawn.mean] == [value == value for value in drawn.low] == [True, False, False]
     captions = {i.name: i.caption for i in figures_of(frames, [images], [])}
     assert "A line breaks where the reconstruction" in captions[f"recursions-{SET}"]
+
+
+def test_blocks_matrices_and_infinite_scores_are_left_out_of_no_mean(tmp_path: Path) -> None:
+    """Seed 1 lacks a number in one ratio's training blocks and in one image of one matrix; an image of seed 2 has no error."""
+    truth = replace(SPLIT, split_ratios=False, matrices=("gauss-s0", "gauss-s1"), sizes={"10 %": 0.1, "100 %": 1.0})
+    frames = load_study(*_loaded(write_study(tmp_path, truth)))
+    scores = frames.scores
+    own = (scores["arm"] == ARM) & (scores["metric"] == "psnr") & (scores["recursions"] == 6) & (scores["ratio"] == 0.1)
+    blocks, pixels = own & (scores["split"] == "train"), own & (scores["image"] == "a.png")
+    expected = scores[(scores["arm"] == ARM) & (scores["split"] == "train") & (scores["recursions"] == 6)]
+    expected = expected[(expected["checkpoint"] == "best") & (expected["seed"] != 1)]
+    scores.loc[blocks & (scores["seed"] == 1) & (scores["matrix"] == "gauss-s1"), "value"] = float("nan")
+    scores.loc[pixels & (scores["seed"] == 1) & (scores["matrix"] == "gauss-s1"), "value"] = float("nan")
+    scores.loc[pixels & (scores["seed"] == 2), "value"] = float("inf")
+    table = overfitting_table(frames)
+    line = table.frame["arm"].tolist().index(ARM)
+    assert table.frame.loc[line, "train"] == pytest.approx(expected["value"].mean())
+    noted = {key: why for (at, key), why in table.gaps.items() if at == line}
+    assert set(noted) == {"train", "gain train", "gap", "gap last"} and len(table.gaps) == 4
+    assert set(noted.values()) == {"without seed 1, where some score is not a number"}
+    (panel,) = gap_info(frames).panels
+    assert [line.fractions for line in panel.lines if line.series == "recursive"] == [(0.1,)]
+    spread = matrices_table(frames, SET)
+    line = list(zip(spread.frame["arm"], spread.frame["at"], strict=True)).index((ARM, "10\u00a0%"))
+    seed = Images(frames).table(ARM, SET, "10\u00a0%", "psnr")
+    assert seed.index.tolist() == [0] and spread.frame.loc[line, "mean"] == pytest.approx(seed.to_numpy().mean())
+    assert spread.gaps[line, "mean"].startswith("1 of 3 seeds") and "without finite scores" in spread.gaps[line, "mean"]
+    (found,) = [c for c in compare_arms(Images(frames)) if c.arm == ARM]
+    assert found.seeds == (0,) and found.mean == found.mean
 
 
 def _loaded(study: tuple[Path, Store]) -> tuple[PlanRecord, Store]:
