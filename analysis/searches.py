@@ -96,7 +96,8 @@ def load_search(record: SearchRecord, store: Store) -> SearchFrames:
     baselines = []
     for name, prints in record.baselines.items():
         means, spreads = _means([_reached(files[f], store, f) for f in prints])
-        baselines.append(Baseline(name, means, tested[prints[0]], spreads))
+        costs = record.baseline_quantities.get(name, {})
+        baselines.append(Baseline(name, costs | means, tested[prints[0]], spreads))
     numbers = {t.number: tested[t.fingerprint] for t in record.trials if t.objectives and t.fingerprint in tested}
     return SearchFrames(record, tuple(baselines), numbers, tuple(t.number for t in record.best()))
 
@@ -167,8 +168,8 @@ def _evaluations(store: Store, fingerprint: str) -> int:
 
 
 def _reached(files: Files, store: Store, fingerprint: str) -> dict[str, float]:
-    """Quantities of a baseline, named as objectives are: validation at the best epoch, parameters, stage applications, steps,
-    samples, seconds of training; its multiply-accumulates are recorded nowhere."""
+    """Quantities of a baseline that its trial knows, named as objectives are: validation at the best epoch, parameters, stage
+    applications, steps, samples, seconds of training."""
     if files.status()[0] != "complete" or files.run is None:
         return {}
     epochs, _ = parse({"": files.epochs}, EpochRecord)

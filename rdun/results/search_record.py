@@ -58,6 +58,7 @@ class SearchRecord:
         precision: what "auto" stands for in its settings.
         stopping: the rule that stops trials early, as text, or "none".
         baselines: name -> fingerprints, one per seed, of trials to compare with, outside the search.
+        baseline_quantities: name -> what a baseline costs, as `SearchTrial.quantities`.
         provenance: as in a study's plan.
     """
 
@@ -78,6 +79,7 @@ class SearchRecord:
     precision: str = ""
     stopping: str = "none"
     baselines: dict[str, list[str]] = field(default_factory=dict)
+    baseline_quantities: dict[str, dict[str, float]] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def fingerprints(self) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rdun.config import Precision
+from rdun.config import Precision, TrialConfig
 from rdun.results import SearchRecord, SearchState, SearchTrial, Store
 from rdun.search import Search
+from rdun.tuning.quantities import shown
 
 STATES: dict[TrialState, SearchState] = {
     TrialState.COMPLETE: "complete",
@@ -32,9 +35,13 @@ def record_of(
     store: Store,
     wanted: int,
     precision: Precision,
-    baselines: dict[str, list[str]],
+    baselines: Mapping[str, tuple[list[str], TrialConfig]],
 ) -> SearchRecord:
-    """A search as it stands, without its provenance."""
+    """A search as it stands, without its provenance.
+
+    Args:
+        baselines: name -> identities of the trials, and the setting.
+    """
     return SearchRecord(
         name=search.name,
         title=search.title,
@@ -52,7 +59,8 @@ def record_of(
         trials=_rows(study, store),
         precision=precision,
         stopping=str(search.stopping).lower(),
-        baselines=baselines,
+        baselines={name: prints for name, (prints, _) in baselines.items()},
+        baseline_quantities={name: shown(config) for name, (_, config) in baselines.items()},
     )
 
 

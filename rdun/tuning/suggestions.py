@@ -159,8 +159,7 @@ class Suggestions:
 
     def record(self) -> SearchRecord:
         """The search as it stands."""
-        baselines = {name: prints for name, (prints, _) in self.baselines.items()}
-        return record_of(self.search, self.study, self.store, self.trials, self.precision, baselines)
+        return record_of(self.search, self.study, self.store, self.trials, self.precision, self.baselines)
 
     def _left_over(self, trials: list[FrozenTrial], retry_failed: bool) -> Iterator[bool]:
         """Begins baselines that are not done, then settings of an earlier driver that have no end; one with every step."""

@@ -24,6 +24,8 @@ from rdun.results import Folder, SearchRecord, SearchTrial, Store
 from rdun.trial import run_trial
 from tests.analysis.synthetic_search import TEST_SHIFT, TWO, points, trial, unfinished, write_search, write_trial
 
+KNOWN = ("stage_evaluations", "steps", "samples")
+
 
 def frames_of(search: tuple[Path, Store]) -> SearchFrames:
     folder, store = search
@@ -78,17 +80,23 @@ def test_numbers_of_best_trials_stay_inside_the_axes(tmp_path: Path, objectives:
 
 
 def test_a_baseline_without_a_value_on_an_axis_is_named(tmp_path: Path) -> None:
-    """Its multiply-accumulates are recorded nowhere; steps, samples and stage applications are."""
+    """Its trial knows steps, samples and stage applications; its multiply-accumulates are in the record alone."""
     shown = []
-    for name in ("macs", "stage_evaluations", "steps", "samples"):
+    for name, costs in (("macs", {}), ("macs", {"unrolled": {"macs": 4e6}}), *((n, {}) for n in KNOWN)):
         objectives = [TWO[0], {"quantity": name, "direction": "minimize"}]
         frames = frames_of(
-            write_search(tmp_path / name, points(), objectives=objectives, baselines={"unrolled": (29.8, 8000)})
+            write_search(
+                tmp_path / f"{name}{len(costs)}",
+                points(),
+                objectives=objectives,
+                baselines={"unrolled": (29.8, 8000)},
+                baseline_quantities=costs,
+            )
         )
         (figure, *_) = build(frames).figures
         hidden = "Not shown, without a value on both axes: unrolled." in figure.caption
         shown += [] if hidden else [(name, *(x for _, x, _ in search_info(frames).baselines))]
-    assert shown == [("stage_evaluations", 4.0), ("steps", 30.0), ("samples", 480.0)]
+    assert shown == [("macs", 4.0), ("stage_evaluations", 4.0), ("steps", 30.0), ("samples", 480.0)]
 
 
 def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> None:

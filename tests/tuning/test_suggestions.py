@@ -200,7 +200,8 @@ def test_baselines_come_first_and_are_no_suggestions(search: Search, store: Stor
     assert given[0] == {"number": None, "layers": 6, "lr": search.base.optim.lr}
     assert len(given) == 7
     record = suggestions.record()
-    assert set(record.baselines) == {"deep"}
+    assert set(record.baselines) == {"deep"} == set(record.baseline_quantities)
+    assert record.baseline_quantities["deep"].keys() == record.trials[0].quantities.keys()
     assert record.baselines["deep"][0] not in {trial.fingerprint for trial in record.trials}
 
 
