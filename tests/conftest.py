@@ -22,18 +22,28 @@ if TYPE_CHECKING:
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
 
-CLUSTERS = ("tuning",), ("studies", "replay", "data/test_workers.py")
-"""Where tests start clusters, and wait for them most of the time: each group is one process's work."""
+CLUSTERS = (
+    tuple(
+        f"tests/tuning/test_{name}.py" for name in ("failures", "leaving", "nodes", "run_search", "stopping", "waiting")
+    ),
+    ("tests/data/test_workers.py", "tests/replay/test_replay.py", "tests/studies/"),
+)
+"""Where tests start clusters, and wait for them most of the time."""
 
 
 class Scheduling(LoadFileScheduling):
-    """Of the processes that run the tests one has each group that starts clusters, and each other file stays with one."""
+    """Of the processes that run the tests one begins with each group that starts clusters; each other file stays with one."""
 
     def _split_scope(self, nodeid: str) -> str:
         for number, places in enumerate(CLUSTERS):
-            if nodeid.removeprefix("tests/").startswith(places):
+            if nodeid.startswith(places):
                 return f"clusters {number}"
         return str(super()._split_scope(nodeid))
+
+    def _assign_work_unit(self, node: Any) -> None:
+        for scope in [scope for scope in self.workqueue if scope.startswith("clusters")]:
+            self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -51,13 +51,16 @@ def test_studies_on_an_object_store_and_a_disk_are_compared(runs: str, images: P
     )
 
 
-def test_a_search_on_an_object_store_is_refused_before_anything(images: Path, tmp_path: Path) -> None:
+def test_what_is_asked_of_a_search_on_an_object_store_before_it_was_run(images: Path, tmp_path: Path) -> None:
     place = f"memory://{tmp_path.name}"
     search = str(Path(__file__).with_name("tiny_search.py"))
-    for words in ((), ("--dry-run",), ("--replicate", "1"), ("--report-only",)):
+    for words, code, said in (
+        (("--dry-run",), 0, "nothing done yet"),
+        (("--replicate", "1"), 2, f"has no results in {place}; run it first"),
+        (("--report-only",), 2, "studies/tiny-search; run it first"),
+        (("--trials", "+1"), 2, f"has no trials in {place}; run it first"),
+        (("--learn-from", "other"), 2, f"{place} has no search yet"),
+    ):
         done = run_here(search, "--runs", place, *words, images=images, tmp_path=tmp_path)
-        assert done.exit_code == 2
-        assert done.stderr == (
-            f"Error: --runs {place!r} is no folder on a disk, which the database of a search needs; name one\n"
-        )
+        assert done.exit_code == code and said in done.stdout + done.stderr, done.stdout + done.stderr
     assert not Folder(place).exists()
