@@ -60,6 +60,18 @@ class Commands(click.Group):
             raise InputError(error) from None
 
 
+def runs_option(more: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds `--runs FOLDER`, with `more` to say of it."""
+    return click.option(
+        "--runs",
+        type=click.Path(),
+        envvar="RDUN_RUNS",
+        show_envvar=True,
+        show_default="runs/",
+        help=f"Folder of trials and reports{more}.",
+    )
+
+
 def data_option(command: Callable[..., None]) -> Callable[..., None]:
     """Adds `--data FOLDER`: sets RDUN_DATA in this process, which workers and sub-processes inherit."""
     return click.option(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rdun.cli import InputError
+from rdun.cli import InputError, runs_option
 from rdun.stopping import STOPPINGS
 
 if TYPE_CHECKING:
@@ -22,14 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("name")
-@click.option(
-    "--runs",
-    type=click.Path(),
-    envvar="RDUN_RUNS",
-    show_envvar=True,
-    show_default="runs/",
-    help="Folder of trials and reports.",
-)
+@runs_option()
 @click.option("--rules", default=",".join(STOPPINGS), show_default=True, help="Rules of early stopping to compare.")
 @click.option("--at-once", default=4, type=click.IntRange(1, 64), show_default=True, help="Trials at once.")
 @click.option(

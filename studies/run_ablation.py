@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from rdun.cli import InputError, data_option, interruptible
+from rdun.cli import InputError, data_option, interruptible, runs_option
 from rdun.results import Busy, Keep, Runs
 from rdun.search import Search
 from rdun.stopping import STOPPINGS
@@ -74,14 +74,7 @@ class Stoppable(click.Command):
     help="A study of a search's K best settings, with new seeds.",
 )
 @click.option("--cpus", type=click.IntRange(min=1), help="CPU cores of the private cluster; default: all.")
-@click.option(
-    "--runs",
-    type=click.Path(),
-    envvar="RDUN_RUNS",
-    show_envvar=True,
-    show_default="runs/",
-    help="Folder of trials and reports; with --cluster, on the cluster.",
-)
+@runs_option("; with --cluster, on the cluster")
 @click.option(
     "--cluster",
     metavar="FILE",

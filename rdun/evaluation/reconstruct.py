@@ -86,7 +86,12 @@ def reconstructions(
     image = picture.tensor(device)
     chosen = (test for test in reconstruct.operators(task, picture.shape) if not ratios or test.ratio in ratios)
     for test in chosen:
-        yield test, reconstruct(test.operator, image)[0, 0].cpu().numpy() * np.float32(255)
+        yield test, levels(reconstruct(test.operator, image))
+
+
+def levels(estimate: Tensor) -> np.ndarray:
+    """`(H, W)` in [0, 255], float32, not rounded, of an estimate `(1, 1, H, W)` in [0, 1]."""
+    return estimate[0, 0].cpu().numpy() * np.float32(255)
 
 
 def images_per_second(

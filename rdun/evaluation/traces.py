@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rdun.evaluation.metrics import psnr
 from rdun.evaluation.pictures import Picture
-from rdun.evaluation.reconstruct import Reconstructor
+from rdun.evaluation.reconstruct import Reconstructor, levels
 from rdun.models import Stage, Unfolding, convolutions
 from rdun.operators import Operator, Task, TestOperator
 from rdun.results import Trace
@@ -49,7 +48,7 @@ def _trace(
     layers = [0, *(i + 1 for i, count in enumerate(reconstruct.counts) for _ in range(count))]
     for t, estimates in enumerate(zip_longest(*passes)):
         errors = [(operator.forward(x) - y).double().square().sum() for x, y in zip(estimates, measured, strict=True)]
-        x = reconstruct.assembled(operator, torch.cat(estimates), picture.shape)[0, 0].cpu().numpy() * np.float32(255)
+        x = levels(reconstruct.assembled(operator, torch.cat(estimates), picture.shape))
         scale = scales[t - 1].abs() if scales is not None and t else None
         yield Trace(
             dataset=dataset,

@@ -19,7 +19,7 @@ from rdun.evaluation import load_pictures
 from rdun.operators import GivenMatrixTask, nominal_ratio
 from rdun.results import Score, picture_names, to_csv
 from rdun.weights import load_any, load_published, read_measurements, save_model
-from rdun.weights.evaluate import Measurement, protocols, recovered, scored
+from rdun.weights.evaluate import Measurement, check_initial, protocols, recovered, scored
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -133,9 +133,8 @@ def recover(
         torch.set_num_threads(threads)
     keep_freed_memory()
     network, config = load_any(file, trained_recursions)
+    check_initial(config, initial)
     y, sampling, estimator = read_measurements(measurements, matrix, initial)
-    if estimator is None and config.task.initial == "linear":
-        raise ValueError("this network starts from a linear estimate; give the matrix's own file (--initial)")
     task = GivenMatrixTask(matrix.stem, nominal_ratio(*sampling.shape), sampling, estimator, torch.device("cpu"))
     x = recovered(network, config, task, y, size, recursions=recursions)
     if output.suffix == ".png":

@@ -12,7 +12,7 @@ import torch
 from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule, TaskConfig, TrialConfig
 from rdun.data import image_set, training_blocks
 from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, reconstructions
-from rdun.evaluation.reconstruct import CHUNK
+from rdun.evaluation.reconstruct import CHUNK, levels
 from rdun.models import Unfolding
 from rdun.operators import GivenMatrixTask, Task, TestOperator, make_task, nominal_ratio
 from rdun.results import Score
@@ -51,11 +51,16 @@ class Measurement:
             return make_task(chosen, moment, device)
         if self.ratios or self.rows or self.seeds:
             raise ValueError("--matrix fixes the measurements; leave out --ratio, --rows and --matrix-seed")
-        if config.task.initial == "linear" and self.estimator is None:
-            raise ValueError("this network starts from a linear estimate; give the matrix's own file (--initial)")
+        check_initial(config, self.estimator)
         matrix = read_sampling_matrix(self.matrix)
         estimator = read_estimator(self.estimator, matrix) if self.estimator else None
         return GivenMatrixTask(self.matrix.stem, nominal_ratio(*matrix.shape), matrix, estimator, device)
+
+
+def check_initial(config: TrialConfig, estimator: Path | None) -> None:
+    """Raises ValueError where a network that starts from a linear estimate has none for a matrix from a file."""
+    if config.task.initial == "linear" and estimator is None:
+        raise ValueError("this network starts from a linear estimate; give the matrix's own file (--initial)")
 
 
 def _moment(config: TrialConfig, block: int) -> np.ndarray:
@@ -66,21 +71,6 @@ def _moment(config: TrialConfig, block: int) -> np.ndarray:
             f"they start from a linear estimate, which is computed from their training images: {error}; or give a matrix "
             "with its own (--matrix, --initial)"
         ) from None
-
-
-def scores(
-    network: Unfolding,
-    config: TrialConfig,
-    task: Task,
-    pictures: Sequence[Picture],
-    *,
-    dataset: str,
-    recursions: int | None = None,
-    device: torch.device | None = None,
-) -> list[Score]:
-    """PSNR and SSIM of every image with every test operator; see `scored`."""
-    found = scored(network, config, task, pictures, dataset=dataset, recursions=recursions, device=device)
-    return [score for *_, own in found for score in own]
 
 
 def scored(
@@ -138,8 +128,7 @@ def recovered(
     operator = reconstruct.operators(task, shape)[0].operator
     y = torch.from_numpy(measurements.astype(np.float32)).to(where)
     parts = [y[None]] if reconstruct.deblock else torch.split(y[:, None], CHUNK)
-    x = reconstruct.recovered(operator, parts, shape)
-    return x[0, 0].cpu().numpy() * np.float32(255)
+    return levels(reconstruct.recovered(operator, parts, shape))
 
 
 def _reconstructor(
@@ -150,7 +139,7 @@ def _reconstructor(
 
 
 def protocols(config: TrialConfig, task: Task) -> Protocols:
-    """How `scores` measures: the records behind the hashes."""
+    """How `scored` measures: the records behind the hashes."""
     ratios = dict.fromkeys(t.ratio for t in task.test_operators((task.patch, task.patch)))
     return Protocols.of(task, ratios, deblock=config.model.deblock)
 
