@@ -112,8 +112,8 @@ class Progress:
         row.state = run.status if run and run.status != "running" else "failed"
         reached = f", validation {row.psnr:.2f} dB" if row.psnr is not None else ""
         reason = f": {run.reason}" if run and run.reason else ""
-        if not self.console.is_terminal:
-            self._say(f"{row.arm}, seed {row.seed}: {row.state}{reached}{reason}")
+        if not self.console.is_terminal:  # how many run would be one too few here: the next trial is yet to take this one's place
+            self._say(f"{row.arm}, seed {row.seed}: {row.state}{reached}{reason}", running=False)
         if self._then:
             self._then(fingerprint)
 
@@ -125,16 +125,17 @@ class Progress:
         """Trials wait, and why."""
         self._say(why)
 
-    def _say(self, what: str) -> None:
+    def _say(self, what: str, *, running: bool = True) -> None:
         """A line of its own; above the live view where there is one."""
-        self.console.print(f"{self.summary()} | {what}", highlight=False, markup=False, soft_wrap=True)
+        self.console.print(f"{self.summary(running=running)} | {what}", highlight=False, markup=False, soft_wrap=True)
 
-    def summary(self) -> str:
+    def summary(self, *, running: bool = True) -> str:
         """`12/32 trials done (4 reused), 2 running, 0 failed; best validation 28.31 dB; 1:05 gone, about 3:10 left`."""
         states = [row.state for row in self.rows.values()]
         done = self.reused + states.count("complete")
         text = f"{done}/{self.total} trials done" + (f" ({self.reused} reused)" if self.reused else "")
-        text += f", {states.count('running')} running, {states.count('failed')} failed"
+        text += f", {states.count('running')} running" if running else ""
+        text += f", {states.count('failed')} failed"
         if self.best:
             text += f"; best validation {self.best[0]:.2f} dB"
         text += f"; {_clock(time.monotonic() - self.begin)} gone"
