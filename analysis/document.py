@@ -24,6 +24,7 @@ from analysis.tables import (
     paper_table,
     published_checkpoints_table,
     published_cost_table,
+    published_curve_table,
     published_table,
     quality_table,
     reaching_table,
@@ -65,7 +66,7 @@ def tables_of(
     items += [TableItem("published", t, _nothing_compared(t)) for t in published if len(t.frame)]
     items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
     items.append(TableItem("time", timing_table(frames)))
-    items += [TableItem("learning", t) for t in (reaching_table(frames),) if len(t.frame)]
+    items += [TableItem("learning", t) for t in (published_curve_table(frames), reaching_table(frames)) if len(t.frame)]
     items += [TableItem("claims", claims_table(frames, claims))] if claims else []
     return [item._replace(table=linked(item.table, frames)) for item in items]
 

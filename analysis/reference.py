@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Literal
 
 import pandas as pd
 
-PublishedTable = Literal["table1", "table2", "checkpoints"]
-TABLES: tuple[PublishedTable, ...] = ("table1", "table2", "checkpoints")
+PublishedTable = Literal["table1", "table2", "checkpoints", "curve"]
+TABLES: tuple[PublishedTable, ...] = ("table1", "table2", "checkpoints", "curve")
 COLUMNS = ("model", "configuration", "layers", "recursions", "rfmu", "fraction")
 """Columns that say which network a row is about."""
 
@@ -73,3 +73,8 @@ def check_places(places: Mapping[str, Mapping[str, str]]) -> None:
 def remark(rows: pd.DataFrame) -> str:
     """Source and note of published rows."""
     return "; ".join(dict.fromkeys(rows["source"] + ": " + rows["note"] + "."))
+
+
+def sources(remarks: Sequence[str]) -> tuple[str, ...]:
+    """Notes under a table, one for each different remark."""
+    return tuple(f"Published in {r}" for r in dict.fromkeys(remarks))

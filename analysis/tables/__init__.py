@@ -10,7 +10,7 @@ from analysis.tables.overfitting import overfitting_table
 from analysis.tables.paper import paper_table
 from analysis.tables.published import published_checkpoints_table, published_cost_table, published_table
 from analysis.tables.quality import quality_table
-from analysis.tables.reaching import reaching_table
+from analysis.tables.reaching import published_curve_table, reaching_table
 from analysis.tables.recursions import designs_table, recursions_table
 from analysis.tables.render import markdown_text, to_csv, to_html, to_markdown
 from analysis.tables.table import Compared, Interval, Number, Pair, Probability, Span, Table, Text, anchor
@@ -39,6 +39,7 @@ __all__ = [
     "paper_table",
     "published_checkpoints_table",
     "published_cost_table",
+    "published_curve_table",
     "published_table",
     "quality_table",
     "reaching_table",

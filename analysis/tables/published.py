@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 import pandas as pd
 
@@ -11,6 +10,7 @@ from analysis.checkpoints import checkpoint_cells
 from analysis.costs import costs
 from analysis.frames import StudyFrames
 from analysis.numbers import DIGITS, GAP, listed, plural
+from analysis.reference import sources
 from analysis.statistics.paired import Images
 from analysis.tables.table import Number, Pair, Table, Text
 from analysis.verdicts import TOLERANCE, Coverage, QualityCell, coverage, quality_cells
@@ -39,7 +39,7 @@ def published_table(images: Images) -> Table:
         group="arm",
         gaps={(i, "verdict"): c.reason for i, c in enumerate(cells) if c.reason}
         | {(i, "psnr measured"): c.measured.lacking for i, c in enumerate(cells) if c.measured and c.measured.lacking},
-        notes=_sources([c.remark for c in cells]),
+        notes=sources([c.remark for c in cells]),
     )
 
 
@@ -85,7 +85,7 @@ def published_cost_table(frames: StudyFrames) -> Table:
             for i, c in enumerate(found)
             if c.reason
         },
-        notes=_sources([c.remark for c in found]),
+        notes=sources([c.remark for c in found]),
     )
 
 
@@ -116,7 +116,7 @@ def published_checkpoints_table(frames: StudyFrames) -> Table:
             Text(key="verdict", header="Verdict"),
         ),
         gaps={(i, "verdict"): c.reason for i, c in enumerate(cells) if c.reason},
-        notes=_sources([c.remark for c in cells]),
+        notes=sources([c.remark for c in cells]),
     )
 
 
@@ -135,7 +135,3 @@ def _scale(frames: StudyFrames) -> str:
     if frames.plan.as_published:
         return ""
     return "This study does not train as published, so that nothing is compared here. "
-
-
-def _sources(remarks: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"Published in {r}" for r in dict.fromkeys(remarks))

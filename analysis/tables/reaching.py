@@ -1,4 +1,4 @@
-"""How soon: the training samples after which an arm has the quality that its base arm ends with."""
+"""How soon: the training samples after which an arm has the quality of its base arm, or that of a published training."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
+from analysis.numbers import percent
+from analysis.reference import remark, rows_of, sources
 from analysis.statistics.intervals import Floats
 from analysis.tables.table import Number, Table, Text
 from rdun.config import TrialConfig
@@ -72,6 +74,67 @@ def reaching_table(frames: StudyFrames) -> Table:
     )
 
 
+def published_curve_table(frames: StudyFrames) -> Table:
+    """For arms that name a published validation curve: the samples until they validate as well as it does after some epochs.
+
+    Of each complete trial that validates the same images at the same ratio, the samples of its first epoch at or above the
+    published PSNR, and over the samples of the published epoch their ratio. Whatever the arm's recipe is: that it needs other
+    samples than the published one is what is asked.
+    """
+    curves = _curves(frames)
+    rows: list[dict[str, Any]] = []
+    gaps: dict[tuple[int, str], str] = {}
+    remarks: list[str] = []
+    for arm in frames.arms.values():
+        points = rows_of(arm.name, arm.published, "curve")
+        remarks += [remark(points)] if len(points) else []
+        for point in points.to_dict("records"):
+            where, needed, target = (
+                (str(point["dataset"]), float(point["ratio"])),
+                float(point["samples"]),
+                float(point["psnr"]),
+            )
+            alike = [c for (_, _, *what), c in curves.get(arm.name, {}).items() if what == [where[0], (where[1],)]]
+            samples = np.array([_samples_to(target, curve) for curve in alike])
+            reached, every = np.isfinite(samples), len(samples) > 0 and bool(np.isfinite(samples).all())
+            if not every:
+                why = f"no complete trial that validates {where[0]} at {percent(where[1])} alone"
+                gaps[len(rows), "samples"] = "not reached by every seed" if alike else why
+            rows.append(
+                {
+                    "arm": arm.name,
+                    "epoch": int(point["epoch"]),
+                    "target": target,
+                    "published samples": needed,
+                    "own": np.mean([np.nanmax(curve.psnr) for curve in alike]) if alike else NAN,
+                    "samples": samples.mean() if every else NAN,
+                    "samples sd": samples.std(ddof=1) if every and len(samples) > 1 else NAN,
+                    "ratio": samples.mean() / needed if every else NAN,
+                    "reached": f"{reached.sum()} of {len(samples)}",
+                }
+            )
+    return Table(
+        name="published-curve",
+        title="Samples to the published validation curve",
+        caption="The published validation PSNR after some epochs and the training samples of these, and the training samples "
+        "after which an arm first validates at least as well (mean ± standard deviation over seeds). Below 1 ×, it needs fewer. "
+        "Measured: validation of the best epoch. Epochs are the resolution.",
+        frame=pd.DataFrame(rows),
+        columns=(
+            Number(key="epoch", header="Published epoch", digits=0),
+            Number(key="target", header="Validation", unit="dB"),
+            Number(key="published samples", header="Samples", digits=0),
+            Number(key="own", header="Measured", unit="dB"),
+            Number(key="samples", header="Samples measured", digits=0, spread="samples sd"),
+            Number(key="ratio", header="Of the published", unit="×", digits=3),
+            Text(key="reached", header="Seeds that reach it", align="right"),
+        ),
+        group="arm",
+        gaps=gaps,
+        notes=sources(remarks),
+    )
+
+
 class _Curve(NamedTuple):
     """Of one trial, epoch by epoch."""
 
@@ -103,6 +166,11 @@ def _pair(own: _Curve, base: _Curve) -> tuple[float, float, float, float]:
     """Best PSNR of both, samples to the base's best, and their ratio to the base's; nan where it is not reached."""
     best = int(base.psnr.argmax())
     target, needed = float(base.psnr[best]), float(base.samples[best])
-    reached = own.samples[own.psnr >= target]
-    samples = float(reached[0]) if len(reached) else NAN
+    samples = _samples_to(target, own)
     return float(np.fmax.reduce(own.psnr)), target, samples, samples / needed
+
+
+def _samples_to(target: float, curve: _Curve) -> float:
+    """Samples of the first epoch with at least this PSNR; nan where there is none."""
+    reached = curve.samples[curve.psnr >= target]
+    return float(reached[0]) if len(reached) else NAN

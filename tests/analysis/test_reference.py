@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.checkpoints import checkpoint_cells
@@ -14,7 +16,7 @@ from analysis.frames import StudyFrames
 from analysis.reference import TABLES, PublishedTable, published, rows_of
 from analysis.report import write_report
 from analysis.statistics.paired import Images
-from analysis.tables import published_cost_table, published_table
+from analysis.tables import published_cost_table, published_curve_table, published_table
 from analysis.verdicts import NOT_AS_PUBLISHED, Coverage, coverage, judge, quality_cells
 from rdun.results import Folder, PlanRecord, Score, Store
 from studies.loading import load_study as find_study
@@ -33,6 +35,7 @@ TRUTH = Truth(
     published=PLACES, as_published=True,
 )  # fmt: skip
 
+NAN = float("nan")
 COSTS = {
     ("COAST", "unrolled"): {"table": "table2", "model": "COAST", "configuration": "base"},
     ("COAST", "recursive"): {"table": "table2", "model": "COAST", "configuration": "recursive"},
@@ -75,7 +78,7 @@ def test_rows_are_found_by_their_columns() -> None:
         (
             {"table": "table3"},
             "table1",
-            r"arm 'a'.*table='table3' is not known; choose one of table1, table2, checkpoints",
+            r"arm 'a'.*table='table3' is not known; choose one of table1, table2, checkpoints, curve",
         ),
         (
             {"modell": "COAST"},
@@ -229,3 +232,38 @@ def _validated(frames: StudyFrames, validation: str, best: float) -> StudyFrames
         for name, arm in frames.arms.items()
     }
     return replace(frames, arms=arms)
+
+
+@pytest.mark.parametrize(
+    ("validation", "ratios", "found", "why"),
+    [
+        ("set11", (0.1,), ("2 of 2", 5000.0, 5000 / 1_778_240), None),
+        ("bsd68", (0.1,), ("0 of 0", NAN, NAN), "no complete trial that validates set11 at 10\u00a0% alone"),
+        ("set11", (0.1, 0.2), ("0 of 0", NAN, NAN), "no complete trial that validates set11 at 10\u00a0% alone"),
+    ],
+)
+def test_samples_to_a_published_curve(
+    tmp_path: Path, validation: str, ratios: tuple[float, ...], found: tuple[str, float, float], why: str | None
+) -> None:
+    """Its epoch 20 has 26.67 dB, which two trials have after 4,000 and 6,000 samples; its epoch 50 has 27.71, which one has."""
+    place = {"table": "curve", "model": "COAST", "layers": "5", "recursions": "4", "rfmu": "yes", "fraction": "1"}
+    truth = replace(TRUTH, seeds=(0, 1), ratios=ratios, published={("COAST", "recursive"): place})
+    frames = _validated(load(write_study(tmp_path, truth)), validation, NAN)
+    prints = frames.trials[frames.trials["arm"] == RECURSIVE].set_index("seed")["fingerprint"]
+    curves = {0: [20.0, 26.68, 27.0, 27.72], 1: [20.0, 26.0, 26.67, 27.0]}
+    rows = [
+        {"arm": RECURSIVE, "seed": s, "fingerprint": prints[s], "epoch": e, "samples": 2000 * e, "validation_psnr": v}
+        for s, values in curves.items()
+        for e, v in enumerate(values, start=1)
+    ]
+    table = published_curve_table(replace(frames, epochs=pd.DataFrame(rows).assign(status="complete")))
+    first, second = table.frame.iloc[0], table.frame.iloc[1]
+    assert (first["epoch"], first["target"], first["published samples"]) == (20, 26.67, 1_778_240)
+    assert (first["reached"], first["samples"], first["ratio"]) == pytest.approx(found, nan_ok=True)
+    assert table.gaps.get((0, "samples")) == why
+    if why is None:
+        assert (second["reached"], second["own"]) == ("1 of 2", pytest.approx((27.72 + 27.0) / 2))
+        assert np.isnan(second["samples"]) and table.gaps[1, "samples"] == "not reached by every seed"
+    assert "commit 3b8ecc9" in table.notes[0]
+    unnamed = published_curve_table(load(write_study(tmp_path / "unnamed", TRUTH)))
+    assert not len(unnamed.frame)
