@@ -26,7 +26,7 @@ from analysis.numbers import DIGITS
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
 from analysis.tables.table import Interval, Number, Table, Text
-from rdun.config import Fixed
+from rdun.config import Fixed, UniformRange
 
 
 def designs_table(images: Images, comparisons: Sequence[Comparison], dataset: str) -> Table:
@@ -82,14 +82,15 @@ def _design(arm: Arm) -> tuple[int, tuple[int, ...], str]:
 
 
 def _training(arm: Arm) -> str:
-    """`Fixed((4,))` -> "4"; `UniformRange((1,), (4,))` -> "1–4"; one entry per layer where layers differ."""
+    """`Fixed((4,))` -> "4"; `UniformRange((1,), (4,))` -> "1–4"; one entry per layer where they differ; then any other kind."""
     train = arm.configs[0].recursion.train
     if isinstance(train, Fixed):
         return _counts(train.counts)
     n = max(len(train.low), len(train.high))
     low, high = (c * n if len(c) == 1 else c for c in (train.low, train.high))
     ranges = [f"{a}–{b}" if a != b else str(a) for a, b in zip(low, high, strict=True)]
-    return ranges[0] if len(set(ranges)) == 1 else ", ".join(ranges)
+    kind = "" if train.kind == UniformRange.kind else f" ({train.kind})"
+    return (ranges[0] if len(set(ranges)) == 1 else ", ".join(ranges)) + kind
 
 
 def _counts(counts: tuple[int, ...]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from analysis.tables import (
     to_markdown,
 )
 from analysis.verdicts import NOT_AS_PUBLISHED
+from rdun.config import UniformRange
 from rdun.results import Folder, PlanRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study
@@ -104,6 +106,22 @@ def test_arms_stand_by_layers_recursions_and_ranges(whole: tuple[Path, Store]) -
     found = {c.arm: c for c in comparisons}
     for _, row in table.frame[table.frame["versus"] != ""].iterrows():
         assert (row["mean"], row["verdict"]) == (found[row["arm"]].mean, found[row["arm"]].verdict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skewed(UniformRange):
+    """Drawn between the same bounds, but not uniformly."""
+
+    kind: ClassVar[str] = "skewed_range"
+
+
+def test_a_range_that_is_not_uniform_is_another_design(whole: tuple[Path, Store]) -> None:
+    images = Images(load(whole))
+    arm = next(a for a in images.frames.arms.values() if isinstance(a.configs[0].recursion.train, UniformRange))
+    recursion = replace(arm.configs[0].recursion, train=Skewed(low=(1,), high=(3,)))
+    other = arm._replace(name="skewed", configs=(replace(arm.configs[0], recursion=recursion),))
+    images.frames = replace(images.frames, arms={arm.name: arm, "skewed": other})
+    assert designs_table(images, [], SET).frame["train"].tolist() == ["1–3", "1–3 (skewed_range)"]
 
 
 def test_missing_designs_say_why_and_equal_ones_need_no_table(holed: tuple[Path, Store]) -> None:
