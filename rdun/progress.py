@@ -112,9 +112,8 @@ class Progress:
         row.state = run.status if run and run.status != "running" else "failed"
         reached = f", validation {row.psnr:.2f} dB" if row.psnr is not None else ""
         reason = f": {run.reason}" if run and run.reason else ""
-        if (
-            not self.console.is_terminal
-        ):  # how many run would be one too few here: the next trial is yet to take this one's place
+        if not self.console.is_terminal:
+            # until the next trial takes this one's place, fewer run than there is room for
             self._say(f"{row.arm}, seed {row.seed}: {row.state}{reached}{reason}", running=False)
         if self._then:
             self._then(fingerprint)
