@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from analysis.frames import StudyFrames
 from analysis.numbers import listed
 
@@ -32,12 +34,17 @@ def code_sentence(frames: StudyFrames) -> str:
             if arm in arms and code:
                 found.setdefault(code, {})[arm] = None
         if len(found) > 1 or any(len(code) > 1 for code in found):
-            ways = [f"{listed(list(by))} by {' and then '.join(code)}" for code, by in found.items()]
-            sentences.append(
-                f"Networks of kind {kind} were trained by more than one version of their code ({'; '.join(ways)}): what "
-                "differs between them may be the code."
-            )
+            sentences.append(several_codes(kind, {code: listed(list(by)) for code, by in found.items()}))
     return " ".join(sentences)
+
+
+def several_codes(kind: str, trained: Mapping[tuple[str, ...], str]) -> str:
+    """The sentence on networks that more than one version of their code has trained: hashes in order -> which."""
+    ways = [f"{which} by {' and then '.join(code)}" for code, which in trained.items()]
+    return (
+        f"Networks of kind {kind} were trained by more than one version of their code ({'; '.join(ways)}): what "
+        "differs between them may be the code."
+    )
 
 
 def shared_luck(frames: StudyFrames) -> str:

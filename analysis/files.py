@@ -33,7 +33,7 @@ class Files:
             if run is None:
                 return Files(None, b"", b"", b"")
             scores, epochs, timings = (trial.read(n) if trial.exists(n) else b"" for n in NAMES)
-            return Files(run, scores, epochs, timings, hours=_hours(trial, run))
+            return Files(run, scores, epochs, timings, hours=hours_of(trial, run))
         except (ValueError, TypeError, KeyError, OSError) as error:
             return Files(None, b"", b"", b"", f"run.json cannot be read: {first_line(error)}")
 
@@ -51,8 +51,8 @@ class Files:
         return "complete", ""
 
 
-def _hours(trial: TrialDirectory, run: RunInfo) -> dict[str, float]:
-    """Signs of life are read only where an attempt was cut off."""
+def hours_of(trial: TrialDirectory, run: RunInfo) -> dict[str, float]:
+    """Core-hours and GPU-hours of all attempts. Signs of life are read only where one was cut off."""
     if all(attempt.ended for attempt in run.attempts):
         return hours(run, (), ())
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from analysis.certainty import several_codes
 from analysis.numbers import listed, number, percent, plural
 from analysis.search_words import quantity, reached, setting
 from analysis.searches import Baseline, SearchFrames, Tested
@@ -33,7 +34,16 @@ def search_answer(frames: SearchFrames) -> list[str]:
     first = [f"{head} {against[0]}" if against else head]
     if len(record.objectives) > 1:
         first += [f"Highest placed by {quantity(frames.quantities[0]).name}: {_described(frames, best[0])}."]
-    return [*first, *against[1:], standing(frames), caveat]
+    return [*first, *against[1:], standing(frames), caveat, *_codes(frames)]
+
+
+def _codes(frames: SearchFrames) -> list[str]:
+    """A sentence for each kind of network that several versions of its code have trained."""
+    kinds: dict[str, dict[tuple[str, ...], str]] = {}
+    for (kind, code), count in frames.codes.items():
+        kinds.setdefault(kind, {})[code] = plural(count, "trial")
+    several = {kind: by for kind, by in kinds.items() if len({code for codes in by for code in codes}) > 1}
+    return [several_codes(kind, by) for kind, by in several.items()]
 
 
 def standing(frames: SearchFrames) -> str:

@@ -17,6 +17,7 @@ from analysis.report import Report, View, boxes, figure_view, write_view
 from analysis.search_answer import search_answer
 from analysis.search_words import quantity
 from analysis.searches import SearchFrames, load_search
+from analysis.spent import taken
 from analysis.tables.search import best_table, fingerprints, importance_table, trials_table
 from analysis.trials import listed_table
 from rdun.results import Folder, SearchRecord, Store
@@ -60,6 +61,7 @@ def build(frames: SearchFrames) -> View:
         "figures": figures,
         "trials": listed_table(trials, fingerprints(trials)),
         "made": provenance(record),
+        "taken": taken(frames.hours, record.provenance),
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     return View(tables, figures, context)

@@ -56,12 +56,17 @@ class SearchFrames:
     Attributes:
         tested: number of a complete trial, or of a duplicate of one -> test quality.
         best: numbers of the trials that no other one beats, by the first objective.
+        hours: core-hours and GPU-hours ("core", "gpu") of all trials, complete or not, and of the baselines.
+        codes: how many complete trials and trials of baselines were trained by which code: kind of the network and hashes in
+            order -> count; empty where there is one code only.
     """
 
     record: SearchRecord
     baselines: tuple[Baseline, ...]
     tested: dict[int, Tested]
     best: tuple[int, ...]
+    hours: Mapping[str, float]
+    codes: Mapping[tuple[str, tuple[str, ...]], int]
 
     @property
     def several(self) -> bool:
@@ -87,7 +92,7 @@ class SearchFrames:
 
 
 def load_search(record: SearchRecord, store: Store) -> SearchFrames:
-    """Reads the directories of all trials that have an end, and of the baselines."""
+    """Reads the directories of all trials, and of the baselines."""
     trials = [t for t in record.trials if t.state == "complete"]
     settings = [*(t.fingerprints for t in trials), *record.baselines.values()]
     files = {f: Files.read(store.trial(f)) for f in dict.fromkeys(f for prints in settings for f in prints)}
@@ -99,7 +104,23 @@ def load_search(record: SearchRecord, store: Store) -> SearchFrames:
         costs = record.baseline_quantities.get(name, {})
         baselines.append(Baseline(name, costs | means, tested[prints[0]], spreads))
     numbers = {t.number: tested[t.fingerprint] for t in record.trials if t.objectives and t.fingerprint in tested}
-    return SearchFrames(record, tuple(baselines), numbers, tuple(t.number for t in record.best()))
+    others = {f: Files.read(store.trial(f)) for f in record.fingerprints() if f not in files}
+    hours = Counter[str]()
+    for file in [*files.values(), *others.values()]:
+        hours.update(file.hours)
+    best = tuple(t.number for t in record.best())
+    return SearchFrames(record, tuple(baselines), numbers, best, hours, _codes(files, store))
+
+
+def _codes(files: Mapping[str, Files], store: Store) -> Mapping[tuple[str, tuple[str, ...]], int]:
+    """Configs are read only where there are several codes."""
+    attempts = {f: file.run.attempts for f, file in files.items() if file.run and file.run.status == "complete"}
+    own = {
+        f: codes for f, found in attempts.items() if (codes := tuple(dict.fromkeys(a.code for a in found if a.code)))
+    }
+    if len({code for codes in own.values() for code in codes}) < 2:
+        return {}
+    return Counter((str(store.trial(f).read_json("config.json")["model"]["kind"]), codes) for f, codes in own.items())
 
 
 def _over_seeds(tested: Sequence[Tested]) -> Tested:

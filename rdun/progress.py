@@ -39,7 +39,6 @@ class Progress:
     Args:
         plan: the study with what is already done.
         store: where finished trials say how they ended.
-        unit: of the hours that the trials hold.
         then: is told of each trial that is over.
     """
 
@@ -48,7 +47,6 @@ class Progress:
         plan: Plan,
         store: Store,
         console: Console | None = None,
-        unit: str = "core-hours",
         then: Callable[[str], None] | None = None,
     ) -> None:
         self.store, self.console, self._then = store, console or Console(), then
@@ -63,7 +61,7 @@ class Progress:
             row.trained = trial.state == "trained"
             self.rows[trial.fingerprint] = row
         self.best: tuple[float, str] | None = None
-        self.hours, self.unit, self.price = 0.0, unit, plan.study.resources.price
+        self.hours, self.unit, self.price = 0.0, "", plan.study.resources.price
         self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Progress:
@@ -118,9 +116,9 @@ class Progress:
         if self._then:
             self._then(fingerprint)
 
-    def used(self, hours: float) -> None:
+    def used(self, hours: float, unit: str) -> None:
         """Hours that the trials have held so far."""
-        self.hours = hours
+        self.hours, self.unit = hours, unit
 
     def waiting(self, why: str) -> None:
         """Trials wait, and why."""

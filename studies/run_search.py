@@ -21,6 +21,7 @@ from studies.session import (
     data_sets,
     machine,
     precision,
+    priced,
     print_kept,
     print_tracker,
     provenance,
@@ -58,6 +59,7 @@ def run_search(
         learn_from: name of another search of these runs, whose complete trials are taken over where they are settings of this.
     """
     from rdun.data.download import provide
+    from rdun.plan import search_code_warnings
     from rdun.results import Folder, SearchRecord
     from rdun.tracking import Mirror, tracking_uri
     from rdun.tuning import Suggestions
@@ -76,6 +78,8 @@ def run_search(
     if left:
         check_room(search.resources, place, dry_run=dry_run)
     part = shared(place, probe=probe)
+    for warning in search_code_warnings(record, store) if record else ():
+        click.echo(f"Warning: {warning}.", err=True)
     if dry_run:
         return
     weights = Weights(store, keep)
@@ -180,12 +184,12 @@ def _run(
     _mark_stopped(suggestions, store)  # of a driver that was killed
     if suggestions.finished():  # by an earlier run, or all of it was learned
         new = {"finished": monitor.now(), "seconds": 0}
-        made = before or provenance({}, _configs(search), search.resources.threads, to_run=0) | new
-        replace(suggestions.record(), provenance=made).save(folder)
+        made = before or provenance({}, _configs(search), search.resources, to_run=0) | new
+        replace(suggestions.record(), provenance=made | priced(search.resources)).save(folder)
         return ""
-    facts = provenance(before, _configs(search), search.resources.threads, suggestions.left())
+    facts = provenance(before, _configs(search), search.resources, suggestions.left())
 
-    best = list[str]()
+    best, price, used = list[str](), search.resources.price, ""
 
     def kept() -> None:
         try:
@@ -199,14 +203,18 @@ def _run(
         kept()
         for trial in record.trials:
             if fingerprint in trial.fingerprints and trial.state not in ("duplicate", "running"):
-                say(f"{sum(t.state != 'running' for t in record.trials)} tried | {_line(record, trial)}")
+                say(f"{sum(t.state != 'running' for t in record.trials)} tried{used} | {_line(record, trial)}")
                 best[:] = _clear(record, weights, [*trial.fingerprints, *best])
+
+    def took(hours: float, unit: str) -> None:
+        nonlocal used
+        used = f", {hours:.3g} {unit}" + (f" ({price.of(hours)})" if price else "")
 
     try:
         with tuning.cluster(cpus=cpus) as capacity:
             save()
             elsewhere = tuning.gpu_machine(search.resources, capacity)
-            tuning.run_search(suggestions, store, capacity, save, save, shared(elsewhere) if elsewhere else part)
+            tuning.run_search(suggestions, store, capacity, save, save, shared(elsewhere) if elsewhere else part, took)
     except KeyboardInterrupt:
         halted = INTERRUPTED
     except tuning.Halted as halt:

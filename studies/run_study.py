@@ -20,6 +20,7 @@ from studies.session import (
     data_sets,
     is_quiet,
     precision,
+    priced,
     print_kept,
     print_tracker,
     provenance,
@@ -112,7 +113,7 @@ def _training(
     from rich.console import Console
 
     from rdun.progress import Progress
-    from rdun.tuning import Halted, cluster, run_trials, trial_resources
+    from rdun.tuning import Halted, cluster, run_trials
 
     with ExitStack() as stack:
         try:
@@ -121,10 +122,7 @@ def _training(
             stopped(str(halt))
         _warn_of_precision(plan, capacity)
         shared = parts_on(plan, store, capacity, forecast)
-        unit = "GPU-hours" if trial_resources(plan.study.resources, capacity)["gpu"] else "core-hours"
-
         console, rivals = Console(quiet=True) if is_quiet() else None, _rivals(plan)
-
         counted_on = plan.trained_elsewhere(store)
 
         def clear(fingerprint: str) -> None:
@@ -133,7 +131,7 @@ def _training(
 
         def train() -> str:
             try:
-                with Progress(plan, store, console, unit, clear) as progress:
+                with Progress(plan, store, console, clear) as progress:
                     run_trials(plan, store, progress, capacity, shared)
             except KeyboardInterrupt:
                 return INTERRUPTED
@@ -186,12 +184,10 @@ def _provenance(plan: Plan, home: Path) -> dict[str, Any]:
     from rdun.results import Folder, PlanRecord
 
     before = PlanRecord.load(Folder(home)).provenance if (home / "plan.json").is_file() else {}
-    price = plan.study.resources.price
-    priced = {"price": f"{price.amount:g} {price.currency}".strip()} if price else {}
     if before and not plan.missing():
-        return before | priced
+        return before | priced(plan.study.resources)
     configs = [trial.config for trial in plan.trials]
-    return provenance(before, configs, plan.study.resources.threads, len(plan.missing())) | priced
+    return provenance(before, configs, plan.study.resources, len(plan.missing()))
 
 
 def _rivals(plan: Plan) -> list[list[str]]:

@@ -139,7 +139,9 @@ def machine(resources: Resources, cpus: int | None) -> Machine:
     )
 
 
-def provenance(before: Mapping[str, Any], configs: Iterable[TrialConfig], threads: int, to_run: int) -> dict[str, Any]:
+def provenance(
+    before: Mapping[str, Any], configs: Iterable[TrialConfig], resources: Resources, to_run: int
+) -> dict[str, Any]:
     """How this run is made, with the earlier runs of the same name.
 
     Args:
@@ -162,7 +164,7 @@ def provenance(before: Mapping[str, Any], configs: Iterable[TrialConfig], thread
         "machine": monitor.host(),
         "cpu": monitor.processor(),
         "cores": os.cpu_count(),
-        "threads": threads,
+        "threads": resources.threads,
         "versions": monitor.versions(),
         "revision": monitor.revision(),
         "datasets": {
@@ -173,7 +175,13 @@ def provenance(before: Mapping[str, Any], configs: Iterable[TrialConfig], thread
             }
             for name, images in sets.items()
         },
-    }
+    } | priced(resources)
+
+
+def priced(resources: Resources) -> dict[str, str]:
+    """The price of an hour as a record keeps it; nothing where there is none."""
+    price = resources.price
+    return {"price": f"{price.amount:g} {price.currency}".strip()} if price else {}
 
 
 def data_sets(configs: Iterable[TrialConfig]) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.frames import StudyFrames
 from analysis.measures import gap_reason, of_whole_cells, timing_cells
 from analysis.numbers import listed, number
+from analysis.spent import UNITS, money
 from analysis.tables.table import Column, Number, Table, Text
 from rdun.results import TRAINED_IN
 
@@ -19,8 +20,6 @@ COLUMNS = {
     "step_milliseconds": ("One step", "ms", 1),
     "images_per_second": ("Reconstruction", "images/s", 1),
 }
-
-UNITS = {"core": "core-hours", "gpu": "GPU-hours"}
 
 
 def timing_table(frames: StudyFrames) -> Table:
@@ -84,15 +83,9 @@ def _total(frames: StudyFrames, unit: str) -> str:
     """Hours of the whole study, and what they cost where the plan says what one does."""
     trials = frames.trials.drop_duplicates("fingerprint")
     hours = float(trials[f"{unit}_hours"].sum())
-    amount, _, currency = str(frames.plan.provenance.get("price") or "").partition(" ")
-    money = (
-        f"; at {amount} {currency}".rstrip() + f" each, {number(float(amount) * hours)} {currency}".rstrip()
-        if amount
-        else ""
-    )
     return (
         f"The trials of this study took {number(hours, 3)} {UNITS[unit]} together, one that serves several arms counted "
-        f"once{money}."
+        f"once{money(hours, frames.plan.provenance)}."
     )
 
 

@@ -3,7 +3,7 @@
 from rdun.plan.budgets import unequal_costs
 from rdun.plan.changes import Changes, changes_since
 from rdun.plan.checks import check_checkpoints, check_store, check_trial
-from rdun.plan.code import code_warnings
+from rdun.plan.code import code_warnings, search_code_warnings
 from rdun.plan.costs import QUANTITIES, cost, layout, samples, steps
 from rdun.plan.estimate import Estimate, Estimator, makespan
 from rdun.plan.forecast import Forecast, check_budget, make_forecast
@@ -49,6 +49,7 @@ __all__ = [
     "probe",
     "read_probes",
     "samples",
+    "search_code_warnings",
     "state_of",
     "steps",
     "unequal_costs",

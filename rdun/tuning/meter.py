@@ -18,10 +18,10 @@ class Meter(tune.Callback):
     Args:
         unit: "GPU-hours" or "core-hours".
         budget: hours after which nothing goes on; None: no end.
-        tell: is given the hours so far.
+        tell: is given the hours so far, and their unit.
     """
 
-    def __init__(self, unit: str, budget: float | None, watch: Watch, tell: Callable[[float], None]) -> None:
+    def __init__(self, unit: str, budget: float | None, watch: Watch, tell: Callable[[float, str], None]) -> None:
         self.unit, self.budget, self.watch, self.tell = unit, budget, watch, tell
         self.resource = "GPU" if unit == "GPU-hours" else "CPU"
         self.hours, self.last = 0.0, time.monotonic()
@@ -38,7 +38,7 @@ class Meter(tune.Callback):
             )
             now = time.monotonic()
             self.hours, self.last = self.hours + held * (now - self.last) / 3600, now
-            self.tell(self.hours)
+            self.tell(self.hours, self.unit)
             if self.budget is not None and self.hours >= self.budget and not self.watch.reason:
                 self.watch.reason = (
                     f"budget={self.budget:g} {self.unit} is used up; a higher --budget goes on from the checkpoints"

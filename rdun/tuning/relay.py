@@ -38,8 +38,8 @@ class Watcher(Protocol):
     def ended(self, fingerprint: str) -> None:
         """A trial is over; its run.json says how."""
 
-    def used(self, hours: float) -> None:
-        """GPU-hours (core-hours where no GPU is used) that the trials have held so far; told all the time."""
+    def used(self, hours: float, unit: str) -> None:
+        """Hours that the trials have held so far, "GPU-hours" or "core-hours" where no GPU is used; told all the time."""
 
     def waiting(self, why: str) -> None:
         """Trials wait on a cluster, and why."""
@@ -63,7 +63,7 @@ class Silent:
     def ended(self, fingerprint: str) -> None:
         pass
 
-    def used(self, hours: float) -> None:
+    def used(self, hours: float, unit: str) -> None:
         pass
 
     def waiting(self, why: str) -> None:

@@ -36,6 +36,7 @@ def run_search(
     on_start: Callable[[], None],
     on_end: Callable[[str], None],
     part: Callable[[TrialConfig], Part] | None = None,
+    used: Callable[[float, str], None] | None = None,
 ) -> None:
     """Runs what the suggestions give out until there is nothing more to start and all of it is over.
 
@@ -46,6 +47,7 @@ def run_search(
         on_start: is told when a suggestion has been given out.
         on_end: is told the fingerprint of each trial that is over, after Optuna.
         part: of a GPU, for a setting; None: what the search says, else a quarter.
+        used: is told the hours that the trials have held so far, and their unit.
 
     Raises:
         ValueError: a trial asks for more than the cluster has.
@@ -56,11 +58,18 @@ def run_search(
         stopper = Stopper(search.stopping, search.objectives[0].quantity, search.epochs(), search.seed)
     searcher = _Searcher(suggestions, capacity, on_start, on_end, stopper, part)
     tuning = tune.TuneConfig(search_alg=searcher, scheduler=stopper, num_samples=sys.maxsize)
-    run_tuner(suggestions.search.name, suggestions.search.resources, store, _Waits(), capacity, tuning, {})
+    run_tuner(suggestions.search.name, suggestions.search.resources, store, _Says(used), capacity, tuning, {})
 
 
-class _Waits(Silent):
-    """Says what waits."""
+class _Says(Silent):
+    """Says what waits, and hands on the hours."""
+
+    def __init__(self, tell: Callable[[float, str], None] | None) -> None:
+        self.tell = tell
+
+    def used(self, hours: float, unit: str) -> None:
+        if self.tell:
+            self.tell(hours, unit)
 
     def waits(self, fingerprint: str, why: str) -> None:
         print(f"trial {fingerprint}: {why}", file=sys.stderr)

@@ -20,7 +20,7 @@ from analysis.searches import SearchFrames, load_search
 from analysis.tables.search import best_table, trials_table
 from rdun.config import Fixed, TrialConfig, with_values
 from rdun.plan import QUANTITIES
-from rdun.results import Folder, SearchRecord, SearchTrial, Store
+from rdun.results import Attempt, Folder, RunInfo, SearchRecord, SearchTrial, Store
 from rdun.trial import run_trial
 from tests.analysis.synthetic_search import TEST_SHIFT, TWO, points, trial, unfinished, write_search, write_trial
 
@@ -215,6 +215,43 @@ def test_a_trial_that_was_stopped_early_is_shown_and_counts_nowhere(tmp_path: Pa
     write_search_report(home, store)
     for page in ("report.html", "report.md"):
         assert "asha (from epoch 1, 1 of 3 goes on)" in (home / page).read_text()
+
+
+def test_the_hours_of_all_trials_stand_with_their_price(tmp_path: Path) -> None:
+    """Those of failed trials and of baselines too; of equal trials once."""
+    trials = [*points(), unfinished(6, "failed", "diverged"), replace(points()[0], number=7, state="duplicate")]
+    home, store = write_search(tmp_path, trials, baselines={"unrolled": (29.8, 8000)})
+    (attempt,) = attempts_of(store, "trial000")
+    longer = replace(attempt, ended="2026-01-15T12:00:00Z", threads=2)
+    for fingerprint, status in (("trial000", "complete"), ("trial006", "failed"), ("base0", "complete")):
+        run = RunInfo(fingerprint=fingerprint, status=status, attempts=(longer,))  # type: ignore[arg-type]
+        store.trial(fingerprint).write_run(run)
+    write_search_report(home, store)
+    assert "- Core-hours of all trials: 12.000\n" in (home / "report.md").read_text()
+    record = SearchRecord.load(Folder(home))
+    replace(record, provenance=record.provenance | {"price": "0.5 EUR"}).save(Folder(home))
+    page = write_search_report(home, store).path.read_text()
+    assert "<dt>Core-hours of all trials</dt><dd>12.000; at 0.5 EUR each, 6.00 EUR</dd>" in page
+
+
+def attempts_of(store: Store, fingerprint: str) -> tuple[Attempt, ...]:
+    run = store.trial(fingerprint).run()
+    assert run is not None
+    return run.attempts
+
+
+def test_trials_of_several_codes_are_told(tmp_path: Path) -> None:
+    home, store = write_search(tmp_path, points(), baselines={"unrolled": (29.8, 8000)})
+    assert not any("version of their code" in line for line in search_answer(frames_of((home, store))))
+    for number, code in ((0, "aa"), (1, "aa"), (2, "bb")):
+        run = store.trial(f"trial{number:03d}").run()
+        assert run is not None
+        attempts = tuple(replace(attempt, code=code) for attempt in run.attempts)
+        store.trial(run.fingerprint).write_run(replace(run, attempts=attempts))
+    told = search_answer(frames_of((home, store)))[-1]
+    assert told.startswith(
+        "Networks of kind coast were trained by more than one version of their code (2 trials by aa; 1 trial by bb)"
+    )
 
 
 def test_nothing_complete_still_makes_a_report(tmp_path: Path) -> None:

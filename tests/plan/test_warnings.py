@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rdun.config import TrialConfig, with_values
 from rdun.models import code_of
-from rdun.plan import Plan, changes_since, code_warnings, make_plan, no_effect_warnings, unequal_costs
-from rdun.results import Store
+from rdun.plan import (
+    Plan,
+    changes_since,
+    code_warnings,
+    make_plan,
+    no_effect_warnings,
+    search_code_warnings,
+    unequal_costs,
+)
+from rdun.results import SearchRecord, SearchTrial, Store
 from rdun.significance import seeds_needed, seeds_warning, smallest_exact_p
 from rdun.study import Arm, Study
 from tests.plan.conftest import Past
@@ -150,3 +159,37 @@ def test_trials_of_other_code_are_warned_of(plan: Plan, store: Store, past: Past
     )
     assert "model.kind='coast'" in line and "--runs" in line
     assert code_warnings(plan, store) == []  # none of these was there when it was made
+
+
+def test_a_search_that_goes_on_is_warned_of_other_code(plan: Plan, store: Store, past: Past) -> None:
+    """Of all that its sampler learns from, baselines included; a setting that was never begun says nothing."""
+    for trial in plan.trials[:3]:
+        past(trial.config)
+    prints = [trial.fingerprint for trial in plan.trials]
+    texts: dict[str, Any] = dict.fromkeys(
+        ("name", "title", "question", "method", "expectation", "scale", "sampler"), ""
+    )
+    trials = [
+        SearchTrial(number=n, values={}, fingerprints=[own], state="complete", objectives=[], quantities={})
+        for n, own in enumerate((prints[0], prints[1], prints[3]))
+    ]
+    record = SearchRecord(
+        **texts,
+        space={},
+        objectives=[],
+        constraints=[],
+        seed=0,
+        seeds=[0],
+        wanted=4,
+        trials=trials,
+        baselines={"b": prints[2:3]},
+    )
+    assert search_code_warnings(record, store) == []
+    for own in prints[1:3]:
+        run = store.trial(own).run()
+        assert run is not None
+        store.trial(own).write_run(replace(run, attempts=tuple(replace(a, code="0" * 16) for a in run.attempts)))
+    (line,) = search_code_warnings(record, store)
+    assert line.startswith(
+        f"2 of the trials that count as done or go on, such as {prints[1]}, were trained by other code"
+    )

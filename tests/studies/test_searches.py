@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -85,8 +86,10 @@ def test_a_search_is_killed_continued_extended_and_shown(
     assert {name: now[name] for name in early} == early
     assert set(now) == {t.fingerprint for t in kept} | {f for prints in after.baselines.values() for f in prints}
 
-    more = run_here(*words, "--trials", "+1", images=images, tmp_path=tmp_path)
+    more = run_here(*words, "--trials", "+1", "--price", "36 EUR", images=images, tmp_path=tmp_path)
     assert more.exit_code == 0, more.stdout + more.stderr
+    assert re.search(r"^\d+ tried, \S+ core-hours \(\S+ EUR\) \| trial ", more.stdout, re.MULTILINE), more.stdout
+    assert "; at 36 EUR each, " in runs.folder("tiny-search").read("report.md").decode()
     longer = record(runs)
     assert longer.trials[: len(after.trials)] == after.trials
     assert sum(t.state != "infeasible" for t in longer.trials) == 5

@@ -28,10 +28,10 @@ def ended(watch: Watch) -> str:
 
 
 def test_hours_are_those_of_running_trials_and_end_the_run_at_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
+    told: list[tuple[float, str]] = []
     clock, watch = [0.0], Watch()
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    meter = Meter("GPU-hours", 1.0, watch, told.append)
+    meter = Meter("GPU-hours", 1.0, watch, lambda *used: told.append(used))
     trials = [
         trial("RUNNING", CPU=4, GPU=0.5),
         trial("RUNNING", CPU=4, GPU=1),
@@ -40,12 +40,12 @@ def test_hours_are_those_of_running_trials_and_end_the_run_at_the_budget(monkeyp
     ]
     clock[0] = 1800.0
     meter.on_step_end(1, trials)
-    assert told == [0.75] and not ended(watch)
+    assert told == [(0.75, "GPU-hours")] and not ended(watch)
     clock[0] = 3600.0
     meter.on_step_end(2, trials[:1])
-    assert told[-1] == pytest.approx(1.0)
+    assert told[-1][0] == pytest.approx(1.0)
     assert ended(watch) == "budget=1 GPU-hours is used up; a higher --budget goes on from the checkpoints"
-    assert Meter("core-hours", None, watch, told.append).resource == "CPU"
+    assert Meter("core-hours", None, watch, print).resource == "CPU"
 
 
 def launch(kind: str, count: int = 1, failed: float | None = None, details: str = "") -> Any:
