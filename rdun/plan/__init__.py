@@ -8,7 +8,7 @@ from rdun.plan.costs import QUANTITIES, cost, layout, samples, steps
 from rdun.plan.estimate import Estimate, Estimator, makespan
 from rdun.plan.forecast import Forecast, check_budget, make_forecast
 from rdun.plan.history import past_runs
-from rdun.plan.machine import Machine, Room, cores_here, lacking
+from rdun.plan.machine import LITTLE, Machine, Room, cores_here, lacking
 from rdun.plan.measurements import Measurement, add_probes, keys, read_probes
 from rdun.plan.no_effect import no_effect_warnings
 from rdun.plan.packing import Part, part_of
@@ -16,6 +16,7 @@ from rdun.plan.probe import probe, unmeasured
 from rdun.plan.study_plan import STATES, Plan, Trial, make_plan, state_of
 
 __all__ = [
+    "LITTLE",
     "QUANTITIES",
     "STATES",
     "Changes",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import heapq
+import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rdun.config import TrialConfig
 from rdun.plan.costs import steps
-from rdun.plan.machine import Machine
+from rdun.plan.machine import LITTLE, Machine
 from rdun.plan.measurements import Keys, Measurement, keys
 
 
@@ -97,8 +98,8 @@ class Estimator:
         return [], ""
 
 
-def makespan(trials: Iterable[tuple[float, float]], slots: int, gpus: float = 0.0) -> tuple[float, int]:
-    """Trials that are started in order, each as soon as a slot and its part of the GPUs are free.
+def makespan(trials: Iterable[tuple[float, float]], slots: int, gpus: int = 0) -> tuple[float, int]:
+    """Trials that are started in order, each as soon as a slot and its part of one GPU, or its whole GPUs, are free.
 
     Args:
         trials: seconds and part of a GPU of each.
@@ -106,14 +107,25 @@ def makespan(trials: Iterable[tuple[float, float]], slots: int, gpus: float = 0.
     Returns:
         Wall time, and the most trials at a time.
     """
-    running: list[tuple[float, float]] = []
-    now, most, wall = 0.0, 0, 0.0
-    for seconds, part in trials:
-        while running and (len(running) >= slots or sum(p for _, p in running) + part > gpus + 1e-9):
-            now, _ = heapq.heappop(running)
-        heapq.heappush(running, (now + seconds, part))
+    running: list[tuple[float, int, list[int], float]] = []
+    now, most, wall, free = 0.0, 0, 0.0, [1.0] * gpus
+    for number, (seconds, part) in enumerate(trials):
+        each, count = min(part, 1.0), math.ceil(part)
+        while running and (len(running) >= slots or len(_fitting(free, each)) < count):
+            now, _, place, taken = heapq.heappop(running)
+            for gpu in place:
+                free[gpu] += taken
+        place = _fitting(free, each)[:count]
+        for gpu in place:
+            free[gpu] -= each
+        heapq.heappush(running, (now + seconds, number, place, each))
         most, wall = max(most, len(running)), max(wall, now + seconds)
     return wall, most
+
+
+def _fitting(free: Sequence[float], part: float) -> list[int]:
+    """The GPUs that have a part left, the fullest first, as Ray takes them."""
+    return sorted((gpu for gpu, left in enumerate(free) if left >= part - LITTLE), key=lambda gpu: free[gpu])
 
 
 def _median(values: Iterable[float]) -> float | None:

@@ -7,6 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+LITTLE = 1e-9
+"""Of a core or GPU, that rounding may take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
@@ -54,6 +57,14 @@ class Room(NamedTuple):
 
     cpus: int
     gpus: float
+
+    def holds(self, cpus: float, gpus: float) -> int:
+        """Trials of one kind at a time; of a GPU that several share, what is left beside them is no room for another one."""
+        by_cores = int((self.cpus + LITTLE) / cpus)
+        if not gpus:
+            return by_cores
+        whole = int((self.gpus + LITTLE) / gpus) if gpus >= 1 else int(self.gpus) * int((1 + LITTLE) / gpus)
+        return min(by_cores, whole)
 
 
 def lacking(threads: int, gpus: float, machines: Collection[Room], whose: str) -> str:

@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from rdun.config import TrialConfig
-from rdun.plan import Part
+from rdun.plan import LITTLE, Part
 from rdun.results import Store
 from rdun.stopping import name_of
 from rdun.tuning.cluster import Capacity, trial_resources
@@ -24,9 +24,6 @@ from rdun.tuning.suggestions import Suggestions
 from rdun.tuning.trials import run_tuner, setting
 from rdun.tuning.waiting import grows_now
 from rdun.tuning.watch import PERIOD
-
-LITTLE = 1e-9
-"""Of a core or GPU, that rounding may take."""
 
 
 def run_search(
@@ -127,10 +124,12 @@ class _Searcher(Searcher):
         self._look()
         room = {"cpu": self._seen.cpus, "gpu": self._seen.gpus}
         shares = [[share[kind] for share in self.shares.values()] for kind in room]
+        least = [min(taken) for taken in shares]
         left = [has - sum(taken) for has, taken in zip(room.values(), shares, strict=True)]
-        if all(rest >= min(taken) - LITTLE for rest, taken in zip(left, shares, strict=True)):
+        slots = sum(machine.holds(*least) for machine in self._seen.machines) - len(self.shares)
+        if slots > 0 and all(rest >= small - LITTLE for rest, small in zip(left, least, strict=True)):
             return False
-        return min(left) < -LITTLE or not self._grows
+        return slots < 0 or min(left) < -LITTLE or not self._grows
 
     def _look(self) -> None:
         """Sees what a cluster of several machines has, now and then."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Estimator, Machine, Plan, make_forecast, makespan, past_runs
+from rdun.plan import Estimator, Machine, Plan, Room, make_forecast, makespan, past_runs
 from rdun.plan.forecast import check_budget
 from rdun.results import TRAINED_IN, Store
 from rdun.study import Price, Resources
@@ -109,6 +109,15 @@ def test_wall_time_on_gpus() -> None:
     assert makespan([(2, 0.5), (3, 0.5), (4, 1.0), (1, 0.5)], 8, gpus=1) == (8, 2)
     assert makespan([(2, 1.0)] * 4, 8, gpus=2) == (4, 2)
     assert makespan([(2, 0.25)] * 4, 2, gpus=1) == (4, 2)
+    assert makespan([(2, 2.0), (2, 1.0), (2, 1.0)], 8, gpus=2) == (4, 2)
+
+
+def test_what_trials_leave_of_several_gpus_is_no_room_for_another() -> None:
+    """At 0.15 each, 8 GPUs hold 48 and not 53."""
+    assert makespan([(2, 0.4)] * 5, 8, gpus=2) == (4, 4)
+    assert makespan([(1, 0.15)] * 53, 99, gpus=8) == (2, 48)
+    assert Room(99, 8.0).holds(1, 0.15) == 48 and Room(99, 8.0).holds(1, 3.0) == 2
+    assert Room(5, 0.0).holds(3, 0.0) == 1 and Room(5, 1.0).holds(3, 0.1) == 1
 
 
 def test_a_forecast_adds_up(plan: Plan, store: Store, past: Past) -> None:

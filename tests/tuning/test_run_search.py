@@ -76,3 +76,22 @@ def test_a_search_grows_with_its_cluster(search: Search, opened: Open, monkeypat
     for trial in list(searcher.running)[:2]:
         searcher.shares.pop(trial)
     assert given() == 1
+
+
+@pytest.mark.parametrize(
+    ("machines", "resources", "fit"),
+    [
+        ((Room(8, 1.0), Room(8, 1.0)), Resources(gpus=0.4), 4),
+        ((Room(8, 2.0),), Resources(gpus=0.4), 4),
+        ((Room(5, 0.0), Room(5, 0.0)), Resources(threads=3), 2),
+    ],
+)
+def test_rests_of_several_machines_are_no_room_for_another_suggestion(
+    machines: tuple[Room, ...], resources: Resources, fit: int, search: Search, opened: Open
+) -> None:
+    """One that is asked for before it can start does not know the results until then."""
+    space: dict[str, Int | Choice] = {"optim.lr": Choice(tuple(n * 1e-4 for n in range(1, 99))), "high": Int(1, 2)}
+    suggestions = opened(replace(search, space=space, baselines={}, trials=50, resources=resources))
+    searcher = _Searcher(suggestions, Capacity(machines, "local"), lambda: None, print, None, None)
+    given = takewhile(lambda number: searcher.suggest(f"t{number}") is not None, count())
+    assert len(list(given)) == fit
