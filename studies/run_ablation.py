@@ -13,7 +13,7 @@ from rdun.cli import InputError, data_option, interruptible, runs_option
 from rdun.results import Busy, Keep, Runs
 from rdun.search import Search
 from rdun.stopping import STOPPINGS
-from rdun.study import Study
+from rdun.study import Study, check_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -197,12 +197,15 @@ def _name(
     name: str, scale: str | None, replicate: int | None, changes: Sequence[str], seeds: str | None, stopping: str | None
 ) -> str:
     """The name under which the changed study or search runs on a cluster, whose runs folder is not here."""
-    from studies.loading import changed, changed_search, load, seeds_of
+    from studies.loading import changed, changed_search, load, names, seeds_of
     from studies.replicating import named_search, study_name
 
     if replicate:
-        search = named_search(name, scale, stopping)
         seeds_of(seeds or "0")
+        if name not in names() and Path(name).suffix != ".py":  # of a record, which only the cluster has
+            check_name("search", name)
+            return study_name(name)
+        search = named_search(name, scale, stopping)
         return changed_search(replace(search, name=study_name(search.name)), changes).name
     asked = load(name, scale)
     if isinstance(asked, Study):

@@ -14,6 +14,8 @@ from studies.session import ROOT
 HERE = {"cluster", "name", "help"}
 """Parameters that are not handed on."""
 NOT_THERE = {"--list", "--plan-csv", "--write-configs", "--cpus"}
+LOOKS = ("--dry-run", "--report-only", "--sync", "--compare")
+"""What trains nothing is a job of its own, also while the study runs."""
 
 
 def run_remote(context: click.Context, file: Path, name: str, study: str) -> None:
@@ -41,8 +43,9 @@ def run_remote(context: click.Context, file: Path, name: str, study: str) -> Non
     from rdun.monitor import revision  # takes PyTorch
 
     there = f"own/{own.name}" if own else name
+    look = next((option.removeprefix("--") for option in LOOKS if option in options), "")
     wanted = Wanted(
-        study=study + (".dry-run" if "--dry-run" in options else ""),
+        study=f"{study}.{look}" if look else study,
         words=("python", "studies/run_ablation.py", there, *options),
         variables={"RDUN_REVISION": revision()},
     )
@@ -52,7 +55,8 @@ def run_remote(context: click.Context, file: Path, name: str, study: str) -> Non
     except KeyboardInterrupt:
         click.echo("\nThe job goes on. The same command follows it again.", err=True)
         sys.exit(130)
-    report = fetch(cluster, ended.output, ROOT / "runs" / "clusters" / cluster.name / study)
+    place = ROOT / "runs" / "clusters" / cluster.name / study
+    report = fetch(cluster, ended.output, place / "compared" if look == "compare" else place)
     if report:
         click.echo(f"Fetched: {report}")
     if ended.exit_code:

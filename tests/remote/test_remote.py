@@ -89,6 +89,38 @@ def test_bad_input_is_refused_before_anything_is_sent(words: tuple[str, ...], sa
     assert said in done.output and len(done.output.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "job", "place"),
+    [
+        (("quickstart",), "quickstart", "quickstart"),
+        (("quickstart", "--report-only"), "quickstart.report-only", "quickstart"),
+        (("quickstart", "--sync"), "quickstart.sync", "quickstart"),
+        (("quickstart", "--compare", "table1"), "quickstart.compare", "quickstart/compared"),
+        (("search_budget", "--report-only"), "search-budget-pocket.report-only", "search-budget-pocket"),
+        (("search_budget", "--replicate", "2"), "search-budget-pocket-best", "search-budget-pocket-best"),
+        (("search-budget-pocket-123456", "--replicate", "2"),) + ("search-budget-pocket-123456-best",) * 2,
+    ],
+)
+def test_looking_is_a_job_of_its_own(
+    words: tuple[str, ...], job: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Partial results are read while the study runs, whose job is asked for in other words; also of a search by its record."""
+    asked: list[Wanted] = []
+    places: list[Path] = []
+
+    def ran(file: ClusterFile, wanted: Wanted, *_: Any, **__: Any) -> Any:
+        asked.append(wanted)
+        return jobs.Followed(status="SUCCEEDED", exit_code=0, output="")
+
+    monkeypatch.setattr("rdun.remote.run_job", ran)
+    monkeypatch.setattr("rdun.remote.fetch", lambda file, output, folder: places.append(folder))
+    done = CliRunner().invoke(main, [*words, "--cluster", str(ROOT / "cluster.yaml")])
+    assert done.exit_code == 0, done.output
+    (wanted,) = asked
+    assert (wanted.study, wanted.words[2:]) == (job, words)
+    assert places == [ROOT / "runs" / "clusters" / "rdun" / place]
+
+
 @dataclass
 class Job:
     """What Ray tells of a job."""
