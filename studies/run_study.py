@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rdun.config import TrialConfig, canonical, from_dict
 from studies.planning import Asked, lay_out, parts_on, write_configs
 from studies.session import (
     INTERRUPTED,
@@ -31,7 +33,7 @@ from studies.session import (
 if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.plan import Forecast, Plan
-    from rdun.results import Held, Keep, Runs, Store
+    from rdun.results import ArmRecord, Held, Keep, PlanRecord, Runs, Store
     from rdun.study import Study
     from rdun.tuning import Capacity
 
@@ -162,15 +164,43 @@ def _mark(plan: Plan, store: Store, halted: str) -> None:
 
 
 def from_results(study: Study, runs: Runs, sync: bool) -> None:
-    """Rebuilds the report of a study, and with `sync` the tracker's copy, from the trial directories."""
+    """Rebuilds the report of a study, and with `sync` the tracker's copy, from the record of its last run and its trials."""
+    from rdun.results import Folder, PlanRecord
+
     with runs.changed(study.name) as home:
         if not (home / "plan.json").is_file():
             raise ValueError(
                 f"study {study.name!r} has no results in {home}; run it first, without --report-only or --sync"
             )
+        if differing := _differing(study, PlanRecord.load(Folder(home))):
+            click.echo(
+                f"Warning: the report is of the last run, which had other {' and '.join(differing)}; the same command without "
+                f"{'--sync' if sync else '--report-only'} takes the present ones, and trains only what is missing.",
+                err=True,
+            )
         report = copied_to_tracker(_write_report, home, runs.store) if sync else _write_report(home, runs.store)
     if report:
         click.echo(f"Answer:  {report.answer}\nReport:  {report.path}")
+
+
+def _differing(study: Study, record: PlanRecord) -> list[str]:
+    """What of a study is not as its last run had it: its report is made from the record of that run."""
+    arms = [(a.name, a.compare_to, dict(a.factors), [canonical(config) for config in a.configs]) for a in study.arms]
+    claims = [asdict(claim) | {"ratios": list(claim.ratios)} for claim in study.claims]
+    equal = {
+        "arms": arms == [(a.name, a.compare_to, dict(a.factors), _configs(a)) for a in record.arms],
+        "seeds": list(study.seeds) == record.seeds,
+        "claims": claims == [asdict(claim) for claim in record.claims],
+    }
+    return [what for what, same in equal.items() if not same]
+
+
+def _configs(arm: ArmRecord) -> list[TrialConfig]:
+    """Those of a record; none where this version cannot read them."""
+    try:
+        return [canonical(from_dict(TrialConfig, config)) for config in arm.configs]
+    except ValueError:
+        return []
 
 
 def _write_report(home: Path, store: Store) -> Report:

@@ -8,7 +8,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from rdun.results import Folder, PlanRecord
+from rdun.plan import make_plan
+from rdun.results import Folder, PlanRecord, Store
+from studies.loading import load_study
 from tests.analysis.synthetic import Truth, write_study
 from tests.studies.command import TINY, run_here
 
@@ -49,6 +51,31 @@ def test_studies_on_an_object_store_and_a_disk_are_compared(runs: str, images: P
     assert (
         f"--compare: 'table1' has no plan.json in {runs}/studies/table1-pocket; run that study first" in unknown.stderr
     )
+
+
+def test_a_report_says_when_the_study_is_no_longer_what_was_run(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made from the record of the last run: new seeds, and claims that were edited since, are not in it."""
+    monkeypatch.setenv("IMAGES", str(images))
+    place = tmp_path / "runs"
+    plan = make_plan(load_study(str(TINY)), Store(place / "trials"), "fp32")
+    plan.record.save(Folder(place / "studies" / "tiny"))
+    edited = tmp_path / "edited.py"
+    text = TINY.read_text()
+    edited.write_text(text.replace("at_least=-1.0", "at_least=-0.5").replace("lr=2e-3", "lr=1e-3"))
+    assert text != edited.read_text()
+    for words, said in (
+        ((str(TINY), "--report-only"), ""),
+        (
+            (str(TINY), "--report-only", "--seeds", "0,1,2"),
+            "had other seeds; the same command without --report-only takes",
+        ),
+        ((str(edited), "--sync"), "had other arms and claims; the same command without --sync takes"),
+    ):
+        done = run_here(*words, "--runs", str(place), images=images, tmp_path=tmp_path)
+        assert done.exit_code == 0, done.stdout + done.stderr
+        assert (said in done.stderr) if said else not done.stderr, done.stderr
 
 
 def test_what_is_asked_of_a_search_on_an_object_store_before_it_was_run(images: Path, tmp_path: Path) -> None:
