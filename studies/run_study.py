@@ -52,8 +52,9 @@ def run_study(
     provide(data_sets(config for _, _, configs in study.cells() for config in configs))
     plan = make_plan(study, runs.store, precision(), retry_diverged=retry_failed)
     forecast = lay_out(plan, runs.store, runs.folder(study.name), cpus, asked, dry_run=dry_run)
-    check_checkpoints(plan, runs.store)
-    check_store(plan, runs.place, write=not dry_run and not asked.configs)
+    missing, sizes = plan.missing(), {arm.name: arm.parameters for arm in plan.record.arms}
+    check_checkpoints(runs.store.trial(trial.fingerprint) for trial in missing)
+    check_store(runs.place, [sizes[trial.arms[0]] for trial in missing], write=not dry_run and not asked.configs)
     if asked.configs:
         write_configs(plan, asked.configs, runs)
     if dry_run or asked.configs:

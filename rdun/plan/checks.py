@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING
 
 from rdun.config import BlockSensingTask, DataConfig, TrialConfig, check_warmup, row_count
 from rdun.data import check_size, check_validation, count_blocks, image_set, read_luminance
 from rdun.data.blocks import subset_size
-from rdun.results import Folder, Store
-
-if TYPE_CHECKING:
-    from rdun.plan.study_plan import Plan
+from rdun.results import Folder, TrialDirectory
 
 SPACE_PER_TRIAL = 4_000_000
 """Bytes of records and pictures that a trial leaves, generously."""
@@ -58,13 +55,12 @@ def check_data(data: DataConfig, block: int) -> int:
     return count_blocks(image_set(data.train), data, block)
 
 
-def check_checkpoints(plan: Plan, store: Store) -> None:
-    """Reads every checkpoint that the plan will continue from.
+def check_checkpoints(folders: Iterable[TrialDirectory]) -> None:
+    """Reads every checkpoint that these trials, which are to run, will continue from.
 
     Raises:
         ValueError: one is damaged, or its disk fails; the message names it and what to do.
     """
-    folders = [store.trial(trial.fingerprint) for trial in plan.missing()]
     waiting = [folder for folder in folders if folder.exists("checkpoint.pt")]
     if not waiting:
         return
@@ -81,10 +77,11 @@ def check_checkpoints(plan: Plan, store: Store) -> None:
             ) from None
 
 
-def check_store(plan: Plan, folder: str, *, write: bool = True) -> None:
-    """Makes sure that the folder of the runs can be written and has room for the plan.
+def check_store(folder: str, parameters: Iterable[int], *, write: bool = True) -> None:
+    """Makes sure that the folder of the runs can be written and has room for trials.
 
     Args:
+        parameters: of the network of each trial that is to run.
         write: try it, which makes the folder; else only an existing folder's free space is looked at.
 
     Raises:
@@ -99,11 +96,10 @@ def check_store(plan: Plan, folder: str, *, write: bool = True) -> None:
             raise ValueError(f"--runs {folder!r} cannot be written ({error}); choose another folder") from None
     if not probe.is_local or not probe.exists():
         return
-    sizes = {arm.name: SPACE_PER_TRIAL + 28 * arm.parameters for arm in plan.record.arms}  # Adam state, best and last
-    need = sum(sizes[trial.arms[0]] for trial in plan.missing())
+    need = sum(SPACE_PER_TRIAL + 28 * count for count in parameters)  # Adam state, best and last
     free = shutil.disk_usage(folder).free
     if free < need:
         raise ValueError(
-            f"--runs {folder!r} has {free / 1e6:.0f} MB free, the study needs about {need / 1e6:.0f} MB; make room or choose "
-            "another folder"
+            f"--runs {folder!r} has {free / 1e6:.0f} MB free, what is to run needs about {need / 1e6:.0f} MB; make room, or "
+            "choose another folder"
         )

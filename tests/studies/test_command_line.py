@@ -19,6 +19,8 @@ from studies.loading import load_study
 from studies.run_study import _provenance
 from tests.studies.command import ROOT, TINY, run, run_here
 
+SEARCH = Path(__file__).with_name("tiny_search.py")
+
 
 @pytest.mark.parametrize(
     ("words", "message"),
@@ -64,7 +66,7 @@ from tests.studies.command import ROOT, TINY, run, run_here
         ),
         ((str(TINY), "--dry-run", "--cpus", "9999"), "--cpus=9999, but this machine has "),
         (
-            (str(Path(__file__).with_name("tiny_search.py")), "--dry-run", "--set", "resources.threads=9999"),
+            (str(SEARCH), "--dry-run", "--set", "resources.threads=9999"),
             "resources.threads=9999 per trial, but this machine has ",
         ),
         ((str(TINY), "--set", "resources.gpus=much"), "resources.gpus='much' is not a number"),
@@ -133,21 +135,20 @@ def test_an_unreadable_image(images: Path, tmp_path: Path) -> None:
 def test_no_space(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
-    from rdun.plan import check_store, make_plan
-
-    monkeypatch.setenv("IMAGES", str(images))
-    plan = make_plan(load_study(str(TINY)), Store(tmp_path / "trials"), "fp32")
-    check_store(plan, str(tmp_path))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
-    with pytest.raises(ValueError, match=r"has 1 MB free, the study needs about 16 MB; make room"):
-        check_store(plan, str(tmp_path))
+    (tmp_path / "runs").mkdir()
+    for name in (TINY, SEARCH):
+        done = run_here(str(name), "--dry-run", "--runs", str(tmp_path / "runs"), images=images, tmp_path=tmp_path)
+        assert done.exit_code == 2
+        assert "has 1 MB free, what is to run needs about 16 MB; make room" in done.stderr
 
 
-def test_a_folder_that_cannot_be_written(images: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [TINY, SEARCH])
+def test_a_folder_that_cannot_be_written(name: Path, images: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    done = run_here(str(TINY), "--runs", str(tmp_path / "file" / "runs"), images=images, tmp_path=tmp_path)
+    done = run_here(str(name), "--runs", str(tmp_path / "file" / "runs"), images=images, tmp_path=tmp_path)
     assert done.exit_code == 2
-    assert "cannot be written" in done.stderr
+    assert "cannot be written" in done.stderr and "choose another folder" in done.stderr
 
 
 def test_help_answers_without_torch() -> None:

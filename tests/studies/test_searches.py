@@ -14,7 +14,7 @@ import pytest
 
 from rdun.config import TrialConfig
 from rdun.plan import Measurement, add_probes, keys
-from rdun.results import Folder, Runs, SearchRecord, SearchState, SearchTrial
+from rdun.results import Folder, RunInfo, Runs, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search, Values
 from studies.loading import changed_search, load, names
 from studies.run_search import run_search
@@ -246,6 +246,20 @@ def test_a_number_of_trials_that_is_asked_for_is_what_is_wanted(images: Path, tm
     for words, wanted in (((), 8), (("--trials", "5"), 5), (("--trials", "9"), 9)):
         done = run_here(TINY, *words, "--dry-run", "--runs", str(tmp_path), images=images, tmp_path=tmp_path)
         assert done.exit_code == 0 and f"{wanted} trials by random" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_damaged_checkpoint_stops_a_search_before_any_compute(
+    left_behind: Search, images: Path, tmp_path: Path
+) -> None:
+    """Of a trial that goes on; one that failed goes on with --retry-failed only."""
+    trials = Runs(tmp_path).store
+    for fingerprint, status in (("f5", "stopped"), ("f3", "failed")):
+        trials.trial(fingerprint).write_run(RunInfo(fingerprint=fingerprint, status=status))  # type: ignore[arg-type]
+    for damaged, words, code in (("f3", (), 0), ("f3", ("--retry-failed",), 2), ("f5", (), 2)):
+        trials.trial(damaged).write("checkpoint.pt", b"damaged")
+        done = run_here(TINY, "--dry-run", *words, "--runs", str(tmp_path), images=images, tmp_path=tmp_path)
+        assert done.exit_code == code, done.stdout + done.stderr
+        assert (f"{damaged}/checkpoint.pt cannot be read" in done.stderr) == bool(code)
 
 
 def test_a_search_that_was_begun_in_another_precision_says_so(
