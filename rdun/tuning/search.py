@@ -140,10 +140,9 @@ class _Searcher(Searcher):
         """Lets the rule know what has ended without it, and the trial that begins; the rule's name."""
         assert self.stopper is not None
         self.known.add(found.fingerprint)
-        for fingerprint, curve in self.suggestions.curves().items():
-            if fingerprint not in self.known:
-                self.known.add(fingerprint)
-                self.stopper.knows(fingerprint, curve)
+        for fingerprint, curve in self.suggestions.curves(self.known).items():
+            self.known.add(fingerprint)
+            self.stopper.knows(fingerprint, curve)
         self.stopper.may_stop(found.fingerprint, found.config.optim.epochs)
         return name_of(self.suggestions.search.stopping)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -120,12 +120,16 @@ class Suggestions:
             elif failed:
                 self.study.tell(number, state=TrialState.FAIL)
 
-    def curves(self) -> dict[str, list[float]]:
-        """What the settings with an end had reached after epochs 1, 2, ...; those stopped early up to there."""
+    def curves(self, known: Collection[str] = ()) -> dict[str, list[float]]:
+        """What the settings with an end had reached after epochs 1, 2, ...; those stopped early up to there.
+
+        Args:
+            known: first fingerprints of settings whose directories are not read again.
+        """
         stopped = self.stopped()
         found: dict[str, list[float]] = {}
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-            if whole(trial) and (fingerprint := prints_of(trial)[0]) not in found:
+            if whole(trial) and (fingerprint := prints_of(trial)[0]) not in found and fingerprint not in known:
                 epoch = None if trial.state == TrialState.COMPLETE else stopped[fingerprint]
                 found[fingerprint] = self._curve(fingerprint)[:epoch]
         return found

@@ -15,13 +15,15 @@ from ray import tune
 
 import rdun.tuning.trials
 from rdun.config import TrialConfig, from_dict, with_values
-from rdun.results import EpochRecord, Lease, RunInfo, Status, Store
+from rdun.plan import Room
+from rdun.results import EpochRecord, Lease, RunInfo, Status, Store, TrialDirectory
 from rdun.search import Choice, Int, Objective, Real, Search
 from rdun.stopping import Asha, HyperBand, Median, Stopping
 from rdun.study import Resources
 from rdun.trial import Stopped, run_trial
 from rdun.tuning import Capacity, Halted, Suggestions, cluster, mark_stopped, mark_unfinished, run_search
 from rdun.tuning.in_work import Suggestion
+from rdun.tuning.search import _Searcher
 from rdun.tuning.stopping import Stopper, reporter
 from tests.tuning.conftest import Open, leave
 
@@ -266,6 +268,36 @@ def test_a_setting_that_was_stopped_is_a_duplicate_and_one_that_was_finished_els
     assert [trial.state for trial in trials] == ["stopped early", "duplicate", "complete"]
     assert [trial.objectives for trial in trials] == [[], [], [22.0]]
     assert longer.curves() == {found.fingerprint: [20.0]}
+
+
+def test_suggestions_do_not_become_slower_with_every_trial(
+    rates: Search, store: Store, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver, which Tune waits for, reads the curves of an earlier run once and those of its own trials never."""
+    wide = replace(rates, baselines={}, build=None, space={"optim.lr": Real(1e-5, 1e-1, log=True)}, trials=9)
+    first = opened(wide, trials=4)
+    for number in range(4):
+        found = given(first)
+        curve(store, found.fingerprint, [20.0, 21.0, 22.0 + number], "complete")
+        first.ended(found.fingerprint)
+    stopper = Stopper(Asha(), "validation_psnr", 3, 0)
+    searcher = _Searcher(opened(wide), Capacity((Room(1, 0.0),), "local"), lambda: None, _look_away, stopper, None)
+    read: list[str] = []
+    epochs = TrialDirectory.epochs
+
+    def noted(folder: TrialDirectory) -> list[EpochRecord]:
+        read.append(folder.name)
+        return epochs(folder)
+
+    monkeypatch.setattr(TrialDirectory, "epochs", noted)
+    reads = []
+    for number in range(5):
+        read.clear()
+        found = searcher.suggest(f"t{number}")["trial"]["fingerprint"]
+        reads.append(len(read))
+        curve(store, found, [20.0, 21.0, 22.0], "complete")
+        searcher.on_trial_complete(f"t{number}")
+    assert reads == [4, 0, 0, 0, 0]
 
 
 def test_a_stopped_trial_teaches_tpe(rates: Search, store: Store, opened: Open) -> None:
