@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,6 +178,8 @@ def print_space(search: Search) -> None:
     say(search.question)
     for name, parameter in search.space.items():
         say(f"  {name}: {parameter}")
+    if search.baselines:
+        say(f"Baselines, trained first: {', '.join(search.baselines)}")
     if search.stopping:
         say(f"Early stopping: {search.stopping}")
     size, each = search.size(), f", each with {len(search.seeds)} seeds" if len(search.seeds) > 1 else ""
@@ -201,9 +203,19 @@ def print_space(search: Search) -> None:
 
 
 def lay_out_search(
-    search: Search, auto: Precision, left: int, store: Store, place: Machine, *, probe: bool = False
+    search: Search,
+    auto: Precision,
+    left: int,
+    baselines: Sequence[TrialConfig],
+    store: Store,
+    place: Machine,
+    *,
+    probe: bool = False,
 ) -> Parts:
     """Prints what the trials that are left take, between the fastest and the slowest bound of the space, and how they share GPUs.
+
+    Args:
+        left: trials of suggestions; `baselines`: the others, which take what they take.
 
     Returns:
         The part of a GPU for a setting.
@@ -216,7 +228,7 @@ def lay_out_search(
 
     limit = search.resources
     configs = [search.config(values).resolved(auto) for values in search.corners()]
-    estimator = Estimator(measured(configs, store, place, probe=probe), place)
+    estimator = Estimator(measured([*configs, *baselines], store, place, probe=probe), place)
 
     peaks = [estimator.estimate(config).gpu_memory_mib or 0.0 for config in configs]
     highest = max(peaks) if all(peaks) else None
@@ -225,15 +237,20 @@ def lay_out_search(
         found = estimator.estimate(config)
         if found.gpu_memory_mib is None:  # no more than at the bounds of the space, if that is known
             found = replace(found, gpu_memory_mib=highest, source="bounds of the space")
-        return part_of(search.resources, place, found, left)
+        return part_of(search.resources, place, found, left + len(baselines))
 
     for line in sharing(part(config) for config in configs):
         say(line)
     if limit.budget is not None and is_elsewhere() and not place.gpus:
         click.echo(LATER, err=True)
         limit = replace(limit, budget=None)
-    times = [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
-    if not left or (not times and limit.budget is None):
+
+    def known(configs: Iterable[TrialConfig]) -> list[tuple[float, float]]:
+        """Seconds and hours of those of which the time is known."""
+        return [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
+
+    times, more = known(configs), known(baselines)
+    if not left + len(baselines) or (not times and limit.budget is None):
         return part
     if not times:
         raise ValueError(
@@ -241,20 +258,22 @@ def lay_out_search(
             "with --probe, or leave the budget out"
         )
     (low, high), hours = ([pick(values) for pick in (min, max)] for values in zip(*times, strict=True))
-    hours = [left * each for each in hours]
+    hours = [left * each + sum(own for _, own in more) for each in hours]
+    trials = f"{left} trials" + (f" and {len(more)} of baselines" if more else "")
+    trials += f" (without {len(baselines) - len(more)} of baselines)" if len(more) < len(baselines) else ""
     money = f", {limit.price.of(hours[0])} to {limit.price.of(hours[1])}" if limit.price else ""
     say(
         f"Estimate: {clock(low)} to {clock(high)} per trial at {len(times)} of {len(configs)} bounds of the space; "
-        f"{hours[0]:.3g} to {hours[1]:.3g} {place.unit}{money} for {left} trials"
+        f"{hours[0]:.3g} to {hours[1]:.3g} {place.unit}{money} for {trials}"
     )
     if limit.budget is not None and hours[0] > limit.budget:
         raise ValueError(
-            f"budget={limit.budget:g} {place.unit} is exceeded: {left} trials take at least {hours[0]:.3g} {place.unit}; raise "
+            f"budget={limit.budget:g} {place.unit} is exceeded: {trials} take at least {hours[0]:.3g} {place.unit}; raise "
             "the budget, or ask for fewer trials"
         )
     if limit.budget is not None and hours[1] > limit.budget:
         click.echo(
-            f"Warning: {left} of the slowest trials would exceed budget={limit.budget:g} {place.unit}.", err=True
+            f"Warning: {trials}, all of the slowest kind, would exceed budget={limit.budget:g} {place.unit}.", err=True
         )
     return part
 

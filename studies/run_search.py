@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from analysis.report import Report
     from rdun.config import Precision, TrialConfig
     from rdun.plan import Machine
-    from rdun.results import Held, Keep, Runs, SearchRecord, SearchTrial, Store, TrialDirectory
+    from rdun.results import Held, Keep, Runs, SearchRecord, SearchTrial, Store
     from rdun.search import Search, Values
     from rdun.tuning import Suggestions
     from studies.planning import Parts
@@ -59,7 +59,7 @@ def run_search(
         learn_from: name of another search of these runs, whose complete trials are taken over where they are settings of this.
     """
     from rdun.data.download import provide
-    from rdun.plan import QUANTITIES, check_checkpoints, check_store, search_code_warnings
+    from rdun.plan import QUANTITIES, check_checkpoints, check_store, going_on, search_code_warnings, without_end
     from rdun.results import Folder, SearchRecord
     from rdun.tracking import Mirror, tracking_uri
     from rdun.tuning import Suggestions
@@ -73,17 +73,20 @@ def run_search(
     auto = _precision(search, record)
     learned = _learned(search, learn_from, runs, auto) if learn_from else {}
     left = max(0, left - len(learned.keys() - set(record.fingerprints() if record else ())))
-    shared = partial(lay_out_search, search, auto, left * len(search.seeds), store)
+    every = [trial for config in search.baselines.values() for trial in search.seeded(config.resolved(auto))]
+    baselines = without_end(every, store, retry_failed=retry_failed)
+    shared = partial(lay_out_search, search, auto, left * len(search.seeds), baselines, store)
     place = machine(search.resources, cpus)
-    if left:
+    if left or baselines:
         check_room(search.resources, place, dry_run=dry_run)
     part = shared(place, probe=probe)
     for warning in search_code_warnings(record, store) if record else ():
         click.echo(f"Warning: {warning}.", err=True)
     if record:
-        check_checkpoints(_goes_on(record, store, retry_failed=retry_failed))
+        check_checkpoints(going_on(record, store, retry_failed=retry_failed))
     least = int(min(QUANTITIES["parameters"](search.config(values)) for values in search.corners()))
-    check_store(runs.place, [least] * left * len(search.seeds), write=not dry_run)
+    sizes = [least] * left * len(search.seeds) + [int(QUANTITIES["parameters"](config)) for config in baselines]
+    check_store(runs.place, sizes, write=not dry_run)
     if dry_run:
         return
     weights = Weights(store, keep)
@@ -110,17 +113,6 @@ def run_search(
         stopped(halted)
     if not suggestions.finished() or not record.best():
         sys.exit(1)
-
-
-def _goes_on(record: SearchRecord, store: Store, *, retry_failed: bool) -> Iterator[TrialDirectory]:
-    """The trials that were begun and are run again, those of baselines too."""
-    from rdun.plan import state_of
-
-    states = ("resumable", "failed") if retry_failed else ("resumable",)
-    begun = [t.fingerprints for t in record.trials if t.state in ("running", "failed")] + [*record.baselines.values()]
-    for fingerprint in dict.fromkeys(f for prints in begun for f in prints):
-        if state_of(folder := store.trial(fingerprint)) in states:
-            yield folder
 
 
 def _learned(search: Search, name: str, runs: Runs, precision: Precision) -> Mapping[str, Values]:

@@ -13,6 +13,7 @@ from rdun.plan.measurements import Measurement, add_probes, keys, read_probes
 from rdun.plan.no_effect import no_effect_warnings
 from rdun.plan.packing import Part, part_of
 from rdun.plan.probe import probe, unmeasured
+from rdun.plan.search_plan import going_on, without_end
 from rdun.plan.study_plan import STATES, Plan, Trial, make_plan, state_of
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "code_warnings",
     "cores_here",
     "cost",
+    "going_on",
     "keys",
     "lacking",
     "layout",
@@ -55,4 +57,5 @@ __all__ = [
     "steps",
     "unequal_costs",
     "unmeasured",
+    "without_end",
 ]

@@ -13,6 +13,7 @@ import matplotlib
 import pytest
 
 from rdun.config import TrialConfig
+from rdun.data import trial_fingerprint
 from rdun.plan import Measurement, add_probes, keys
 from rdun.results import Folder, RunInfo, Runs, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search, Values
@@ -73,8 +74,10 @@ def test_a_search_is_killed_continued_extended_and_shown(
     early = scores(runs.place)
     assert early
 
-    done = run(*words, images=images, tmp_path=tmp_path)
+    done = run(*words, "--price", "36 EUR", images=images, tmp_path=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d tried, \S+ core-hours \(\S+ EUR\) \| trial ", done.stdout, re.MULTILINE), done.stdout
+    assert "; at 36 EUR each, " in runs.folder("tiny-search").read("report.md").decode()
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
     after = record(runs)
@@ -86,10 +89,8 @@ def test_a_search_is_killed_continued_extended_and_shown(
     assert {name: now[name] for name in early} == early
     assert set(now) == {t.fingerprint for t in kept} | {f for prints in after.baselines.values() for f in prints}
 
-    more = run_here(*words, "--trials", "+1", "--price", "36 EUR", images=images, tmp_path=tmp_path)
+    more = run_here(*words, "--trials", "+1", images=images, tmp_path=tmp_path)
     assert more.exit_code == 0, more.stdout + more.stderr
-    assert re.search(r"^\d+ tried, \S+ core-hours \(\S+ EUR\) \| trial ", more.stdout, re.MULTILINE), more.stdout
-    assert "; at 36 EUR each, " in runs.folder("tiny-search").read("report.md").decode()
     longer = record(runs)
     assert longer.trials[: len(after.trials)] == after.trials
     assert sum(t.state != "infeasible" for t in longer.trials) == 5
@@ -224,9 +225,34 @@ def test_a_plan_is_of_the_trials_without_an_end_of_all_that_were_asked_for(
     shown = capsys.readouterr().out
     assert "Trials:  8, as an earlier run was asked for, not 4" in shown
     assert "8 trials by random" in shown
-    assert f"for {left} trials" in shown
+    assert f"for {left} trials and 1 of baselines" in shown
     run_search(replace(left_behind, trials=10), Runs(tmp_path), 1, dry_run=True, retry_failed=retry_failed, keep="all")
     assert f"for {left + 2} trials" in capsys.readouterr().out
+
+
+def test_a_plan_and_its_budget_hold_the_baselines(
+    left_behind: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until they are complete."""
+    (baseline,) = left_behind.baselines.values()
+
+    def least(search: Search) -> float:
+        capsys.readouterr()
+        run_search(search, Runs(tmp_path), 1, dry_run=True, retry_failed=False, keep="all")
+        shown = capsys.readouterr().out
+        assert ("Baselines, trained first: unrolled\n" in shown) == bool(search.baselines)
+        found = re.search(r"; (\S+) to \S+ core-hours", shown)
+        assert found, shown
+        return float(found[1])
+
+    alone, together = least(replace(left_behind, baselines={})), least(left_behind)
+    assert together > alone + 0.01
+    short = replace(left_behind, resources=replace(left_behind.resources, budget=(alone + together) / 2))
+    with pytest.raises(ValueError, match="trials and 1 of baselines take at least"):
+        least(short)
+    fingerprint = trial_fingerprint(baseline)
+    Runs(tmp_path).store.trial(fingerprint).write_run(RunInfo(fingerprint=fingerprint, status="complete"))
+    assert least(short) == alone
 
 
 def test_the_budget_of_a_cluster_with_other_machines_is_checked_later(
