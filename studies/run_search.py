@@ -100,6 +100,7 @@ def run_search(
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
         _clear(record, weights, record.fingerprints())
+        weights.drop(suggestions.stopped())
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(record, report)
@@ -188,7 +189,7 @@ def _run(
     start, search, halted, folder = time.monotonic(), suggestions.search, "", Folder(held.home)
     known = SearchRecord.load_if_there(folder)
     before = known.provenance if known else {}
-    _mark_stopped(suggestions, store)  # of a driver that was killed
+    marked = _mark_stopped(suggestions, store, set())  # of a driver that was killed
     if suggestions.finished():  # by an earlier run, or all of it was learned
         new = {"finished": monitor.now(), "seconds": 0}
         made = before or provenance({}, _configs(search), search.resources, to_run=0) | new
@@ -212,6 +213,7 @@ def _run(
             if fingerprint in trial.fingerprints and trial.state not in ("duplicate", "running"):
                 say(f"{sum(t.state != 'running' for t in record.trials)} tried{used} | {_line(record, trial)}")
                 best[:] = _clear(record, weights, [*trial.fingerprints, *best])
+        weights.drop(_mark_stopped(suggestions, store, marked))
 
     def took(hours: float, unit: str) -> None:
         nonlocal used
@@ -227,18 +229,22 @@ def _run(
     except tuning.Halted as halt:
         halted = str(halt)
     suggestions.settle()
-    _mark_stopped(suggestions, store)
+    _mark_stopped(suggestions, store, marked)
     tuning.mark_unfinished(suggestions.unfinished(), store, interrupted=bool(halted), reason=halted)
     facts |= {"finished": monitor.now(), "seconds": round(time.monotonic() - start)}
     save()
     return halted
 
 
-def _mark_stopped(suggestions: Suggestions, store: Store) -> None:
+def _mark_stopped(suggestions: Suggestions, store: Store, marked: set[str]) -> set[str]:
+    """Marks the trials that were stopped early and are over, but for those that are marked; adds and returns them."""
     from rdun.stopping import name_of
     from rdun.tuning import mark_stopped
 
-    mark_stopped(suggestions.stopped(), name_of(suggestions.search.stopping), store)
+    stopped = {fingerprint: epoch for fingerprint, epoch in suggestions.stopped().items() if fingerprint not in marked}
+    new = mark_stopped(stopped, name_of(suggestions.search.stopping), store)
+    marked |= new
+    return new
 
 
 def from_record(search: Search, runs: Runs, sync: bool) -> None:

@@ -68,6 +68,13 @@ class Weights:
         rivals = [group for group in groups if not found.keys().isdisjoint(group)]
         self.removed += remove_weights(found, self._store, self._keep, winners(rivals, self._store))
 
+    def drop(self, stopped: Iterable[str]) -> None:
+        """Removes the checkpoints of trials that a search has stopped early."""
+        from rdun.results import remove_checkpoints
+
+        if self._keep != "all":
+            self.removed += remove_checkpoints(stopped, self._store)
+
     def report(self, fingerprints: Iterable[str]) -> None:
         """Says what the trials take of the disk."""
         from rdun.results import space_used

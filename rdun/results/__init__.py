@@ -3,10 +3,21 @@
 from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, picture_names, to_csv
 from rdun.results.hours import hours, milliseconds, with_ends
-from rdun.results.keeping import Keep, remove_weights, space_used, winners
+from rdun.results.keeping import Keep, remove_checkpoints, remove_weights, space_used, winners
 from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord, relative_costs, times
-from rdun.results.records import Attempt, EpochRecord, Outcome, RunInfo, Score, Status, SystemSample, Timing, Trace
+from rdun.results.records import (
+    STOPPED_EARLY,
+    Attempt,
+    EpochRecord,
+    Outcome,
+    RunInfo,
+    Score,
+    Status,
+    SystemSample,
+    Timing,
+    Trace,
+)
 from rdun.results.runs import Held, Runs, is_copied, runs_id, runs_place
 from rdun.results.search_record import SearchRecord, SearchState, SearchTrial
 from rdun.results.trainings import SCORED_IN, TRAINED_IN, Trainings
@@ -14,6 +25,7 @@ from rdun.results.trainings import SCORED_IN, TRAINED_IN, Trainings
 __all__ = [
     "SCORED_IN",
     "STALE_AFTER",
+    "STOPPED_EARLY",
     "TRAINED_IN",
     "ArmRecord",
     "Attempt",
@@ -49,6 +61,7 @@ __all__ = [
     "picture_names",
     "reached",
     "relative_costs",
+    "remove_checkpoints",
     "remove_weights",
     "revoke",
     "runs_id",

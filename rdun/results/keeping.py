@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rdun.results.directory import Store, TrialDirectory
+from rdun.results.lease import Busy, Lease
 
 Keep = Literal["all", "best", "none"]
 """All weights; the best weights of the best trial of each group; or none. Records, scores and pictures always stay."""
@@ -38,6 +40,21 @@ def remove_weights(fingerprints: Iterable[str], store: Store, keep: Keep, best: 
             continue
         chosen = keep == "best" and fingerprint in best
         removed += sum(_removed(folder, name) for name in ((LAST, CHECKPOINT) if chosen else (BEST, LAST, CHECKPOINT)))
+    return removed
+
+
+def remove_checkpoints(fingerprints: Iterable[str], store: Store) -> int:
+    """Removes the checkpoints of trials that a search has stopped early; who wants one of them trains it from its beginning.
+
+    One that somebody goes on with keeps its own. Returns the bytes removed.
+    """
+    removed = 0
+    for fingerprint in fingerprints:
+        folder = store.trial(fingerprint)
+        if folder.exists(CHECKPOINT):
+            with contextlib.suppress(Busy), Lease(folder):
+                run = folder.run()
+                removed += _removed(folder, CHECKPOINT) if run and run.stopped_early else 0
     return removed
 
 

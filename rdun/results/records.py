@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Status = Literal["running", "complete", "stopped", "failed"]
+STOPPED_EARLY = "stopped early"
+"""How the reason of a trial begins that the rule of a search has ended."""
 Outcome = Literal["running", "complete", "stopped", "error", "out of memory", "diverged", "preempted", "died"]
 
 
@@ -178,3 +180,8 @@ class RunInfo:
     def diverged(self) -> bool:
         """Whether it failed for a reason that trying again would meet again."""
         return self.status == "failed" and bool(self.attempts) and self.attempts[-1].outcome == "diverged"
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the rule of a search has ended it, and nobody has gone on with it since."""
+        return self.status == "stopped" and self.reason.startswith(STOPPED_EARLY)

@@ -13,7 +13,7 @@ import numpy as np
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule, TrialScheduler
 
-from rdun.results import Busy, EpochRecord, Lease, RunInfo, Store, reached
+from rdun.results import STOPPED_EARLY, Busy, EpochRecord, Lease, RunInfo, Store, reached
 from rdun.stopping import Asha, HyperBand, Stopping
 from rdun.streams import seed_for
 from rdun.tuning.failures import Restarts
@@ -128,11 +128,12 @@ def reporter(rule: str, recorded: Iterable[EpochRecord]) -> Callable[[EpochRecor
 
 def reason(epoch: int, rule: str) -> str:
     """What the directory of a trial says that was stopped early."""
-    return f"stopped early at epoch {epoch} by {rule}"
+    return f"{STOPPED_EARLY} at epoch {epoch} by {rule}"
 
 
-def mark_stopped(stopped: Mapping[str, int], rule: str, store: Store) -> None:
-    """Says of trials that a search stopped early that this is why they ended."""
+def mark_stopped(stopped: Mapping[str, int], rule: str, store: Store) -> set[str]:
+    """Says of trials that a search stopped early that this is why they ended; those that are over, and say why."""
+    told = set()
     for fingerprint, epoch in stopped.items():
         folder = store.trial(fingerprint)
         with contextlib.suppress(Busy):
@@ -141,6 +142,8 @@ def mark_stopped(stopped: Mapping[str, int], rule: str, store: Store) -> None:
                     run = folder.run()
                     if run is not None and unexplained(run):
                         folder.write_run(replace(run, status="stopped", reason=reason(epoch, rule)))
+            told.add(fingerprint)
+    return told
 
 
 def unexplained(run: RunInfo | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from rdun.results import (
     Attempt,
     EpochRecord,
     Keep,
+    Lease,
     Outcome,
     RunInfo,
     Status,
     Store,
+    remove_checkpoints,
     remove_weights,
     space_used,
     winners,
@@ -83,3 +86,20 @@ def test_weights_stay_as_named_and_a_second_call_changes_nothing(
     go_on = {name: {"checkpoint.pt"} for name in ("stopped", "failed")}  # what failed otherwise is tried again
     assert files == {name: set(weights) for name, weights in kept.items()} | go_on
     assert all(store.trial(name).exists("scores.csv") for name in EVERY)
+
+
+def test_checkpoints_of_trials_that_a_search_stopped_early_can_go(tmp_path: Path) -> None:
+    """Not that of a trial with which another study goes on, or that was interrupted there."""
+    store = Store(tmp_path)
+    reasons = {"rule": "stopped early at epoch 3 by asha", "gone on with": "stopped early at epoch 3 by asha"}
+    reasons |= {"interrupted": "interrupted", "none": "stopped early at epoch 1 by median"}
+    for fingerprint, reason in reasons.items():
+        left(store, fingerprint, 20.0, "stopped", "stopped")
+        run = store.trial(fingerprint).run()
+        assert run is not None
+        store.trial(fingerprint).write_run(replace(run, reason=reason))
+    store.trial("none").remove("checkpoint.pt")
+    with Lease(store.trial("gone on with")):
+        assert remove_checkpoints(reasons, store) == 1000
+    assert [f for f in reasons if store.trial(f).exists("checkpoint.pt")] == ["gone on with", "interrupted"]
+    assert not store.trial("rule").can_go_on() and store.trial("rule").epochs()

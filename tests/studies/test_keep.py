@@ -74,3 +74,16 @@ def test_of_a_search_only_trials_that_no_other_is_better_than_have_weights(tmp_p
         held = _clear(record, weights, [fingerprint, *held])
         found.append(with_weights(store, ["base", "a", "b", "c"]))
     assert found == [{"base"}, {"base", "a"}, {"base", "b"}, {"base", "b"}]
+
+
+def test_checkpoints_of_trials_that_were_stopped_early_go_unless_all_weights_stay(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    left(store, "behind", 20.0, "stopped", "stopped")
+    run = store.trial("behind").run()
+    assert run is not None
+    store.trial("behind").write_run(replace(run, reason="stopped early at epoch 1 by asha"))
+    found = []
+    for keep in ("all", "best"):
+        Weights(store, keep).drop(["behind"])
+        found.append(store.trial("behind").exists("checkpoint.pt"))
+    assert found == [True, False]

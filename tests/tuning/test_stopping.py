@@ -300,6 +300,22 @@ def test_suggestions_do_not_become_slower_with_every_trial(
     assert reads == [4, 0, 0, 0, 0]
 
 
+def test_trials_that_are_over_are_marked_while_the_search_goes_on(store: Store) -> None:
+    """One whose process is still about to end is marked later, one with which a study has gone on never."""
+    ended = RunInfo(fingerprint="", status="stopped", reason="interrupted")
+    for name, run in {
+        "over": ended,
+        "ending": replace(ended, status="running"),
+        "elsewhere": replace(ended, reason="x"),
+    }.items():
+        store.trial(name).write_run(replace(run, fingerprint=name))
+    stopped = dict.fromkeys(("over", "ending", "elsewhere"), 2)
+    with Lease(store.trial("ending")):
+        assert mark_stopped(stopped, "asha", store) == {"over", "elsewhere"}
+    assert [name for name in stopped if (known := store.trial(name).run()) and known.stopped_early] == ["over"]
+    assert mark_stopped({"ending": 2}, "asha", store) == {"ending"}
+
+
 def test_a_stopped_trial_teaches_tpe(rates: Search, store: Store, opened: Open) -> None:
     """After settings above 1e-3 were all stopped at low values, TPE looks below."""
     wide = replace(
