@@ -80,7 +80,7 @@ def lay_out(plan: Plan, store: Store, folder: Folder, cpus: int | None, asked: A
         check_budget(forecast, study.resources)
     else:
         click.echo(LATER, err=True)
-    compared = sum(arm.compare_to is not None for arm in study.arms)
+    compared = max(sum(arm.compare_to is not None for arm in study.arms), len(study.claims))  # corrected apart
     warnings = (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study), *code_warnings(plan, store))
     for warning in warnings:
         if warning:

@@ -287,9 +287,7 @@ def _print_end(record: SearchRecord, report: Report) -> None:
 
 def _counts(record: SearchRecord) -> str:
     states = [trial.state for trial in record.trials]
-    return (
-        ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)) + f" of {record.wanted} trials"
-    )
+    return f"{', '.join(f'{states.count(s)} {s}' for s in dict.fromkeys(states)) or 'none'} of {record.wanted} trials"
 
 
 def _line(record: SearchRecord, trial: SearchTrial) -> str:

@@ -247,3 +247,12 @@ def test_dry_run_lists_arms_and_costs(images: Path, tmp_path: Path) -> None:
     for word in ("unrolled", "recursive", "2x1", "1x2", "parameters"):
         assert word in done.stdout
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_study_of_claims_alone_is_warned_of_too_few_seeds(images: Path, tmp_path: Path) -> None:
+    text = TINY.read_text()
+    (tmp_path / "claims.py").write_text(text.replace('compare_to="unrolled",', ""))
+    words = (str(tmp_path / "claims.py"), "--dry-run", "--runs", str(tmp_path / "runs"))
+    for seeds, warned in (("0", "1 seed gives no interval"), ("0,1", "2 seeds cannot reach significance")):
+        done = run_here(*words, "--seeds", seeds, images=images, tmp_path=tmp_path)
+        assert done.exit_code == 0 and f"Warning: {warned}" in done.stderr, done.stdout + done.stderr
