@@ -71,7 +71,8 @@ def fingerprints(table: Table) -> list[list[str]]:
 
 def trials_table(frames: SearchFrames) -> Table:
     """All suggestions in the order they were made, with state and reason, then the baselines."""
-    rows = [_row(frames, t) for t in frames.record.trials] + [_baseline_row(frames, b) for b in frames.baselines]
+    rows = [_row(frames, t) | _exact(frames, t) for t in frames.record.trials]
+    rows += [_baseline_row(frames, b) for b in frames.baselines]
     return Table(
         name="trials",
         title="All trials",
@@ -150,6 +151,11 @@ def _row(frames: SearchFrames, trial: SearchTrial) -> dict[str, Any]:
     row |= {"setting": setting(trial), "fingerprints": trial.fingerprints}
     row |= {f"value {name}": chosen(trial.values[name]) if name in trial.values else "" for name in frames.record.space}
     return row | _numbers(frames, known, spreads) | _tests(frames, tested)
+
+
+def _exact(frames: SearchFrames, trial: SearchTrial) -> dict[str, Any]:
+    """Fractions with all their digits: of the CSV file, the values may be used again."""
+    return {f"value {n}": v for n, v in trial.values.items() if n in frames.record.space and isinstance(v, float)}
 
 
 def _baseline_row(frames: SearchFrames, baseline: Baseline) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 import re
 from dataclasses import replace
@@ -238,6 +239,16 @@ def attempts_of(store: Store, fingerprint: str) -> tuple[Attempt, ...]:
     run = store.trial(fingerprint).run()
     assert run is not None
     return run.attempts
+
+
+def test_the_table_of_all_trials_keeps_every_digit_of_what_was_chosen(tmp_path: Path) -> None:
+    """Who trains a setting once more by its rounded values trains another one."""
+    rate = 0.006331350669842376
+    home, store = write_search(tmp_path, [trial(0, 30.0, 2000, {"layers": 2, "optim.lr": rate, "kind": None})])
+    write_search_report(home, store)
+    with (home / "tables" / "trials.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["value layers"], float(row["value optim.lr"])) == ("2", rate)
 
 
 def test_trials_of_several_codes_are_told(tmp_path: Path) -> None:
