@@ -41,8 +41,10 @@ def replicated(name: str, scale: str | None, stopping: str | None, runs: Runs, m
         resources = search.resources
         record = SearchRecord.load_if_there(runs.folder(search.name))
     if record is None:
+        there = runs.searches()  # such as the same one with other seeds, a search of its own
         raise ValueError(
             f"--replicate {most}: search {search.name!r} has no results in {runs.place}; run it first, without --replicate"
+            + (f", or name one that has: {', '.join(there)}" if there else "")
         )
     baselines = {label: _config(store, prints[0], label) for label, prints in record.baselines.items()}
     chosen = _chosen(record, store, most, [_apart_from_seed(config) for config in baselines.values()])
