@@ -22,6 +22,7 @@ from studies.session import (
     machine,
     precision,
     priced,
+    print_elsewhere,
     print_kept,
     print_tracker,
     provenance,
@@ -73,8 +74,8 @@ def run_search(
     auto = _precision(search, record)
     learned = _learned(search, learn_from, runs, auto) if learn_from else {}
     left = max(0, left - len(learned.keys() - set(record.fingerprints() if record else ())))
-    every = [trial for config in search.baselines.values() for trial in search.seeded(config.resolved(auto))]
-    baselines = without_end(every, store, retry_failed=retry_failed)
+    trials = (trial for config in search.baselines.values() for trial in search.seeded(config.resolved(auto)))
+    baselines = without_end(trials, store, retry_failed=retry_failed)
     shared = partial(lay_out_search, search, auto, left * len(search.seeds), baselines, store)
     place = machine(search.resources, cpus)
     if left or baselines:
@@ -82,11 +83,10 @@ def run_search(
     part = shared(place, probe=probe)
     for warning in search_code_warnings(record, store) if record else ():
         click.echo(f"Warning: {warning}.", err=True)
-    if record:
-        check_checkpoints(going_on(record, store, retry_failed=retry_failed))
-    least = int(min(QUANTITIES["parameters"](search.config(values)) for values in search.corners()))
-    sizes = [least] * left * len(search.seeds) + [int(QUANTITIES["parameters"](config)) for config in baselines]
-    check_store(runs.place, sizes, write=not dry_run)
+    check_checkpoints(going_on(record, store, retry_failed=retry_failed) if record else ())
+    parameters = QUANTITIES["parameters"]
+    least = [min(parameters(search.config(values)) for values in search.corners())] * left * len(search.seeds)
+    check_store(runs.place, [*least, *map(parameters, baselines)], write=not dry_run)
     if dry_run:
         return
     weights = Weights(store, keep)
@@ -104,6 +104,7 @@ def run_search(
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(record, report)
+    print_elsewhere(() if suggestions.finished() else suggestions.unfinished(), store)
     print_tracker(tracking_uri(ROOT))
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
@@ -196,7 +197,6 @@ def _run(
         replace(suggestions.record(), provenance=made | priced(search.resources)).save(folder)
         return ""
     facts = provenance(before, _configs(search), search.resources, suggestions.left())
-
     best, price, used = list[str](), search.resources.price, ""
 
     def kept() -> None:
@@ -241,9 +241,8 @@ def _mark_stopped(suggestions: Suggestions, store: Store, marked: set[str]) -> s
     from rdun.stopping import name_of
     from rdun.tuning import mark_stopped
 
-    stopped = {fingerprint: epoch for fingerprint, epoch in suggestions.stopped().items() if fingerprint not in marked}
-    new = mark_stopped(stopped, name_of(suggestions.search.stopping), store)
-    marked |= new
+    left = {fingerprint: epoch for fingerprint, epoch in suggestions.stopped().items() if fingerprint not in marked}
+    marked |= (new := mark_stopped(left, name_of(suggestions.search.stopping), store))
     return new
 
 

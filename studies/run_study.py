@@ -23,6 +23,7 @@ from studies.session import (
     is_quiet,
     precision,
     priced,
+    print_elsewhere,
     print_kept,
     print_tracker,
     provenance,
@@ -100,6 +101,7 @@ def _train_and_report(plan: Plan, forecast: Forecast, store: Store, held: Held, 
     if mirror.problem:
         click.echo(mirror.problem, err=True)
     _print_end(plan, after, report, uri)
+    print_elsewhere((trial.fingerprint for trial in left.missing()), store)
     every = [trial.fingerprint for trial in plan.trials]
     weights.clear(set(every) - left.trained_elsewhere(store), _rivals(plan))
     weights.report(every)

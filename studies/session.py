@@ -221,6 +221,17 @@ def copied_to_tracker(write_report: Callable[[Path, Store], Report], home: Path,
     return report
 
 
+def print_elsewhere(fingerprints: Iterable[str], store: Store) -> None:
+    """Says of trials without an end how many another command has in work: studies may share trials."""
+    from rdun.results import is_held
+
+    if count := sum(is_held(store.trial(fingerprint)) for fingerprint in fingerprints):
+        click.echo(
+            f"Another command has {count} of the missing trials in work; this one, given again, takes over what is complete.",
+            err=True,
+        )
+
+
 def print_kept(runs: Runs, study: str) -> None:
     """Where the folder of a study or search is, if what was named before is a copy."""
     if runs.remote:

@@ -77,7 +77,7 @@ def check_checkpoints(folders: Iterable[TrialDirectory]) -> None:
             ) from None
 
 
-def check_store(folder: str, parameters: Iterable[int], *, write: bool = True) -> None:
+def check_store(folder: str, parameters: Iterable[float], *, write: bool = True) -> None:
     """Makes sure that the folder of the runs can be written and has room for trials.
 
     Args:

@@ -4,7 +4,7 @@ from rdun.results.curves import reached
 from rdun.results.directory import Folder, Store, TrialDirectory, from_csv, is_full, picture_names, to_csv
 from rdun.results.hours import hours, milliseconds, with_ends
 from rdun.results.keeping import Keep, remove_checkpoints, remove_weights, space_used, winners
-from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, revoke
+from rdun.results.lease import STALE_AFTER, Busy, Lease, Lost, is_held, revoke
 from rdun.results.plan_record import ArmRecord, CellRecord, ClaimRecord, PlanRecord, relative_costs, times
 from rdun.results.records import (
     STOPPED_EARLY,
@@ -57,6 +57,7 @@ __all__ = [
     "hours",
     "is_copied",
     "is_full",
+    "is_held",
     "milliseconds",
     "picture_names",
     "reached",

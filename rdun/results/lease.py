@@ -114,6 +114,11 @@ def revoke(folder: Folder, run: str) -> None:
             return
 
 
+def is_held(folder: Folder) -> bool:
+    """Whether a live process holds a directory."""
+    return _alive(_holder(folder.read_if_there(LOCK)))
+
+
 def _holder(content: bytes | None) -> dict[str, object]:
     """The record in a lock; empty if it is free, or was left unreadable."""
     try:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from rdun.results import EpochRecord, RunInfo, Score, SystemSample, Timing, TrialDirectory, milliseconds
-from rdun.results.lease import LOCK, STALE_AFTER
 
 TEXTS = ("config.json", "run.json", "epochs.csv", "scores.csv", "traces.csv", "timing.csv", "system.csv", "error.txt")
 """Files of a trial that are copied as they are, besides its reconstructions."""
@@ -70,11 +68,3 @@ def attachments(folder: TrialDirectory) -> dict[str, bytes]:
         return {name: folder.read(name) for name in names}
     except OSError as error:
         raise Unreadable(str(error)) from error
-
-
-def is_held(folder: TrialDirectory) -> bool:
-    """Whether somebody's lock in the directory shows a recent sign of life."""
-    try:
-        return time.time() - float(folder.read_json(LOCK)["heartbeat"]) < STALE_AFTER
-    except (OSError, ValueError, KeyError, TypeError):
-        return False

@@ -6,10 +6,9 @@ import os
 import threading
 from types import TracebackType
 
-from rdun.results import Folder, Store
+from rdun.results import Folder, Store, is_held
 from rdun.tracking.client import TrackerError, cause, without_password
 from rdun.tracking.copier import Copier
-from rdun.tracking.files import is_held
 from rdun.tracking.search import SearchCopier
 from rdun.tracking.study import StudyCopier
 

@@ -17,6 +17,7 @@ from rdun.results import Store
 from rdun.study import Price
 from studies.loading import load_study
 from studies.run_study import _provenance
+from studies.session import print_elsewhere
 from tests.studies.command import ROOT, TINY, run, run_here
 
 SEARCH = Path(__file__).with_name("tiny_search.py")
@@ -173,8 +174,8 @@ def test_an_error_in_a_users_file_is_one_line(images: Path, tmp_path: Path) -> N
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_trial_that_somebody_else_runs_is_left_alone(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_trial_that_somebody_else_runs_is_left_alone_and_told(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from rdun.plan import make_plan
     from rdun.results import Lease, RunInfo
@@ -188,6 +189,10 @@ def test_a_trial_that_somebody_else_runs_is_left_alone(
         folder.write_run(RunInfo(fingerprint=trial.fingerprint, status="running"))
     with Lease(held):
         mark_unfinished([trial.fingerprint for trial in plan.missing()], store, interrupted=True)
+        print_elsewhere((trial.fingerprint for trial in plan.missing()), store)
+    assert "Another command has 1 of the missing trials in work" in capsys.readouterr().err
+    print_elsewhere((trial.fingerprint for trial in plan.missing()), store)
+    assert not capsys.readouterr().err
     states = [folder.run() for folder in (held, dead)]
     assert [run.status for run in states if run] == ["running", "stopped"]
 

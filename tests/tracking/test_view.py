@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rdun.results import Store, hours, milliseconds
+from rdun.results import Store, hours, is_held, milliseconds
 from rdun.tracking import tracking_uri, view
 from rdun.tracking.client import cause, without_password
-from rdun.tracking.files import is_held, read_trial
+from rdun.tracking.files import read_trial
 from rdun.tracking.view import Identity
 from tests.tracking.tracked_study import BEGAN, arm_record, plan_record, write_trial
 
