@@ -24,7 +24,13 @@ def weights_file(name: str) -> Path:
     )
 
 
-@cache
 def weights_hash(name: str) -> str:
     """First 16 hexadecimal digits of the sha256 of the file."""
-    return file_hash(weights_file(name))[:16]
+    path = weights_file(name)
+    state = path.stat()
+    return _hash(path.absolute(), state.st_size, state.st_mtime_ns)
+
+
+@cache  # by what a file that is written anew has another of: a plan asks for each of its trials
+def _hash(path: Path, _size: int, _written: int) -> str:
+    return file_hash(path)[:16]

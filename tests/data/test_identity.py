@@ -27,3 +27,12 @@ def test_a_trial_with_whole_paths_is_the_same(
     assert trial_fingerprint(whole) == before
     assert whole.data.validation == "photographs-validation"
     assert whole.weights in (str(tmp_path / "own-weights.safetensors"), "weights-by-name.pkl")
+
+
+def test_weights_that_are_written_anew_are_others(tiny: TrialConfig, tmp_path: Path) -> None:
+    """In one process: their first hash was kept, and what the old weights had scored counted as done."""
+    file, seen = tmp_path / "own.safetensors", set[str]()
+    for content in (b"first", b"second", b"first"):
+        file.write_bytes(content)
+        seen.add(trial_fingerprint(with_values(tiny, {"weights": str(file)})))
+    assert len(seen) == 2
