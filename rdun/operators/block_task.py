@@ -31,7 +31,7 @@ class GaussianBlockTask(Task):
         self.config, self.moment, self.device = config, moment, device
         self.patch = config.block
         self.pixels = config.block**2
-        self._operator = lru_cache(maxsize=OPERATORS_KEPT)(self._make)
+        self._made = lru_cache(maxsize=OPERATORS_KEPT)(self._make)
 
     @property
     def most_rows(self) -> int:
@@ -40,37 +40,34 @@ class GaussianBlockTask(Task):
 
     def draw(self, generator: np.random.Generator) -> Operator:
         ratio = self.config.ratios[int(generator.integers(len(self.config.ratios)))]
-        return self._operator(ratio, self.config.matrix_seed, int(generator.integers(self.config.matrices)))
+        return self._made(ratio, self.config.matrix_seed, int(generator.integers(self.config.matrices)))[0]
 
     def test_operators(self, image_shape: tuple[int, int]) -> list[TestOperator]:
         return [
-            TestOperator(ratio, name, self._operator(ratio, seed, index).reshaped(image_shape))
+            TestOperator(ratio, name, self._made(ratio, seed, index)[0].reshaped(image_shape))
             for ratio in self.config.ratios
             for name, seed, index in self._test_matrices()
         ]
 
     def protocol(self, ratio: float) -> dict[str, object]:
         """Block, measurements M per block, and the test matrices with their DC gain."""
-        return _record(
-            self.patch, {name: self._matrix(ratio, seed, index) for name, seed, index in self._test_matrices()}
-        )
+        made = {name: self._made(ratio, seed, index) for name, seed, index in self._test_matrices()}
+        (rows,) = {len(operator.matrix) for operator, _ in made.values()}
+        return _record(self.patch, rows, {name: gain for name, (_, gain) in made.items()})
 
     def _test_matrices(self) -> list[tuple[str, int, int | None]]:
         if self.config.test_matrices == "seen":
             return [(f"gauss-s{self.config.matrix_seed}-train0", self.config.matrix_seed, 0)]
         return [(f"gauss-s{seed}", seed, None) for seed in self.config.test_matrix_seeds]
 
-    def _matrix(self, ratio: float, seed: int, index: int | None) -> np.ndarray:
-        rows = row_count(ratio, self.pixels, self.config.rows)
-        return gaussian_matrix(rows, self.pixels, seed, index)
-
-    def _make(self, ratio: float, seed: int, index: int | None) -> BlockSensing:
-        matrix = self._matrix(ratio, seed, index)
+    def _make(self, ratio: float, seed: int, index: int | None) -> tuple[BlockSensing, float]:
+        """The operator of a matrix, and the matrix's DC gain."""
+        matrix = gaussian_matrix(row_count(ratio, self.pixels, self.config.rows), self.pixels, seed, index)
         estimator = None
         if self.config.initial == "linear":
             assert self.moment is not None
             estimator = self._tensor(linear_estimator(matrix, self.moment, self.config.ridge))
-        return BlockSensing(self._tensor(matrix), (self.patch, self.patch), estimator)
+        return BlockSensing(self._tensor(matrix), (self.patch, self.patch), estimator), dc_gain(matrix)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array.astype(np.float32)).to(self.device)
@@ -105,11 +102,9 @@ class GivenMatrixTask(Task):
         return [TestOperator(self.ratio, self.name, self._operator.reshaped(image_shape))]
 
     def protocol(self, ratio: float) -> dict[str, object]:
-        return _record(self.patch, {self.name: self.matrix})
+        return _record(self.patch, len(self.matrix), {self.name: dc_gain(self.matrix)})
 
 
-def _record(block: int, matrices: Mapping[str, np.ndarray]) -> dict[str, object]:
-    rows = {len(matrix) for matrix in matrices.values()}
-    assert len(rows) == 1
-    gains = {name: round(dc_gain(matrix), 6) for name, matrix in matrices.items()}
-    return {"kind": BlockSensingTask.kind, "block": block, "measurements": rows.pop(), "matrices": gains}
+def _record(block: int, rows: int, gains: Mapping[str, float]) -> dict[str, object]:
+    rounded = {name: round(gain, 6) for name, gain in gains.items()}
+    return {"kind": BlockSensingTask.kind, "block": block, "measurements": rows, "matrices": rounded}

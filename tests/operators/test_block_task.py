@@ -5,10 +5,11 @@ from __future__ import annotations
 import weakref
 
 import numpy as np
+import pytest
 import torch
 
 from rdun.config import BlockSensingTask
-from rdun.operators import BlockSensing, GivenMatrixTask, gaussian_matrix, linear_estimator, make_task
+from rdun.operators import BlockSensing, GivenMatrixTask, dc_gain, gaussian_matrix, linear_estimator, make_task
 from tests.contracts.cases import moment
 
 CPU = torch.device("cpu")
@@ -74,3 +75,21 @@ def test_given_matrix_is_used_everywhere() -> None:
     record = task.protocol(0.25)
     assert list(record["matrices"]) == ["mine"]  # type: ignore[call-overload]
     assert record["measurements"] == len(matrix)
+
+
+def test_every_matrix_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of the test matrices are asked for with every table of scores, and made them anew each time."""
+    made: list[int] = []
+
+    def counted(rows: int, pixels: int, seed: int, index: int | None = None) -> np.ndarray:
+        made.append(seed)
+        return gaussian_matrix(rows, pixels, seed, index)
+
+    monkeypatch.setattr("rdun.operators.block_task.gaussian_matrix", counted)
+    task = make_task(BlockSensingTask(ratios=(0.25, 0.5), block=8, test_matrix_seeds=(0, 3)), None, CPU)
+    records = [task.protocol(ratio) for _ in range(3) for ratio in (0.25, 0.5)]
+    task.test_operators((16, 8))
+    assert made == [0, 3, 0, 3]
+    for record, rows in zip(records, (16, 32) * 3, strict=True):
+        gains = {f"gauss-s{seed}": round(dc_gain(gaussian_matrix(rows, 64, seed)), 6) for seed in (0, 3)}
+        assert record["measurements"] == rows and record["matrices"] == gains
