@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,9 @@ from torch import Tensor
 from rdun.config import InpaintingTask
 from rdun.operators.base import Operator
 from rdun.operators.task import Task, TestOperator
+
+MASKS_KEPT = 512
+"""Training masks that are made once. Of more, those that were used last stay."""
 
 
 def pixel_mask(ratio: float, shape: tuple[int, int], seed: int, index: int | None = None) -> np.ndarray:
@@ -55,12 +60,11 @@ class MaskTask(Task):
     def __init__(self, config: InpaintingTask, device: torch.device) -> None:
         self.config, self.device = config, device
         self.patch = config.block
+        self._drawn = lru_cache(maxsize=MASKS_KEPT)(self._training_operator)
 
     def draw(self, generator: np.random.Generator) -> Operator:
         ratio = self.config.ratios[int(generator.integers(len(self.config.ratios)))]
-        return self._operator(
-            ratio, (self.patch, self.patch), self.config.mask_seed, int(generator.integers(self.config.masks))
-        )
+        return self._drawn(ratio, int(generator.integers(self.config.masks)))
 
     def test_operators(self, image_shape: tuple[int, int]) -> list[TestOperator]:
         return [
@@ -72,6 +76,9 @@ class MaskTask(Task):
     def protocol(self, ratio: float) -> dict[str, object]:
         masks = [f"mask-s{seed}" for seed in self.config.test_mask_seeds]
         return {"kind": self.config.kind, "block": self.patch, "observed": ratio, "masks": masks}
+
+    def _training_operator(self, ratio: float, index: int) -> Operator:
+        return self._operator(ratio, (self.patch, self.patch), self.config.mask_seed, index)
 
     def _operator(self, ratio: float, shape: tuple[int, int], seed: int, index: int | None) -> Operator:
         return Inpainting(torch.from_numpy(pixel_mask(ratio, shape, seed, index)).to(self.device))

@@ -55,6 +55,15 @@ def test_masks_are_drawn_equally_often() -> None:
     assert all(140 < count < 260 for count in seen.values())
 
 
+def test_a_training_mask_is_made_once() -> None:
+    """Each is brought to the device, which a GPU waits for."""
+    task, generator = (
+        make_task(InpaintingTask(ratios=(0.2, 0.6), block=8, masks=3), None, CPU),
+        np.random.default_rng(0),
+    )
+    assert len({id(operator) for operator in [task.draw(generator) for _ in range(100)]}) == 6
+
+
 def test_noise_has_its_level_and_is_new_in_every_batch() -> None:
     task, generator = make_task(DenoisingTask(sigma=25, block=33), None, CPU), np.random.default_rng(0)
     x = torch.full((64, 1, 33, 33), 0.5)
