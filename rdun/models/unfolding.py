@@ -42,6 +42,9 @@ class Stage(nn.Module, ABC):
 
         Args:
             x: the estimate so far, on the operator's image or canvas.
+            y: the measurements, for the operator: steps from CUDA graphs add rows of zeros to both.
+            operator: a stage that reads its `ratio` or its `initial` estimate is trained without CUDA graphs; what a stage should
+                know of the ratio, `scale` tells it.
             step: one row of `steps`.
             scale: `(slots, C)` channel scales, or None.
         """

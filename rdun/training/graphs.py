@@ -8,6 +8,7 @@ forward and backward, and a pass of any counts replays those that it needs, one 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,12 +23,30 @@ _WARM_UP = 3
 
 
 def graphed_step(config: TrialConfig, state: TrainState, task: Task, device: torch.device) -> GraphedStep | None:
-    """A `GraphedStep` for block sensing on a GPU, without loss scaling (fp16), recomputation or deep supervision; else None."""
+    """A `GraphedStep` for block sensing on a GPU, without loss scaling (fp16), recomputation or deep supervision, of stages that
+    ask nothing of the operator that a graph cannot hold; else None."""
     if device.type != "cuda" or not isinstance(task, GaussianBlockTask):
         return None
     if config.precision == "fp16" or state.network.recompute or config.optim.deep_supervision:
         return None
-    return GraphedStep(config, state, task, device)
+    try:
+        return GraphedStep(config, state, task, device)
+    except NotOfTensors:
+        return None
+
+
+class NotOfTensors(Exception):
+    """A stage asks of its operator what differs between the steps and is not read by a graph."""
+
+
+class _AnyMatrix(BlockSensing):
+    """Holds the matrix of each step in turn, above rows of zeros. What else differs between operators would stay in a graph as it
+    was when that was captured."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("ratio", "initial", "estimator"):
+            raise NotOfTensors(name)
+        return super().__getattribute__(name)
 
 
 class GraphedStep:
@@ -36,6 +55,9 @@ class GraphedStep:
 
     Args:
         task: its operators are padded with rows of zeros to the largest number of measurements.
+
+    Raises:
+        NotOfTensors: a stage reads the operator's ratio, or starts from its initial estimate.
     """
 
     def __init__(self, config: TrialConfig, state: TrainState, task: GaussianBlockTask, device: torch.device) -> None:
@@ -43,7 +65,7 @@ class GraphedStep:
         self.state = state
         state.network.train()  # evaluation leaves penalties out
         self.batch, side, pixels = config.optim.batch, config.task.block, config.task.block**2
-        self.operator = BlockSensing(torch.zeros(rows, pixels, device=device), (side, side))
+        self.operator = _AnyMatrix(torch.zeros(rows, pixels, device=device), (side, side))
         self.y = torch.zeros(self.batch, 1, rows, device=device)
         self.parameters = [p for p in state.network.parameters() if p.requires_grad]
         self.gradients = [torch.zeros_like(p) for p in self.parameters]

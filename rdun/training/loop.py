@@ -38,10 +38,12 @@ def fit(
         Diverged: a loss that is not finite, or a parameter at the end of an epoch; `ValidationDiverged`: the validation PSNR is
             not a number.
     """
-    batches = Batches(blocks, task.patch, device)
-    graphed = graphed_step(config, state, task, device)
     per_epoch = steps_per_epoch(config, blocks)
     check_warmup(config.optim, per_epoch * config.optim.epochs)
+    if state.epoch == config.optim.epochs:  # a GPU would be given blocks and graphs for nothing
+        return
+    batches = Batches(blocks, task.patch, device)
+    graphed = graphed_step(config, state, task, device)
     for epoch in range(state.epoch + 1, config.optim.epochs + 1):
         start = time.perf_counter()
         losses, errors, evaluations = [], [], 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from rdun.config import (
     BlockSensingTask,
@@ -27,11 +28,14 @@ from rdun.config import (
     with_values,
 )
 from rdun.data import TrainingBlocks, image_set, training_blocks
+from rdun.models import MODELS as BUILDERS
 from rdun.models import build_model, draw_counts
-from rdun.operators import GaussianBlockTask, Task, make_task
+from rdun.models.coast import CoastStage
+from rdun.operators import GaussianBlockTask, Operator, Task, make_task
 from rdun.results import Folder
 from rdun.streams import stream
 from rdun.training import GraphedStep, TrainState, fit, train_step
+from rdun.training.graphs import graphed_step
 from tests.training.recorded import record_graphs
 
 TASK = BlockSensingTask(ratios=(0.1, 0.5), block=12, matrices=2)
@@ -68,6 +72,39 @@ def test_graphs_give_the_steps_of_plain_training(
         (plain[1] - graphs[1]).abs().max()
     )  # Adam's steps are 1e-4 each
     assert plain[0][-1] != plain[0][0]
+
+
+class _KnowsTheRatio(CoastStage):
+    """A stage that takes longer steps where more is measured."""
+
+    def forward(
+        self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        return super().forward(x, y, operator, step * (1 + operator.ratio), scale)
+
+
+class _StartsAnew(CoastStage):
+    """A stage that adds the initial estimate to its own."""
+
+    def forward(
+        self, x: Tensor, y: Tensor, operator: Operator, step: Tensor, scale: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        return super().forward(x + operator.initial(y), y, operator, step, scale)
+
+
+@pytest.mark.parametrize("stage", [_KnowsTheRatio, _StartsAnew])
+def test_what_a_graph_would_hold_for_ever_is_trained_without(
+    stage: type[CoastStage], device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage that reads the ratio was trained on a GPU as if it were always the highest."""
+    monkeypatch.setitem(BUILDERS, "coast", lambda config, counts: [stage(config) for _ in counts])
+    monkeypatch.setattr("rdun.training.graphs.GraphedStep", lambda c, s, t, _: GraphedStep(c, s, t, device))
+    config = _config(CoastConfig(layers=3, channels=8), Rfmu())
+    task = make_task(config.task, None, device)
+    state = TrainState.start(config, build_model(config).place(device), device)
+    assert graphed_step(config, state, task, torch.device("cuda")) is None
+    x = torch.zeros(4, 1, 12, 12, device=device)
+    train_step(config, state, task.draw(state.matrices), (1, 2, 3), x)
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
@@ -164,3 +201,11 @@ def test_a_training_from_graphs_that_is_resumed_is_the_uninterrupted_one(trainin
     else:  # cuDNN may choose another algorithm, which sums in another order
         assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert all(map(math.isfinite, losses[0]))
+
+
+def test_nothing_is_prepared_for_a_training_that_is_done(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU captured graphs for weights that are only tested, and for a trial that goes on with its tests."""
+    state = training.run(training.start(), 3)
+    for name in ("Batches", "graphed_step"):
+        monkeypatch.setattr(f"rdun.training.loop.{name}", lambda *_: pytest.fail("prepared"))
+    assert training.run(state, 3).epoch == 3
