@@ -22,6 +22,9 @@ from rdun.results import SystemSample, TrialDirectory
 
 PACKAGES = ("rdun", "torch", "numpy", "scikit-image", "pillow", "ray", "mlflow")
 
+MOST_SAMPLES = 2_000
+"""Of the load of one trial. They are written as a whole each time, and days of training would make that megabytes."""
+
 BF16_FEATURES = ("amx_bf16", "avx512_bf16")
 
 
@@ -111,7 +114,8 @@ class PeakMemory:
 
 
 class SystemMonitor:
-    """Writes system.csv while it is entered: one sample of this process every `period` seconds, kept across resumes."""
+    """Writes system.csv while it is entered: one sample of this process every `period` seconds, kept across resumes; where they
+    become many, two neighbours become one, and the period twice as long."""
 
     def __init__(self, folder: TrialDirectory, device: torch.device, period: float = 5.0) -> None:
         self.folder, self.device, self.period = folder, device, period
@@ -138,6 +142,8 @@ class SystemMonitor:
 
     def _write(self) -> None:
         self._sample()
+        if len(self.samples) > MOST_SAMPLES:
+            self.samples, self.period = _halved(self.samples), 2 * self.period
         with contextlib.suppress(Exception):  # load samples are not worth a trial
             self.folder.write_system(self.samples)
 
@@ -151,3 +157,18 @@ class SystemMonitor:
                 gpu_memory_mib=round(gpu, 1),
             )
         )
+
+
+def _halved(samples: list[SystemSample]) -> list[SystemSample]:
+    """Each two neighbours as one at the time of the later: their mean load, and the larger of their memories."""
+    pairs = zip(samples[:-1:2], samples[1::2], strict=True)
+    merged = [
+        SystemSample(
+            timestamp=second.timestamp,
+            cpu_percent=(first.cpu_percent + second.cpu_percent) / 2,
+            memory_mib=max(first.memory_mib, second.memory_mib),
+            gpu_memory_mib=max(first.gpu_memory_mib, second.gpu_memory_mib),
+        )
+        for first, second in pairs
+    ]
+    return merged + samples[2 * len(merged) :]

@@ -63,10 +63,17 @@ def training_blocks(images: ImageSet, config: DataConfig, block: int) -> Trainin
     Raises:
         ValueError: an image smaller than a block, or a fraction that leaves no block.
     """
-    blocks = np.concatenate([*all_blocks(images, config.stride, block, config.augment)])
-    keep = subset_size(config, len(blocks))
-    order = stream(config.subset_seed, "subset order").permutation(len(blocks))
-    return TrainingBlocks(blocks[order[:keep]], len(blocks), epoch_samples(config, len(blocks)))
+    available = count_blocks(images, config, block)
+    keep = subset_size(config, available)
+    place = np.argsort(
+        stream(config.subset_seed, "subset order").permutation(available)
+    )  # of each block, in that order
+    pixels, done = np.empty((keep, block**2), np.uint8), 0
+    for blocks in all_blocks(images, config.stride, block, config.augment):
+        there = place[done : done + len(blocks)]
+        pixels[there[there < keep]] = blocks[there < keep]
+        done += len(blocks)
+    return TrainingBlocks(pixels, available, epoch_samples(config, available))
 
 
 def subset_size(config: DataConfig, available: int) -> int:

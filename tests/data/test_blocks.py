@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_subsets_are_prefixes_of_one_order(images: Path) -> None:
     other = training_blocks(found, replace(CONFIG, subset_seed=1), 12)
     assert (other.pixels != full.pixels).any()
     assert rows(other.pixels) == rows(full.pixels)
+
+
+@pytest.mark.parametrize("fraction", [0.03, 1.0])
+def test_no_more_blocks_are_held_than_are_used(images: Path, fraction: float) -> None:
+    """A larger set than T91 has millions, of which a study of small subsets needs few."""
+    found, config = image_set(str(images / "train")), DataConfig(stride=1, fraction=fraction)
+    tracemalloc.start()
+    kept = training_blocks(found, config, 12).pixels.nbytes
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < kept + 8 * 3 * count_blocks(found, config, 12) + 2_000_000  # numbers of the order; one image
 
 
 def test_an_epoch_repeats_the_subset_evenly(images: Path) -> None:
