@@ -86,6 +86,25 @@ def data_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+def device_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds `--device`, as `device`: "cpu" or "cuda"."""
+    return click.option(
+        "--device",
+        type=click.Choice(["cpu", "cuda"]),
+        callback=_present,
+        help="Default: cuda where there is a GPU.",
+    )(command)
+
+
+def _present(_context: click.Context, _option: click.Parameter, asked: str | None) -> str:
+    import torch  # commands that have no such option do without
+
+    found = torch.cuda.is_available()
+    if asked == "cuda" and not found:
+        raise InputError("--device=cuda, but PyTorch sees no GPU here; use --device cpu, or install a CUDA build")
+    return asked or ("cuda" if found else "cpu")
+
+
 def _use_data_folder(_context: click.Context, option: click.Parameter, folder: str | None) -> None:
     if folder:
         os.environ[str(option.envvar)] = folder

@@ -474,6 +474,19 @@ def test_evaluate_and_convert(images: Path, tmp_path: Path) -> None:
     assert same_as.output.splitlines()[1:] == run.output.splitlines()[1:]
 
 
+def test_evaluate_on_a_gpu(images: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "weights.pkl", {"model": small_state()})
+    words = ["evaluate", str(path), str(images), "--trained-recursions", "3", "--ratio", "0.1"]
+    plain, there = (CliRunner().invoke(main, [*words, "--device", name]) for name in ("cpu", "cuda"))
+    assert plain.exit_code == 0, plain.output
+    if not torch.cuda.is_available():
+        assert there.exit_code == 2
+        assert there.output.startswith("Error: --device=cuda, but PyTorch sees no GPU here; use --device cpu")
+        pytest.skip("the rest needs a GPU")
+    values = [[float(line.split()[3]) for line in run.output.splitlines()[2:]] for run in (plain, there)]
+    assert values[0] == pytest.approx(values[1], abs=0.01)
+
+
 def test_evaluate_with_a_matrix_from_a_file(images: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "ista.pkl", small_state("ISTA-Net+"))
     matrix = gaussian_matrix(109, 1089, 7)

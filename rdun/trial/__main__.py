@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import torch
 
-from rdun.cli import InputError, data_option
+from rdun.cli import InputError, data_option, device_option
 from rdun.config import TrialConfig, from_dict, to_dict
 from rdun.data import trial_fingerprint
 from rdun.results import Busy, EpochRecord, TrialDirectory
@@ -24,32 +24,27 @@ from rdun.trial.run import Stopped, run_trial
 @click.command()
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--workdir", help="Trial directory or URL; default: runs/trials/FINGERPRINT.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where there is a GPU.")
+@device_option
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of PyTorch.")
 @click.option(
     "--recompute", is_flag=True, help="Train with the memory of one stage application, a third slower; same results."
 )
 @click.option("--minutes", type=float, help="Stop after the epoch that reaches this time; run again to go on.")
 @data_option
-def main(
-    config: Path, workdir: str | None, device: str | None, threads: int, recompute: bool, minutes: float | None
-) -> None:
+def main(config: Path, workdir: str | None, device: str, threads: int, recompute: bool, minutes: float | None) -> None:
     """Train and score the trial that the JSON file CONFIG describes; fields that it leaves out keep their defaults."""
     start = time.monotonic()
     if minutes is not None and not 0 <= minutes < math.inf:
         raise InputError(
             f"--minutes={minutes:g} is no time to stop at; give 0 or more, or leave it out to train to the end"
         )
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if where == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device=cuda, but PyTorch sees no GPU here; use --device cpu, or install a CUDA build")
     try:
-        trial = resolve_precision(_read(config), torch.device(where))
+        trial = resolve_precision(_read(config), torch.device(device))
         folder = workdir or f"runs/trials/{trial_fingerprint(trial)}"
-        click.echo(f"trial {trial_fingerprint(trial)} in {folder}, {trial.precision} on {where}")
+        click.echo(f"trial {trial_fingerprint(trial)} in {folder}, {trial.precision} on {device}")
         around = Circumstances(recompute=recompute)
         info = run_trial(
-            trial, folder, partial(_after_epoch, start, minutes), device=where, threads=threads, circumstances=around
+            trial, folder, partial(_after_epoch, start, minutes), device=device, threads=threads, circumstances=around
         )
     except (ValueError, Busy, Diverged, OutOfMemory, OSError) as error:
         raise InputError(error) from error

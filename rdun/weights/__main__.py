@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rdun.allocator import keep_freed_memory
-from rdun.cli import Commands, data_option
+from rdun.cli import Commands, data_option, device_option
 from rdun.config import RowRule
 from rdun.data import image_set, png
 from rdun.evaluation import load_pictures
@@ -41,6 +41,7 @@ def main() -> None:
 @click.option("--initial", type=FILE, help="The initial estimate of --matrix: .mat with Qinit, or .npy.")
 @click.option("--recursions", type=click.IntRange(1), help="Applications of each stage; otherwise as trained.")
 @click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
+@device_option
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option(
     "--csv",
@@ -62,6 +63,7 @@ def evaluate(
     initial: Path | None,
     recursions: int | None,
     trained_recursions: int | None,
+    device: str,
     threads: int | None,
     table: Path | None,
     pictures: Path | None,
@@ -77,7 +79,8 @@ def evaluate(
     keep_freed_memory()
     network, config = load_any(file, trained_recursions)
     measurement = Measurement(ratios=ratios, rows=rows, seeds=seeds, matrix=matrix, estimator=initial)
-    task = measurement.task(config, torch.device("cpu"))
+    where = torch.device(device)
+    task = measurement.task(config, where)
     image_files = image_set(images)
     originals = load_pictures(image_files)
     called = picture_names(picture.name for picture in originals)
@@ -87,7 +90,7 @@ def evaluate(
     click.echo(f"{file.name}: {layout}\n{'image':<24} {'ratio':>6} {'matrix':<12} {'PSNR':>8} {'SSIM':>8}")
     found: list[Score] = []
     for picture, test, x, own in scored(
-        network, config, task, originals, dataset=image_files.name, recursions=recursions
+        network, config, task, originals, dataset=image_files.name, recursions=recursions, device=where
     ):
         found += own
         _line(picture.name, test.ratio, test.matrix, *(score.value for score in own))
@@ -109,6 +112,7 @@ def evaluate(
 @click.option("--initial", type=FILE, help="The matrix of the initial estimate: a .mat file with Qinit, or .npy.")
 @click.option("--recursions", type=click.IntRange(1), help="Applications of each stage; otherwise as trained.")
 @click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
+@device_option
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 def recover(
     file: Path,
@@ -119,6 +123,7 @@ def recover(
     initial: Path | None,
     recursions: int | None,
     trained_recursions: int | None,
+    device: str,
     threads: int | None,
 ) -> None:
     """Writes the image that FILE recovers from MEASUREMENTS as OUTPUT (*.png, or *.npy with values in [0, 1]).
@@ -135,8 +140,9 @@ def recover(
     network, config = load_any(file, trained_recursions)
     check_initial(config, initial)
     y, sampling, estimator = read_measurements(measurements, matrix, initial)
-    task = GivenMatrixTask(matrix.stem, nominal_ratio(*sampling.shape), sampling, estimator, torch.device("cpu"))
-    x = recovered(network, config, task, y, size, recursions=recursions)
+    where = torch.device(device)
+    task = GivenMatrixTask(matrix.stem, nominal_ratio(*sampling.shape), sampling, estimator, where)
+    x = recovered(network, config, task, y, size, recursions=recursions, device=where)
     if output.suffix == ".png":
         output.write_bytes(png(x))
     else:
