@@ -148,7 +148,7 @@ class Study(Typed):
         as_published: whether the arms are trained and tested as in the publication, so that its values may be set beside theirs.
 
     Raises:
-        ValueError: duplicate or unknown names, equal arms, no seeds.
+        ValueError: duplicate or unknown names, equal arms, no seeds, or several for a comparison that they do not change.
     """
 
     name: str
@@ -173,6 +173,7 @@ class Study(Typed):
         _check_comparisons(self.arms)
         _check_distinct(self.arms)
         _check_claims(self.arms, self.claims)
+        _check_chance(self)
 
     def cells(self) -> Iterator[tuple[Arm, int, tuple[TrialConfig, ...]]]:
         """Every (arm, seed) cell with its trials; seeds outermost, so that a cut-off study has whole seeds."""
@@ -265,6 +266,18 @@ def _check_fair(arm: Arm, base: Arm) -> None:
 
 def _conditions(arm: Arm) -> dict[float, dict[str, object]]:
     return {ratio: found for config in arm.configs for ratio, found in conditions(config).items()}
+
+
+def _check_chance(study: Study) -> None:
+    """Weights that are only tested score the same whatever the seed: several would pass one difference off as a sure one."""
+    tested = {arm.name for arm in study.arms if not any(config.optim.epochs for config in arm.configs)}
+    pairs = [(arm.name, arm.compare_to) for arm in study.arms] + [(c.arm, c.versus) for c in study.claims]
+    for arm, base in pairs:
+        if len(study.seeds) > 1 and {arm, base} <= tested:
+            raise ValueError(
+                f"study seeds={study.seeds} are not possible: arms {arm!r} and {base!r} are only tested (optim.epochs=0), and "
+                "each seed would count the same difference again; use one, such as seeds=(0,)"
+            )
 
 
 def _check_distinct(arms: Sequence[Arm]) -> None:

@@ -174,3 +174,22 @@ def test_a_claim_is_about_what_is_tested(about: dict[str, Any], message: str) ->
 def test_a_claim_may_name_a_set_by_its_folder_and_some_ratios() -> None:
     claims = (Claim(text="c", arm="recursive", versus="base", dataset="night", ratios=(0.25,)),)
     assert make(TWO_RATIOS, claims=claims).claims == claims
+
+
+def test_weights_that_are_only_tested_have_no_seeds() -> None:
+    """Two files of weights were compared over three seeds: the same difference three times, and p below 0.001."""
+    one, other = (with_values(BASE, {"optim.epochs": 0, "weights": name}) for name in ("one", "other"))
+    tested = Arm(name="one", configs=(one,)), Arm(name="other", configs=(other,), compare_to="one")
+    with pytest.raises(
+        ValueError, match=r"seeds=\(0, 1, 2\).*arms 'other' and 'one' are only tested.*such as seeds=\(0,\)"
+    ):
+        make(tested)
+    make(tested[:1])
+    alone = tuple(replace(arm, compare_to=None) for arm in tested)
+    claim = Claim(text="", arm="one", versus="other")
+    with pytest.raises(ValueError, match="arms 'one' and 'other' are only tested"):
+        replace(make(alone), claims=(claim,))
+    one_seed = Study(name="s", title="", question="", method="", expectation="", scale="", arms=tested, seeds=(4,))
+    assert replace(one_seed, claims=(claim,)).seeds == (4,)
+    trained = Arm(name="base", configs=(BASE,))
+    make((trained, replace(tested[0], compare_to="base")))  # the other one differs from seed to seed
