@@ -214,6 +214,18 @@ def test_weights_as_they_are_keep_the_longest_pass_of_their_training(tiny: Trial
     assert run_trial(trained_on, str(tmp_path / "on")).status == "complete"
 
 
+def test_weights_as_they_are_keep_the_inputs_of_their_rfmu(tiny: TrialConfig, tmp_path: Path) -> None:
+    """As many others, or the same in another order, have weights of the same shape."""
+    run_trial(with_values(tiny, {"recursion.modulation": Rfmu(inputs=("total", "current"))}), str(tmp_path / "t"))
+    weights = {"weights": str(tmp_path / "t" / "last.safetensors")}
+    for epochs in (0, 1):
+        other = {"optim.epochs": epochs, "recursion.modulation": Rfmu(inputs=("current", "total"))}
+        with pytest.raises(
+            ValueError, match=r"told \('total', 'current'\), and .*inputs are \('current', 'total'\); set"
+        ):
+            run_trial(with_values(tiny, weights | other), str(tmp_path / f"other{epochs}"))
+
+
 def test_weights_count_by_content(tiny: TrialConfig, tmp_path: Path) -> None:
     run_trial(tiny, str(tmp_path / "t"))
     content = (tmp_path / "t" / "last.safetensors").read_bytes()
