@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -28,10 +28,11 @@ class GaussianBlockTask(Task):
 
     def __init__(self, config: BlockSensingTask, moment: np.ndarray | None, device: torch.device) -> None:
         assert moment is not None or config.initial == "adjoint"
-        self.config, self.moment, self.device = config, moment, device
+        self.config = config
         self.patch = config.block
         self.pixels = config.block**2
-        self._made = lru_cache(maxsize=OPERATORS_KEPT)(self._make)
+        # of a method, it would keep the task, and the task it, long after the trial
+        self._made = lru_cache(maxsize=OPERATORS_KEPT)(partial(_made, config, moment, device))
 
     @property
     def most_rows(self) -> int:
@@ -60,17 +61,27 @@ class GaussianBlockTask(Task):
             return [(f"gauss-s{self.config.matrix_seed}-train0", self.config.matrix_seed, 0)]
         return [(f"gauss-s{seed}", seed, None) for seed in self.config.test_matrix_seeds]
 
-    def _make(self, ratio: float, seed: int, index: int | None) -> tuple[BlockSensing, float]:
-        """The operator of a matrix, and the matrix's DC gain."""
-        matrix = gaussian_matrix(row_count(ratio, self.pixels, self.config.rows), self.pixels, seed, index)
-        estimator = None
-        if self.config.initial == "linear":
-            assert self.moment is not None
-            estimator = self._tensor(linear_estimator(matrix, self.moment, self.config.ridge))
-        return BlockSensing(self._tensor(matrix), (self.patch, self.patch), estimator), dc_gain(matrix)
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array.astype(np.float32)).to(self.device)
+def _made(
+    config: BlockSensingTask,
+    moment: np.ndarray | None,
+    device: torch.device,
+    ratio: float,
+    seed: int,
+    index: int | None,
+) -> tuple[BlockSensing, float]:
+    """The operator of a matrix, and the matrix's DC gain."""
+    pixels = config.block**2
+    matrix = gaussian_matrix(row_count(ratio, pixels, config.rows), pixels, seed, index)
+    estimator = None
+    if config.initial == "linear":
+        assert moment is not None
+        estimator = _tensor(linear_estimator(matrix, moment, config.ridge), device)
+    return BlockSensing(_tensor(matrix, device), (config.block, config.block), estimator), dc_gain(matrix)
+
+
+def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32)).to(device)
 
 
 class GivenMatrixTask(Task):
@@ -89,11 +100,8 @@ class GivenMatrixTask(Task):
     ) -> None:
         self.name, self.ratio, self.matrix = name, ratio, matrix
         self.patch = round(matrix.shape[1] ** 0.5)
-        tensors = [
-            None if a is None else torch.from_numpy(a.astype(np.float32)).to(device) for a in (matrix, estimator)
-        ]
-        assert tensors[0] is not None
-        self._operator = BlockSensing(tensors[0], (self.patch, self.patch), tensors[1])
+        initial = None if estimator is None else _tensor(estimator, device)
+        self._operator = BlockSensing(_tensor(matrix, device), (self.patch, self.patch), initial)
 
     def draw(self, _generator: np.random.Generator) -> Operator:
         return self._operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -60,15 +60,16 @@ class MaskTask(Task):
     def __init__(self, config: InpaintingTask, device: torch.device) -> None:
         self.config, self.device = config, device
         self.patch = config.block
-        self._drawn = lru_cache(maxsize=MASKS_KEPT)(self._training_operator)
+        self._drawn = lru_cache(maxsize=MASKS_KEPT)(partial(_operator, device))
 
     def draw(self, generator: np.random.Generator) -> Operator:
         ratio = self.config.ratios[int(generator.integers(len(self.config.ratios)))]
-        return self._drawn(ratio, int(generator.integers(self.config.masks)))
+        index = int(generator.integers(self.config.masks))
+        return self._drawn(ratio, (self.patch, self.patch), self.config.mask_seed, index)
 
     def test_operators(self, image_shape: tuple[int, int]) -> list[TestOperator]:
         return [
-            TestOperator(ratio, f"mask-s{seed}", self._operator(ratio, image_shape, seed, None))
+            TestOperator(ratio, f"mask-s{seed}", _operator(self.device, ratio, image_shape, seed, None))
             for ratio in self.config.ratios
             for seed in self.config.test_mask_seeds
         ]
@@ -77,8 +78,6 @@ class MaskTask(Task):
         masks = [f"mask-s{seed}" for seed in self.config.test_mask_seeds]
         return {"kind": self.config.kind, "block": self.patch, "observed": ratio, "masks": masks}
 
-    def _training_operator(self, ratio: float, index: int) -> Operator:
-        return self._operator(ratio, (self.patch, self.patch), self.config.mask_seed, index)
 
-    def _operator(self, ratio: float, shape: tuple[int, int], seed: int, index: int | None) -> Operator:
-        return Inpainting(torch.from_numpy(pixel_mask(ratio, shape, seed, index)).to(self.device))
+def _operator(device: torch.device, ratio: float, shape: tuple[int, int], seed: int, index: int | None) -> Operator:
+    return Inpainting(torch.from_numpy(pixel_mask(ratio, shape, seed, index)).to(device))

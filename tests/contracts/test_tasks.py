@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -81,3 +83,18 @@ def test_records_are_json(name: str) -> None:
     task = task_of(name)
     for ratio in TASKS[name].ratios:
         assert json.loads(json.dumps(task.protocol(ratio)))["kind"] == TASKS[name].kind
+
+
+@every_task
+def test_a_task_goes_with_its_trial(name: str) -> None:
+    """With all its matrices, at once: the processes that run trials live on, and look for cycles of references once in many."""
+    gc.disable()
+    try:
+        task = task_of(name)
+        task.draw(np.random.default_rng(0))
+        task.test_operators((BLOCK, BLOCK))
+        gone = weakref.ref(task)
+        del task
+        assert gone() is None
+    finally:
+        gc.enable()
