@@ -1,8 +1,8 @@
 """How many training samples does a recursive network need, and which part of a recipe saves them?
 
 Question: R-COAST as the paper trains it, with each part of the `fast` recipe added alone, with all of them, without each one, and
-with further parts: a moving average of the weights, deep supervision, a curriculum of recursions; and the fast recipe with a
-tenth of the samples.
+with further parts: a moving average of the weights, deep supervision, a curriculum of recursions, clipped gradients; and the fast
+recipe with a tenth of the samples.
 
 Expected: not published. The goal is the paper's quality with a tenth of its samples.
 """
@@ -28,6 +28,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "average": {"optim.ema": 0.99},
     "deep supervision": {"optim.deep_supervision": 0.5},
     "curriculum": {"recursion.curriculum": 0.5},
+    "clipped gradients": {"optim.clip": 0.1},
 }
 STEPS, EPOCHS = 1500, 20
 

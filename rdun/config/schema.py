@@ -197,6 +197,8 @@ class OptimConfig(Typed):
         ema: decay of an exponential moving average of the weights, a <- ema a + (1 - ema) w after each step from the first one's
             weights; validated, chosen and tested is the average. 0: the weights themselves.
         deep_supervision: weight of the mean squared error of the estimates before the last one, averaged over them, in the loss.
+        clip: largest Euclidean norm of the gradient of all parameters together, g <- g min(1, clip / |g|) before each step; one
+            batch on which a recursion amplifies its errors then does not spoil Adam's averages for thousands of steps. 0: none.
     """
 
     lr: float = 1e-4
@@ -206,6 +208,7 @@ class OptimConfig(Typed):
     warmup: int = 0
     ema: float = 0.0
     deep_supervision: float = 0.0
+    clip: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -216,6 +219,7 @@ class OptimConfig(Typed):
         check(0 <= self.ema < 1, "optim.ema", self.ema, "a decay lies in [0, 1), such as 0.999; 0 for none")
         ok = 0 <= self.deep_supervision < float("inf")
         check(ok, "optim.deep_supervision", self.deep_supervision, "use 0 or a positive weight")
+        check(0 <= self.clip < float("inf"), "optim.clip", self.clip, "use 0 for none, or a positive norm, such as 0.1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,7 @@ class GraphedStep:
         rows = task.most_rows
         self.state = state
         state.network.train()  # evaluation leaves penalties out
+        self.clip = config.optim.clip
         self.batch, side, pixels = config.optim.batch, config.task.block, config.task.block**2
         self.operator = _AnyMatrix(torch.zeros(rows, pixels, device=device), (side, side))
         self.y = torch.zeros(self.batch, 1, rows, device=device)
@@ -105,7 +106,7 @@ class GraphedStep:
             torch.autograd.backward(
                 scales, torch.stack([a.scale_gradient for a in chosen if a.scale_gradient is not None])
             )
-        self.state.optimizer.step()
+        self.state.step(self.clip)
         return loss, error
 
     def _attach(self) -> None:

@@ -87,6 +87,14 @@ class TrainState:
         """The network that is validated and tested: the moving average, where there is one."""
         return cast(Unfolding, self.average.module) if self.average else self.network
 
+    def step(self, clip: float) -> None:
+        """One step of the optimizer, on gradients that are scaled down to the norm `clip` where they are longer (0: never)."""
+        if clip:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
     def stepped(self) -> None:
         """After each optimizer step."""
         if self.average:

@@ -75,8 +75,7 @@ def _train_step(
         raise Diverged(f"the training loss is {float(loss.detach())}")
     state.optimizer.zero_grad(set_to_none=True)
     state.scaler.scale(loss).backward()
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
+    state.step(config.optim.clip)
     return loss.detach(), error.detach()
 
 

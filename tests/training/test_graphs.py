@@ -74,6 +74,21 @@ def test_graphs_give_the_steps_of_plain_training(
     assert plain[0][-1] != plain[0][0]
 
 
+def test_gradients_of_graphs_are_clipped(device: torch.device) -> None:
+    """Anew at each step: what a clipped one leaves in the tensors that graphs add to is not in the next."""
+    config = _config(CoastConfig(layers=3, channels=8), Rfmu())
+    for clip, expected in ((1e-6, 1e-6), (0.0, None)):
+        clipped = replace(config, optim=replace(config.optim, clip=clip))
+        task = make_task(config.task, None, device)
+        assert isinstance(task, GaussianBlockTask)
+        state = TrainState.start(clipped, build_model(clipped).place(device).train(), device)
+        step, x = GraphedStep(clipped, state, task, device), torch.ones(4, 1, 12, 12, device=device)
+        for _ in range(2):
+            step(task.draw(state.matrices), (1, 2, 3), x)
+            norm = float(torch.cat([g.flatten() for g in step.gradients]).norm())
+            assert norm == pytest.approx(expected, rel=1e-3) if expected else norm > 1e-4
+
+
 class _KnowsTheRatio(CoastStage):
     """A stage that takes longer steps where more is measured."""
 

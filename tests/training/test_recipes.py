@@ -1,4 +1,4 @@
-"""Moving average and deep supervision, by their formulas."""
+"""Moving average, deep supervision and clipped gradients, by their formulas."""
 
 from __future__ import annotations
 
@@ -101,3 +101,20 @@ def test_the_average_waits_for_no_device(config: TrialConfig) -> None:
             average.update_parameters(network)
     assert copies.seen == []
     assert int(average.n_averaged) == 3
+
+
+def test_a_gradient_that_is_too_long_is_scaled_down_to_the_norm(config: TrialConfig, blocks: torch.Tensor) -> None:
+    """g min(1, clip / |g|) over all parameters together; shorter ones, and all without clipping, stay as they are."""
+    side = config.task.block
+    operator = make_task(config.task, None, CPU).test_operators((side, side))[0].operator
+
+    def gradient(clip: float) -> torch.Tensor:
+        clipped = with_values(config, {"optim.clip": clip})
+        state = begun(clipped)
+        train_step(clipped, state, operator, (2, 3), blocks)
+        return torch.cat([p.grad.flatten() for p in state.network.parameters() if p.grad is not None])
+
+    plain = gradient(0.0)
+    norm = float(plain.norm())
+    torch.testing.assert_close(gradient(norm / 4), plain / 4)
+    assert torch.equal(gradient(norm * 4), plain)
