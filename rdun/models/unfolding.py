@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rdun.models.modulation import Modulation
-from rdun.operators import Operator
+from rdun.operators import Operator, full_precision
 
 
 class Stage(nn.Module, ABC):
@@ -102,7 +102,8 @@ class Unfolding(nn.Module):
         assert len(counts) == len(self.stages)
         assert min(counts) >= 1
         x = operator.initial(y)
-        scales = self.modulation(operator.ratio, counts)
+        with full_precision(y):  # a few numbers per step; their gradients reach every channel of all applications
+            scales = self.modulation(operator.ratio, counts)
         t = 0
         for index, (stage, count) in enumerate(zip(self.stages, counts, strict=True)):
             assert isinstance(stage, Stage)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, TaskConfig
-from rdun.operators.base import Operator
+from rdun.operators.base import Operator, full_precision
 from rdun.operators.block import (
     BlockSensing,
     dc_gain,
@@ -46,6 +46,7 @@ __all__ = [
     "TestOperator",
     "dc_gain",
     "from_blocks",
+    "full_precision",
     "gaussian_matrix",
     "linear_estimator",
     "make_task",

@@ -50,8 +50,7 @@ class _AnyMatrix(BlockSensing):
 
 
 class GraphedStep:
-    """`train_step` for full batches, with the same result but for the order of floating-point sums and for the scales of a
-    modulation, which `train_step` computes in the precision of the network, and this in float32.
+    """`train_step` for full batches, with the same result but for the order of floating-point sums.
 
     Args:
         task: its operators are padded with rows of zeros to the largest number of measurements.

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from rdun.config import NoModulation, RatioScale, Rfmu
+from rdun.config import CoastConfig, NoModulation, RatioScale, RecursionConfig, Rfmu, TrialConfig, UniformRange
 from rdun.config.schema import Condition
-from rdun.models import make_modulation
+from rdun.models import autocast, build_model, make_modulation
+from rdun.operators import make_task
 
 
 def by_name(modulation: torch.nn.Module) -> dict[str, Tensor]:
@@ -68,3 +69,18 @@ def test_rfmu_is_a_perceptron_of_the_recursion(inputs: tuple[Condition, ...]) ->
         c = torch.tensor([known[name] for name in inputs])
         hidden = torch.relu(p["slots.0.0.weight"] @ c + p["slots.0.0.bias"])
         torch.testing.assert_close(table[t - 1, 0], p["slots.0.2.weight"] @ hidden + p["slots.0.2.bias"])
+
+
+def test_scales_keep_full_precision_where_the_network_does_not() -> None:
+    """Else bf16 would round t / T_max to 8 bits, and the gradients of the unit with it."""
+    recursion = RecursionConfig(train=UniformRange(low=(1,), high=(3,)), modulation=Rfmu())
+    config, cpu = TrialConfig(model=CoastConfig(layers=1, channels=4), recursion=recursion), torch.device("cpu")
+    network, seen = build_model(config), list[Tensor]()
+    network.stages[0].register_forward_pre_hook(lambda _, given: seen.append(given[4]))
+    side = config.task.block
+    operator = make_task(config.task, None, cpu).test_operators((side, side))[0].operator
+    with autocast("bf16", cpu):
+        network(operator.measure(torch.rand(1, 1, side, side)), operator, (3,))
+    scales = network.modulation(operator.ratio, (3,))
+    assert scales is not None and scales.dtype == torch.float32
+    assert torch.equal(torch.stack(seen), scales)

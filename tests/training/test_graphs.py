@@ -47,7 +47,7 @@ MODELS = [
     DpdnnConfig(layers=1, channels=8),
 ]
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "tf32": 3e-3, "bf16": 3e-2}
-"""Of a loss, relative: a modulation's scales have the network's precision in plain steps and float32 in graphs."""
+"""Of a loss, relative."""
 
 
 @pytest.fixture(params=["cpu", "cuda"])
