@@ -14,11 +14,11 @@ from tests.contracts import cases
 
 
 def concrete(base: type) -> set[type]:
-    """All subclasses defined in rdun that can be instantiated."""
+    """All public subclasses defined in rdun that can be instantiated."""
     found: set[type] = set()
     children: list[type] = base.__subclasses__()
     for child in children:
-        if child.__module__.startswith("rdun."):
+        if child.__module__.startswith("rdun.") and not child.__name__.startswith("_"):
             found |= concrete(child) if inspect.isabstract(child) else {child} | concrete(child)
     return found
 

@@ -35,7 +35,7 @@ def test_a_tracker_that_is_lost_costs_nothing(kind: str, tmp_path: Path) -> None
         begin = time.monotonic()
         mirror = Mirror(home, store, uri, period=0.1, patience=2.0)
         with mirror:
-            assert time.monotonic() - begin < 0.1
+            assert time.monotonic() - begin < 1  # half of its patience
             time.sleep(0.3)
         mirror.publish()
         assert time.monotonic() - begin < 5.5
