@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.numbers import number
 from analysis.reference import published
 from analysis.verdicts import judge
+from rdun.results import EpochRecord
 
 NOT_RUN = "not run"
 WEIGHTS = {("COAST", "recursive", "1"): "r_coast_5x4.pkl", ("COAST", "recursive", "0.03"): "r_coast_5x4_3_percent.pkl"}
@@ -60,6 +61,19 @@ class Swept(NamedTuple):
 
     name: str
     psnr: Mapping[int, str]
+
+
+class Reached(NamedTuple):
+    """A point of the authors' validation curve, and the samples after which each training of our own first validated as well.
+
+    Attributes:
+        psnr: in dB, as it was printed.
+    """
+
+    epoch: str
+    psnr: str
+    samples: str
+    own: Sequence[str]
 
 
 def table1(scores: pd.DataFrame, limited: pd.DataFrame) -> list[Network]:
@@ -151,3 +165,29 @@ def sweeps(scores: pd.DataFrame) -> list[Swept]:
         mine = rows[rows.file == file].sort_values("recursions")
         found.append(Swept(name, {int(k): f"{psnr:.2f}" for k, psnr in zip(mine.recursions, mine.psnr, strict=True)}))
     return found
+
+
+def curve(trainings: Sequence[Sequence[EpochRecord]]) -> list[Reached]:
+    """The published curve of R-COAST 5x4 that was trained with all data, point by point.
+
+    Args:
+        trainings: epochs of trainings of that network, with the same images and ratio in validation; any may be unfinished.
+    """
+    points = published("curve").to_dict("records")
+    return [
+        Reached(
+            str(point["epoch"]),
+            str(point["psnr"]),
+            f"{int(point['samples']):,}",
+            [_reached(epochs, float(point["psnr"]), int(point["samples"])) for epochs in trainings],
+        )
+        for point in points
+    ]
+
+
+def _reached(epochs: Sequence[EpochRecord], psnr: float, samples: int) -> str:
+    """`53,280 (0.030 ×)`, or how far the training has come without it."""
+    for epoch in epochs:
+        if epoch.validation_psnr >= psnr:
+            return f"{epoch.samples:,} ({epoch.samples / samples:.3f} ×)"
+    return f"not in {epochs[-1].samples:,}"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.cells import sweeps, table1, table2
+from analysis.cells import curve, sweeps, table1, table2
 from analysis.frames import load_study
 from analysis.numbers import interval, number
 from analysis.report import View, build, file_name
@@ -71,11 +71,13 @@ def write_reproduction(results: Path, target: Path) -> None:
         results: has the runs in reproduction/, of which every study and search is taken, in the order of their names; the scores
             of the published weights in agreement-h100.csv (`benchmarks/agreement.py`), of those trained with 3 % of the data in
             r-coast-3-percent.csv (`python -m rdun.weights evaluate`); networks of the published sizes, timed, in
-            inference-cpu.csv (`benchmarks/inference.py`); and the trial directory r-coast-full.
+            inference-cpu.csv (`benchmarks/inference.py`); and the trial directories r-coast-full, by the paper's recipe, and
+            r-coast-fast, the shorter one of `studies/samples_to_quality.py`, both begun.
     """
     runs, pictures = results / "reproduction", target.parent / "figures"
     store, scores = Store(runs / "trials"), pd.read_csv(results / "agreement-h100.csv")
     limited = pd.read_csv(results / "r-coast-3-percent.csv")
+    begun, fast = (Store(results).trial(name) for name in ("r-coast-full", "r-coast-fast"))
     pictures.mkdir(exist_ok=True)
     homes = sorted((runs / "studies").iterdir())
     chapters = [_study(home, store, pictures) for home in homes if (home / "plan.json").is_file()]
@@ -91,7 +93,9 @@ def write_reproduction(results: Path, target: Path) -> None:
         networks=table1(scores, limited),
         timed=table2(pd.read_csv(results / "inference-cpu.csv")),
         sweeps=sweeps(scores),
-        begun=_begun(Store(results).trial("r-coast-full")),
+        begun=_begun(begun),
+        fast=_begun(fast),
+        curve=curve([begun.epochs(), fast.epochs()]),
         tolerance=TOLERANCE,
         sections=SECTIONS,
         spent=_spent(frozenset[str]().union(*(chapter.used for chapter in [*chapters, *searches])), store),

@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from analysis.cells import Cell, sweeps, table1, table2
+from analysis.cells import Cell, curve, sweeps, table1, table2
 from analysis.reproduction import write_reproduction
-from rdun.results import ClaimRecord
+from rdun.results import ClaimRecord, EpochRecord
 from tests.analysis.synthetic import Truth, write_study
 from tests.analysis.synthetic_search import points, write_search
 
@@ -88,13 +89,28 @@ def test_a_cell_without_scores_was_not_run(scores: pd.DataFrame, limited: pd.Dat
         assert found["average"].verdict == "not run", "an average of some ratios is another number"
 
 
+def test_samples_to_the_published_curve_are_those_of_the_first_epoch_that_is_as_good() -> None:
+    """Its epoch 20, of 1,778,240 samples, has 26.67 dB; its epoch 50 has 27.71."""
+    fields: dict[str, Any] = dict.fromkeys(EpochRecord.__annotations__, 0)
+
+    def training(*psnr: float) -> list[EpochRecord]:
+        values = [{"epoch": e, "samples": 88_912 * e, "validation_psnr": v} for e, v in enumerate(psnr, start=1)]
+        return [EpochRecord(**(fields | value)) for value in values]
+
+    found = {point.epoch: point for point in curve([training(26.66, 26.67, 26.0), training(20.0, 21.0, 28.0)])}
+    assert (found["20"].psnr, found["20"].samples) == ("26.67", "1,778,240")
+    assert found["20"].own == ["177,824 (0.100 ×)", "266,736 (0.150 ×)"]
+    assert found["50"].own == ["not in 266,736", "266,736 (0.060 ×)"]
+
+
 def test_the_page(tmp_path: Path) -> None:
     results = tmp_path / "results"
     runs = results / "reproduction"
     for name in ("agreement-h100.csv", "r-coast-3-percent.csv", "inference-cpu.csv"):
         results.mkdir(exist_ok=True)
         shutil.copy(RESULTS / name, results)
-    shutil.copytree(RESULTS / "r-coast-full", results / "r-coast-full")
+    for name in ("r-coast-full", "r-coast-fast"):
+        shutil.copytree(RESULTS / name, results / name)
     claim = ClaimRecord(
         text="Ten times better",
         arm="COAST, recursive, 100 %",
@@ -123,6 +139,7 @@ def test_the_page(tmp_path: Path) -> None:
     assert len(list(page.parent.glob("figures/*.png"))) == text.count("](figures/") > 0
     assert text.count("core-hours</summary>") == 2
     assert "50 of 400 epochs on one NVIDIA H100 80GB HBM3 in 0.29 hours" in text
+    assert "| 50 | 27.71 | 4,445,600 | not in 4,445,600 |" in text
     assert text.count("<br>not run |") == 36 and text.count(": reproduced |") == 12
     assert "of 1 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
     assert re.search(r"\| As similar \| \w+ \| [^|]*\.\d{5}, [^|]*, at least \u22120\.00050 \|", text), (
