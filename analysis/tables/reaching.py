@@ -89,16 +89,13 @@ def published_curve_table(frames: StudyFrames) -> Table:
         points = rows_of(arm.name, arm.published, "curve")
         remarks += [remark(points)] if len(points) else []
         for point in points.to_dict("records"):
-            where, needed, target = (
-                (str(point["dataset"]), float(point["ratio"])),
-                float(point["samples"]),
-                float(point["psnr"]),
-            )
-            alike = [c for (_, _, *what), c in curves.get(arm.name, {}).items() if what == [where[0], (where[1],)]]
+            dataset, ratio = str(point["dataset"]), float(point["ratio"])
+            needed, target = float(point["samples"]), float(point["psnr"])
+            alike = [c for (_, _, *what), c in curves.get(arm.name, {}).items() if what == [dataset, (ratio,)]]
             samples = np.array([_samples_to(target, curve) for curve in alike])
             reached, every = np.isfinite(samples), len(samples) > 0 and bool(np.isfinite(samples).all())
             if not every:
-                why = f"no complete trial that validates {where[0]} at {percent(where[1])} alone"
+                why = f"no complete trial that validates {dataset} at {percent(ratio)} alone"
                 gaps[len(rows), "samples"] = "not reached by every seed" if alike else why
             rows.append(
                 {
