@@ -21,12 +21,14 @@ from analysis.search_report import build as build_search
 from analysis.searches import load_search
 from analysis.tables import markdown_text, to_markdown
 from analysis.verdicts import TOLERANCE
-from rdun.results import Folder, PlanRecord, SearchRecord, Store, TrialDirectory, hours
+from rdun.results import EpochRecord, Folder, PlanRecord, SearchRecord, Store, TrialDirectory, hours
 
 SECTIONS = ("published", "quality", "recursions", "learning", "overfitting", "time", "differences")
 """Tables of a study that the page repeats, folded."""
 FIGURES = 2
 """Figures of a study, the first ones of its answer."""
+FAST = "samples-to-quality"
+"""The study whose arms are the published network at full size by a fast recipe."""
 
 
 class Spent(NamedTuple):
@@ -36,9 +38,11 @@ class Spent(NamedTuple):
     hours: float
 
 
-class Begun(NamedTuple):
-    """A training at full size: epochs done and of how many, the device and the hours that it was held."""
+class FullSize(NamedTuple):
+    """A training at full size: its name, epochs done and of how many, the device and the hours that it was held."""
 
+    name: str
+    records: Sequence[EpochRecord]
     epoch: int
     epochs: int
     device: str
@@ -71,17 +75,17 @@ def write_reproduction(results: Path, target: Path) -> None:
         results: has the runs in reproduction/, of which every study and search is taken, in the order of their names; the scores
             of the published weights in agreement-h100.csv (`benchmarks/agreement.py`), of those trained with 3 % of the data in
             r-coast-3-percent.csv (`python -m rdun.weights evaluate`); networks of the published sizes, timed, in
-            inference-cpu.csv (`benchmarks/inference.py`); and the trial directories r-coast-full, by the paper's recipe, and
-            r-coast-fast, the shorter one of `studies/samples_to_quality.py`, both begun.
+            inference-cpu.csv (`benchmarks/inference.py`); and the trial directory r-coast-full, by the paper's recipe, begun.
     """
     runs, pictures = results / "reproduction", target.parent / "figures"
     store, scores = Store(runs / "trials"), pd.read_csv(results / "agreement-h100.csv")
     limited = pd.read_csv(results / "r-coast-3-percent.csv")
-    begun, fast = (Store(results).trial(name) for name in ("r-coast-full", "r-coast-fast"))
+    begun = _full_size("the paper's recipe", Store(results).trial("r-coast-full"))
     pictures.mkdir(exist_ok=True)
     homes = sorted((runs / "studies").iterdir())
     chapters = [_study(home, store, pictures) for home in homes if (home / "plan.json").is_file()]
     searches = [_search(home, store, pictures) for home in homes if (home / "search.json").is_file()]
+    fast = _fast(chapters, store)
     environment = Environment(
         loader=PackageLoader("analysis"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -93,9 +97,9 @@ def write_reproduction(results: Path, target: Path) -> None:
         networks=table1(scores, limited),
         timed=table2(pd.read_csv(results / "inference-cpu.csv")),
         sweeps=sweeps(scores),
-        begun=_begun(begun),
-        fast=_begun(fast),
-        curve=curve([begun.epochs(), fast.epochs()]),
+        begun=begun,
+        fast=fast,
+        curve=curve([training.records for training in (begun, *fast)]),
         tolerance=TOLERANCE,
         sections=SECTIONS,
         spent=_spent(frozenset[str]().union(*(chapter.used for chapter in [*chapters, *searches])), store),
@@ -117,12 +121,20 @@ def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
     )
 
 
-def _begun(trial: TrialDirectory) -> Begun:
+def _fast(chapters: Sequence[Chapter], store: Store) -> list[FullSize]:
+    """The complete trainings of the study FAST, named by their arms."""
+    plans = [c.record for c in chapters if isinstance(c.record, PlanRecord) and c.record.name == FAST]
+    trials = [(cell.arm, store.trial(name)) for plan in plans for cell in plan.cells for name in cell.fingerprints]
+    complete = [(arm, trial) for arm, trial in trials if (run := trial.run()) and run.status == "complete"]
+    return [_full_size(f"a fast recipe, {arm}", trial) for arm, trial in complete]
+
+
+def _full_size(name: str, trial: TrialDirectory) -> FullSize:
     run, epochs, config = trial.run(), trial.epochs(), trial.read_json("config.json")
     assert run is not None
     last = run.attempts[-1]  # all had a device of the same kind, and as many threads
     held = hours(run, epochs, trial.system())["core"] / last.threads
-    return Begun(epochs[-1].epoch, int(config["optim"]["epochs"]), last.device, held)
+    return FullSize(name, epochs, epochs[-1].epoch, int(config["optim"]["epochs"]), last.device, held)
 
 
 def _study(home: Path, store: Store, pictures: Path) -> Chapter:

@@ -11,7 +11,7 @@ class Diverged(ArithmeticError):
 
 
 class ValidationDiverged(Diverged):
-    """Training is finite, but the network with its test counts gives values that are not."""
+    """Training is finite, but what the network gives with its test counts is not, or is no image any more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ from rdun.training.state import TrainState
 from rdun.training.steps import draw_steps, steps_per_epoch, train_step
 
 Validate = Callable[[Unfolding], tuple[float, float]]
+GRAY = 10.0
+"""A little less than the mean PSNR (dB) of photographs whose pixels are all set to one middle gray."""
 
 
 def fit(
@@ -36,7 +38,7 @@ def fit(
     Raises:
         ValueError: a warm-up that is longer than the training.
         Diverged: a loss that is not finite, or a parameter at the end of an epoch; `ValidationDiverged`: the validation PSNR is
-            not a number.
+            not a number, or training and validation have become worse than gray images.
     """
     per_epoch = steps_per_epoch(config, blocks)
     check_warmup(config.optim, per_epoch * config.optim.epochs)
@@ -66,6 +68,11 @@ def fit(
             raise ValidationDiverged(
                 f"epoch {epoch}: training is finite, but the network with its test counts {config.test_counts} gives values that "
                 "are not; lower optim.lr or set recursion.test"
+            )
+        if mean_error > 1 and psnr < GRAY < state.best_psnr:  # pixels are in [0, 1]
+            raise ValidationDiverged(
+                f"epoch {epoch}: the mean squared error of training is {mean_error:.3g} and the validation PSNR {psnr:.1f} dB, "
+                f"after {state.best_psnr:.1f} dB before: worse than a gray image; lower optim.lr or optim.clip"
             )
         record = EpochRecord(
             epoch=epoch,

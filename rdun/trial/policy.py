@@ -2,7 +2,7 @@
 
     crash (an error, or a process that died)     from the checkpoint again, up to `retries` times in one run
     out of memory                                from the checkpoint again with twice the share of the device; alone on it: failed
-    diverged                                     failed at once, the place named; trying again would repeat it
+    diverged                                     failed at once, the place named if there is one; trying again would repeat it
     preempted (SIGTERM, a lost node), stopped    from the checkpoint again, not counted
     no space left on the disk                    the whole run stops
 

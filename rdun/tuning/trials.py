@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,8 +17,8 @@ import ray
 from ray import tune
 
 from rdun.config import TrialConfig, from_dict, to_dict
-from rdun.data import DATA_VARIABLE
-from rdun.plan import Part, Plan
+from rdun.data import DATA_VARIABLE, training_fingerprint
+from rdun.plan import Part, Plan, Trial
 from rdun.results import STALE_AFTER, Busy, Lease, Status, Store, is_full
 from rdun.study import Resources
 from rdun.trial import Admission, Circumstances, GpuMemory, Memory
@@ -50,13 +50,26 @@ def run_trials(
         ValueError: a trial asks for more than the cluster has, or a node cannot run it (see `check_nodes`).
         Halted: nothing can go on.
     """
-    missing = plan.missing()
+    missing = repeats_last(plan.missing())
     if missing:
         check_nodes((trial.config for trial in missing), store, capacity)
         known = parts or {}
         settings = [setting(t.fingerprint, t.config, known.get(t.fingerprint, Part())) for t in missing]
         space = {"trial": tune.grid_search(settings)}
         run_tuner(plan.study.name, plan.study.resources, store, watcher, capacity, tune.TuneConfig(), space)
+
+
+def repeats_last(trials: Sequence[Trial]) -> list[Trial]:
+    """The same trials, those that only test the training of another one otherwise at the end: begun after that one, they take its
+    weights over; begun beside it, they would train them too.
+    """
+    trainings: set[str] = set()
+    firsts, repeats = list[Trial](), list[Trial]()
+    for trial in trials:
+        training = training_fingerprint(trial.config)
+        (repeats if training in trainings else firsts).append(trial)
+        trainings.add(training)
+    return firsts + repeats
 
 
 def setting(fingerprint: str, config: TrialConfig, part: Part, rule: str = "") -> dict[str, Any]:

@@ -14,7 +14,8 @@ import pytest
 
 from analysis.cells import Cell, curve, sweeps, table1, table2
 from analysis.reproduction import write_reproduction
-from rdun.results import ClaimRecord, EpochRecord
+from rdun.replay import load_recording, save_recording
+from rdun.results import ClaimRecord, EpochRecord, Folder, Store
 from tests.analysis.synthetic import Truth, write_study
 from tests.analysis.synthetic_search import points, write_search
 
@@ -109,8 +110,7 @@ def test_the_page(tmp_path: Path) -> None:
     for name in ("agreement-h100.csv", "r-coast-3-percent.csv", "inference-cpu.csv"):
         results.mkdir(exist_ok=True)
         shutil.copy(RESULTS / name, results)
-    for name in ("r-coast-full", "r-coast-fast"):
-        shutil.copytree(RESULTS / name, results / name)
+    shutil.copytree(RESULTS / "r-coast-full", results / "r-coast-full")
     claim = ClaimRecord(
         text="Ten times better",
         arm="COAST, recursive, 100 %",
@@ -130,6 +130,8 @@ def test_the_page(tmp_path: Path) -> None:
     written.rename(runs / "studies" / "quickstart")
     found, _ = write_search(runs, points(), baselines={"unrolled": (26.0, 7000)})
     found.rename(runs / "studies" / "tiny")
+    recorded = Folder(RESULTS / "reproduction" / "studies" / "samples-to-quality")
+    save_recording(load_recording(recorded, Store(RESULTS / "reproduction" / "trials")), str(runs))
     page = tmp_path / "docs" / "reproduction.md"
     page.parent.mkdir()
     write_reproduction(results, page)
@@ -137,11 +139,12 @@ def test_the_page(tmp_path: Path) -> None:
     for picture in page.parent.glob("figures/*.png"):
         assert f"](figures/{picture.name})" in text
     assert len(list(page.parent.glob("figures/*.png"))) == text.count("](figures/") > 0
-    assert text.count("core-hours</summary>") == 2
+    assert text.count("core-hours</summary>") == 3
     assert "50 of 400 epochs on one NVIDIA H100 80GB HBM3 in 0.29 hours" in text
     assert "| 50 | 27.71 | 4,445,600 | not in 4,445,600 |" in text
     assert text.count("<br>not run |") == 36 and text.count(": reproduced |") == 12
-    assert "of 1 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
+    assert "| by the paper's recipe | by a fast recipe, a tenth of 20 epochs |" in text
+    assert "of 2 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
     assert re.search(r"\| As similar \| \w+ \| [^|]*\.\d{5}, [^|]*, at least \u22120\.00050 \|", text), (
         "not at least 0.00"
     )

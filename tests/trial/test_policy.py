@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ import torch
 import rdun.trial.account
 import rdun.trial.run
 from rdun.config import CoastConfig, Fixed, InpaintingTask, TrialConfig, with_values
-from rdun.results import Lost, Outcome, RunInfo, TrialDirectory
-from rdun.training import Diverged, TrainState
+from rdun.results import EpochRecord, Lost, Outcome, RunInfo, TrialDirectory
+from rdun.training import Diverged, TrainState, fit
 from rdun.trial import Circumstances, GivenUp, OutOfMemory, Stopped, doublings, run_trial
 
 
@@ -218,6 +218,28 @@ def test_validation_that_is_not_a_number_is_divergence(tiny: TrialConfig, tmp_pa
     run = left(tmp_path)
     assert (run.status, outcomes(tmp_path)) == ("failed", ["diverged"])
     assert run.reason.endswith("lower optim.lr or set recursion.test")
+
+
+def test_a_training_that_explodes_and_stays_finite_is_divergence(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on to its end."""
+
+    def exploding(config: TrialConfig, *rest: Any) -> Iterator[EpochRecord]:
+        network = rest[3].network
+        for record in fit(config, *rest):
+            yield record
+            with torch.no_grad():  # as by one step that was far too large
+                for parameter in network.parameters():
+                    parameter.mul_(4)
+
+    monkeypatch.setattr(rdun.trial.run, "fit", exploding)
+    with pytest.raises(
+        Diverged, match=r"epoch 2: the mean squared error .* worse than a gray .* lower optim\.lr or optim\.clip"
+    ):
+        run_trial(with_values(tiny, {"optim.epochs": 3}), str(tmp_path), circumstances=ALONE)
+    assert (left(tmp_path).status, outcomes(tmp_path)) == ("failed", ["diverged"])
+    assert len(TrialDirectory(tmp_path).epochs()) == 1
 
 
 def test_a_validation_without_any_error_is_no_failure(
