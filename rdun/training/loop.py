@@ -69,10 +69,11 @@ def fit(
                 f"epoch {epoch}: training is finite, but the network with its test counts {config.test_counts} gives values that "
                 "are not; lower optim.lr or set recursion.test"
             )
-        if mean_error > 1 and psnr < GRAY < state.best_psnr:  # pixels are in [0, 1]
+        before = max((record.train_psnr for record in state.records), default=-math.inf)
+        if mean_error > 1 and psnr < GRAY < before:  # pixels are in [0, 1]
             raise ValidationDiverged(
                 f"epoch {epoch}: the mean squared error of training is {mean_error:.3g} and the validation PSNR {psnr:.1f} dB, "
-                f"after {state.best_psnr:.1f} dB before: worse than a gray image; lower optim.lr or optim.clip"
+                f"worse than a gray image, after {before:.1f} dB in training; lower optim.lr, or set a smaller optim.clip"
             )
         record = EpochRecord(
             epoch=epoch,
