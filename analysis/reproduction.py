@@ -39,11 +39,10 @@ class Spent(NamedTuple):
 
 
 class FullSize(NamedTuple):
-    """A training at full size: its name, epochs done and of how many, the device and the hours that it was held."""
+    """A training at full size: its name, the epochs done and of how many, the device and the hours that it was held."""
 
     name: str
     records: Sequence[EpochRecord]
-    epoch: int
     epochs: int
     device: str
     hours: float
@@ -134,7 +133,7 @@ def _full_size(name: str, trial: TrialDirectory) -> FullSize:
     assert run is not None
     last = run.attempts[-1]  # all had a device of the same kind, and as many threads
     held = hours(run, epochs, trial.system())["core"] / last.threads
-    return FullSize(name, epochs, epochs[-1].epoch, int(config["optim"]["epochs"]), last.device, held)
+    return FullSize(name, epochs, int(config["optim"]["epochs"]), last.device, held)
 
 
 def _study(home: Path, store: Store, pictures: Path) -> Chapter:
