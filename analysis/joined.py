@@ -64,7 +64,13 @@ def join(parts: Sequence[Part]) -> Part:
         for c in part.plan.cells
     ]
     claims = [
-        replace(c, text=f"{label}: {c.text}", arm=f"{label}: {c.arm}", versus=f"{label}: {c.versus}")
+        replace(
+            c,
+            text=f"{label}: {c.text}",
+            arm=f"{label}: {c.arm}",
+            versus=f"{label}: {c.versus}",
+            beyond=[f"{label}: {arm}" for arm in c.beyond],
+        )
         for p, label in _of(plans, labels)
         for c in p.claims
     ]

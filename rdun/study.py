@@ -47,6 +47,8 @@ class Claim(Typed):
         metric: "psnr" (dB) or "ssim".
         dataset: the test set that it is about, by the last name of its folder; None: every one, each with a verdict of its own.
         ratios: the sampling ratios that are averaged; empty: all that the arms are tested at.
+        beyond: a second pair of arms whose difference is taken off, so that the claim is about the difference in differences
+            metric(arm) - metric(versus) - (metric(beyond[0]) - metric(beyond[1])): "recursion gains more with few data".
     """
 
     text: str
@@ -56,6 +58,12 @@ class Claim(Typed):
     at_least: float = 0.0
     dataset: str | None = None
     ratios: tuple[float, ...] = ()
+    beyond: tuple[str, str] | None = None
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """What is compared: one pair of arms, or two."""
+        return ((self.arm, self.versus), *([self.beyond] if self.beyond else []))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -218,13 +226,19 @@ def _check_comparisons(arms: Sequence[Arm]) -> None:
 def _check_claims(arms: Sequence[Arm], claims: Sequence[Claim]) -> None:
     by_name = {arm.name: arm for arm in arms}
     for claim in claims:
-        for name in (claim.arm, claim.versus):
+        for name in (name for pair in claim.pairs for name in pair):
             if name not in by_name:
                 raise ValueError(f"claim {claim.text!r} names arm {name!r}; the arms are {', '.join(sorted(by_name))}")
-        if claim.arm == claim.versus:
-            raise ValueError(f"claim {claim.text!r} has arm and versus {claim.arm!r}; name two arms")
+        for arm, versus in claim.pairs:
+            if arm == versus:
+                raise ValueError(f"claim {claim.text!r} compares arm {arm!r} with itself; name two arms")
+        if claim.beyond and set(claim.beyond) == {claim.arm, claim.versus}:
+            raise ValueError(
+                f"claim {claim.text!r} has beyond={claim.beyond}, its own arms; name another pair, or None"
+            )
         try:
-            _check_fair(by_name[claim.arm], by_name[claim.versus])
+            for name in dict.fromkeys(name for pair in claim.pairs for name in pair if name != claim.arm):
+                _check_fair(by_name[claim.arm], by_name[name])
         except ValueError as error:
             raise ValueError(f"claim {claim.text!r}: {error}") from None
         _check_tested(claim, by_name[claim.arm])
@@ -271,7 +285,7 @@ def _conditions(arm: Arm) -> dict[float, dict[str, object]]:
 def _check_chance(study: Study) -> None:
     """Weights that are only tested score the same whatever the seed: several would pass one difference off as a sure one."""
     tested = {arm.name for arm in study.arms if not any(config.optim.epochs for config in arm.configs)}
-    pairs = [(arm.name, arm.compare_to) for arm in study.arms] + [(c.arm, c.versus) for c in study.claims]
+    pairs = [(arm.name, arm.compare_to) for arm in study.arms] + [p for c in study.claims for p in c.pairs]
     for arm, base in pairs:
         if len(study.seeds) > 1 and {arm, base} <= tested:
             raise ValueError(

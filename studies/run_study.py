@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,12 +187,13 @@ def from_results(study: Study, runs: Runs, sync: bool) -> None:
 
 def _differing(study: Study, record: PlanRecord) -> list[str]:
     """What of a study is not as its last run had it: its report is made from the record of that run."""
+    from rdun.plan import claim_record
+
     arms = [(a.name, a.compare_to, dict(a.factors), [canonical(config) for config in a.configs]) for a in study.arms]
-    claims = [asdict(claim) | {"ratios": list(claim.ratios)} for claim in study.claims]
     equal = {
         "arms": arms == [(a.name, a.compare_to, dict(a.factors), _configs(a)) for a in record.arms],
         "seeds": list(study.seeds) == record.seeds,
-        "claims": claims == [asdict(claim) for claim in record.claims],
+        "claims": [claim_record(claim) for claim in study.claims] == record.claims,
     }
     return [what for what, same in equal.items() if not same]
 

@@ -92,7 +92,19 @@ def test_bad_arms(arms: tuple[Arm, ...], message: str) -> None:
         ({"seeds": (1, 1)}, r"seeds=\(1, 1\)"),
         ({"seeds": (-1,)}, r"seeds=\(-1,\)"),
         ({"claims": (Claim(text="t", arm="base", versus="nobody"),)}, "names arm 'nobody'"),
-        ({"claims": (Claim(text="t", arm="base", versus="base"),)}, "has arm and versus 'base'; name two arms"),
+        ({"claims": (Claim(text="t", arm="base", versus="base"),)}, "compares arm 'base' with itself; name two arms"),
+        (
+            {"claims": (Claim(text="t", arm="recursive", versus="base", beyond=("recursive", "nobody")),)},
+            "names arm 'nobody'",
+        ),
+        (
+            {"claims": (Claim(text="t", arm="recursive", versus="base", beyond=("base", "base")),)},
+            "compares arm 'base' with itself",
+        ),
+        (
+            {"claims": (Claim(text="t", arm="recursive", versus="base", beyond=("base", "recursive")),)},
+            r"beyond=\('base', 'recursive'\), its own arms; name another pair, or None",
+        ),
     ],
 )
 def test_bad_studies(changes: dict[str, object], message: str) -> None:
@@ -133,6 +145,16 @@ def test_a_claim_compares_what_is_tested_alike() -> None:
         ValueError, match=r"claim 'better': arm '0\.25' has task\.ratios \[0\.25\], arm '0\.1' \[0\.1\]"
     ):
         make(arms, claims=(Claim(text="better", arm="0.25", versus="0.1"),))
+    wider = tuple(replace(arm, name=f"{arm.name}, 3", configs=_of_three_layers(arm)) for arm in arms)
+    with pytest.raises(
+        ValueError, match=r"claim 'more': arm '0\.25' has task\.ratios \[0\.25\], arm '0\.1, 3' \[0\.1\]"
+    ):
+        make((*arms, *wider), claims=(Claim(text="more", arm="0.25", versus="0.25, 3", beyond=("0.1, 3", "0.1")),))
+
+
+def _of_three_layers(arm: Arm) -> tuple[TrialConfig, ...]:
+    changes = {"model.layers": 3, "recursion.train": Fixed(counts=(1,))}
+    return tuple(with_values(config, changes) for config in arm.configs)
 
 
 @pytest.mark.parametrize("bound", [NAN, INF])

@@ -9,7 +9,7 @@ from typing import Literal
 from analysis.measures import mean_over
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.intervals import cautious_p
-from analysis.statistics.paired import Comparison, Images, compare
+from analysis.statistics.paired import Comparison, Images, compare, less
 from rdun.results import ClaimRecord
 from rdun.significance import LEVEL
 
@@ -21,7 +21,7 @@ class ClaimResult:
     """A claim `metric(arm) - metric(versus) >= at_least` and what the study says about it.
 
     Attributes:
-        comparison: the difference itself.
+        comparison: the difference itself; of a claim with `beyond`, the first difference less the second.
         p: two-sided p-value of "the difference is exactly `at_least`", the larger of those by Student's t over seeds and by the
             crossed t over seeds and images; p_holm: corrected over the study's claims.
         verdict: "held" or "refuted" only if p_holm < 5 % and the bootstrap interval lies on one side of `at_least`.
@@ -39,9 +39,15 @@ class ClaimResult:
 def check_claims(images: Images, claims: Sequence[ClaimRecord]) -> list[ClaimResult]:
     """All claims of a study, on each test dataset that they are about, corrected together."""
     places = [(c, d) for c in claims for d in _datasets(images, c)]
-    pairs = [(c, compare(images, c.arm, c.versus, d, mean_over(c.ratios), c.metric)) for c, d in places]
+    pairs = [(c, _measured(images, c, d)) for c, d in places]
     p_values = [cautious_p(found.differences.to_numpy(dtype=float), c.at_least) for c, found in pairs]
     return [_judge(c, f, p, q) for (c, f), p, q in zip(pairs, p_values, holm(p_values), strict=True)]
+
+
+def _measured(images: Images, claim: ClaimRecord, dataset: str) -> Comparison:
+    at = mean_over(claim.ratios)
+    found = [compare(images, arm, versus, dataset, at, claim.metric) for arm, versus in claim.pairs]
+    return found[0] if len(found) == 1 else less(images, *found)
 
 
 def _datasets(images: Images, claim: ClaimRecord) -> list[str]:

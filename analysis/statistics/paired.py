@@ -174,17 +174,36 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
     if table.empty:
         reason = missing[0][1] if missing else "no test image is common to both"
         return replace(base, missing=missing, reason=reason)
+    prints = images.frames.fingerprints
+    same = all(prints.get((arm, s)) == prints.get((versus, s)) for s in seeds)
+    return _estimated(replace(base, missing=missing), table, same=same)
+
+
+def less(images: Images, one: Comparison, other: Comparison) -> Comparison:
+    """How much more the first change gains than the second: their difference, on the seeds and images that both have."""
+    base = Comparison(arm=one.arm, versus=one.versus, dataset=one.dataset, at=one.at, metric=one.metric)
+    base = replace(base, missing=tuple(dict.fromkeys((*one.missing, *other.missing))))
+    apart = images.incomparable(one.arm, other.arm, one.dataset, one.at)
+    if reason := one.reason or other.reason or apart:
+        return replace(base, reason=reason)
+    table = (one.differences - other.differences).dropna(axis=0, how="all").dropna(axis=1, how="any")
+    if table.empty:
+        return replace(base, reason="no seed and test image is common to all four arms")
+    return _estimated(base, table, same=one.same and other.same)
+
+
+def _estimated(base: Comparison, table: pd.DataFrame, *, same: bool) -> Comparison:
+    """What the differences, shape (seeds, images), say; `same`: whether they are between equal trials."""
     values: Floats = table.to_numpy(dtype=float)
     estimate = t_estimate(values.mean(axis=1))
     low, high = bootstrap_interval(values)
     all_low, all_high = crossed_interval(values)
-    prints = images.frames.fingerprints
-    same = all(prints.get((arm, s)) == prints.get((versus, s)) for s in seeds) or not values.any()
+    same = same or not values.any()
     p_all = NAN if same else cautious_p(values)
     by_image = values.mean(axis=0)
     return replace(
         base,
-        seeds=tuple(seeds),
+        seeds=tuple(int(s) for s in table.index),
         per_seed=tuple(float(v) for v in values.mean(axis=1)),
         mean=estimate.mean,
         low=estimate.low,
@@ -200,7 +219,6 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
         images=values.shape[1],
         images_better=float((by_image > 0).mean()),
         effect=_effect(by_image),
-        missing=missing,
         differences=table,
         same=same,
     )

@@ -15,6 +15,10 @@ from analysis.statistics import ClaimResult
 from analysis.tables.differences import costs_column
 from analysis.tables.table import Interval, Number, Probability, Table, Text
 
+BEYOND = (
+    "Where a claim is about two differences, the second one is taken off the first, seed by seed and image by image. "
+)
+
 
 def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
     """Each claim with its threshold, the measured difference, its interval and the verdict."""
@@ -31,7 +35,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             "high": r.comparison.high,
             "p_holm": r.p_holm,
             "verdict": r.verdict,
-            "costs": costs_beside(frames, [(r.claim.arm, r.claim.versus)]),
+            "costs": costs_beside(frames, r.claim.pairs),
         }
         for r in results
     ]
@@ -44,6 +48,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             "claims, "
             "is below 0.05; the bootstrap over "
             "seeds and images agrees. Everything else is undecided. The interval is Student's t over seeds. "
+            + (BEYOND if any(r.claim.beyond for r in results) else "")
             + costs_caption([row["costs"] for row in rows])
         ),
         frame=pd.DataFrame(rows),

@@ -14,7 +14,7 @@ from rdun.plan.no_effect import no_effect_warnings
 from rdun.plan.packing import Part, part_of
 from rdun.plan.probe import probe, unmeasured
 from rdun.plan.search_plan import going_on, without_end
-from rdun.plan.study_plan import STATES, Plan, Trial, make_plan, state_of
+from rdun.plan.study_plan import STATES, Plan, Trial, claim_record, make_plan, state_of
 
 __all__ = [
     "LITTLE",
@@ -36,6 +36,7 @@ __all__ = [
     "check_checkpoints",
     "check_store",
     "check_trial",
+    "claim_record",
     "code_warnings",
     "cores_here",
     "cost",

@@ -11,7 +11,7 @@ NAMED = 2
 def unequal_costs(record: PlanRecord) -> list[str]:
     """A line per kind of cost in which arms differ from those that they, or claims, are compared with."""
     arms = {arm.name: arm for arm in record.arms}
-    pairs = [(arm.name, arm.compare_to) for arm in record.arms] + [(c.arm, c.versus) for c in record.claims]
+    pairs = [(arm.name, arm.compare_to) for arm in record.arms] + [p for c in record.claims for p in c.pairs]
     found: dict[str, dict[str, float]] = {}
     compared = dict.fromkeys((arm, base) for arm, base in pairs if base is not None and arm != base)
     for arm, base in compared:

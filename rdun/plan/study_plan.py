@@ -10,7 +10,7 @@ from rdun.data import training_fingerprint, trial_fingerprint
 from rdun.plan.checks import check_trial
 from rdun.plan.costs import cost, layout, samples, steps
 from rdun.results import ArmRecord, CellRecord, ClaimRecord, PlanRecord, Store, Trainings, TrialDirectory
-from rdun.study import Arm, Study
+from rdun.study import Arm, Claim, Study
 
 STATES = ("complete", "trained", "resumable", "failed", "diverged", "new")
 
@@ -97,7 +97,7 @@ def make_plan(study: Study, store: Store, precision: Precision, *, retry_diverge
         seeds=list(study.seeds),
         arms=[_arm_record(arm) for arm in study.arms],
         cells=cells,
-        claims=[ClaimRecord(**asdict(claim) | {"ratios": list(claim.ratios)}) for claim in study.claims],
+        claims=[claim_record(claim) for claim in study.claims],
         as_published=study.as_published,
     )
     _check_distinct(cells)
@@ -148,6 +148,11 @@ def state_of(folder: TrialDirectory) -> str:
     if run.status in ("complete", "failed"):
         return run.status
     return "resumable" if folder.can_go_on() else "new"
+
+
+def claim_record(claim: Claim) -> ClaimRecord:
+    """A claim as the plan's file has it."""
+    return ClaimRecord(**asdict(claim) | {"ratios": list(claim.ratios), "beyond": list(claim.beyond or ())})
 
 
 def _arm_record(arm: Arm) -> ArmRecord:

@@ -84,6 +84,7 @@ class ClaimRecord:
 
     Attributes:
         dataset: the test set, or None for each; ratios: those that are averaged, or none for all.
+        beyond: arm and versus of a second difference, which is taken off; or empty.
     """
 
     text: str
@@ -93,6 +94,12 @@ class ClaimRecord:
     at_least: float
     dataset: str | None = None
     ratios: list[float] = field(default_factory=list)
+    beyond: list[str] = field(default_factory=list)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """What is compared: one pair of arms, or two."""
+        return [(self.arm, self.versus), *([(self.beyond[0], self.beyond[1])] if self.beyond else [])]
 
 
 @dataclass(frozen=True, kw_only=True)

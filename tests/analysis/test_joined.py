@@ -17,7 +17,7 @@ from analysis.statistics import compare_arms, main_effects
 from analysis.statistics.corrections import holm
 from analysis.statistics.paired import Images
 from analysis.tables import differences_table
-from rdun.results import Folder, PlanRecord
+from rdun.results import ClaimRecord, Folder, PlanRecord
 from tests.analysis.synthetic import Truth, write_study
 
 TRUTH = Truth(
@@ -53,6 +53,15 @@ def test_two_revisions_are_compared_arm_by_arm(tmp_path: Path) -> None:
         "quickstart at 1a2b3c4 · unrolled", "quickstart at 1a2b3c4 · recursive", "quickstart at 1a2b3c4 · recursive, random",
         "quickstart at 1a2b3c4 · recursive, random, RFMU", "quickstart at ffff000 · unrolled",
     ]  # fmt: skip
+
+
+def test_claims_name_the_arms_of_their_own_study(tmp_path: Path) -> None:
+    arms = [f"COAST, {variant}, 10 %" for variant in ("unrolled", "recursive", "recursive, random")]
+    claim = ClaimRecord(text="t", arm=arms[2], versus=arms[1], metric="psnr", at_least=0, beyond=arms[1::-1])
+    parts = [part(tmp_path / name, replace(TRUTH, name=name, claims=(claim,))) for name in ("one", "two")]
+    assert [c.beyond for c in join(parts).plan.claims] == [
+        [f"{name}: {arm}" for arm in arms[1::-1]] for name in ("one", "two")
+    ]
 
 
 def test_the_very_same_trials_are_no_comparison_that_a_correction_counts(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from analysis.statistics import (
 from analysis.statistics.corrections import decided
 from analysis.statistics.intervals import bootstrap_means
 from analysis.statistics.paired import Images
-from analysis.tables import Interval, Number, differences_table, effects_table
+from analysis.tables import Interval, Number, claims_table, differences_table, effects_table
 from rdun.results import ClaimRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study
@@ -225,6 +226,37 @@ def test_a_claim_may_be_about_some_ratios_and_one_set(tmp_path: Path) -> None:
     assert some.mean == pytest.approx((low + high) / 2) and some.at == "10\u00a0%, 50\u00a0%"
     assert measured([]).comparison.mean != pytest.approx(some.mean, abs=1e-6)
     assert measured([], "set11").reason and not measured([], "set11").comparison.seeds
+
+
+def test_a_claim_may_be_about_two_differences(tmp_path: Path) -> None:
+    """It is the first less the second on the seeds and images of all four arms, whatever either is by itself."""
+    arms = [f"COAST, {variant}, {size}" for size in ("10 %", "100 %") for variant in ("better", "unrolled")]
+    effects, lost = {"unrolled": 0.0, "better": 0.5}, {(arms[1], 0): ("failed", "no space")}
+    images = _study(tmp_path, effects=effects, seeds=range(5), seed_sd=0.05, image_sd=0.05, statuses=lost)
+    scores = images.frames.scores
+    scores.loc[(scores["arm"] == arms[0]) & (scores["metric"] == "psnr"), "value"] += 0.3
+    images = Images(images.frames)
+
+    def claim(at_least: float) -> ClaimRecord:
+        return ClaimRecord(
+            text="t", arm=arms[0], versus=arms[1], metric="psnr", at_least=at_least, beyond=[arms[2], arms[3]]
+        )
+
+    results = check_claims(images, [claim(0.1), claim(0.6)])
+    assert [r.verdict for r in results] == ["held", "refuted"]
+    found = results[0].comparison
+    first, second = (
+        compare(images, one, other, "photographs-test").differences for one, other in results[0].claim.pairs
+    )
+    by_hand = first.to_numpy() - second.loc[first.index].to_numpy()
+    assert found.seeds == (1, 2, 3, 4) and found.mean == pytest.approx(by_hand.mean())
+    assert found.per_seed == pytest.approx(by_hand.mean(axis=1))
+    assert found.missing[0][1].startswith(f"{arms[1]}, seed 0: failed")
+    table = claims_table(images.frames, results)
+    assert "the second one is taken off the first" in table.caption
+    same = replace(claim(0.0), beyond=["COAST, better, 10 %", "COAST, unrolled, 10 %"])
+    (equal,) = check_claims(images, [same])
+    assert equal.comparison.same and equal.verdict == "undecided"
 
 
 def test_different_matrices_are_not_compared(tmp_path: Path) -> None:
