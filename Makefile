@@ -31,6 +31,7 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/training_curve.py results/training-curve-cpu.csv --batch 16
 	$(BIN)/python benchmarks/memory.py results/memory-cpu.csv
 	$(BIN)/python benchmarks/reconstruction.py results/reconstruction-cpu.csv --device cpu
+	$(BIN)/python benchmarks/convolutions.py results/convolutions-cpu.csv
 	$(BIN)/python benchmarks/inference.py results/inference-cpu.csv --device cpu
 	$(BIN)/python benchmarks/overhead.py results/overhead-1-step.csv --trials 40 --steps 1
 	$(BIN)/python benchmarks/overhead.py results/overhead-300-steps.csv --trials 12 --steps 300
