@@ -11,9 +11,10 @@ from analysis.factor_words import factor_sentences
 from analysis.findings import Finding, bounds, compared
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
-from analysis.numbers import DIGITS, NBSP, listed, number, plural, with_unit
-from analysis.statistics import ClaimResult, Comparison, Effect, most_pairs, smallest_exact_p
+from analysis.numbers import DIGITS, NBSP, listed, number, percent, plural, with_unit
+from analysis.statistics import ClaimResult, Comparison, Effect, most_pairs, sensitivities, smallest_exact_p
 from analysis.statistics.paired import Images
+from analysis.statistics.sensitivity import POWER
 from analysis.weights_answer import weights_answer
 
 
@@ -48,6 +49,7 @@ def answer(
         _single_settings(frames, comparisons) if main else "",
         _gain_sentence(images),
         _seeds_sentence(frames, comparisons),
+        _sensitivity_sentence(comparisons),
     ]
     context += [code_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
@@ -233,3 +235,22 @@ def _seeds_sentence(frames: StudyFrames, comparisons: Sequence[Comparison]) -> s
         if n < 6
         else ""
     )
+
+
+def _sensitivity_sentence(comparisons: Sequence[Comparison]) -> str:
+    """How large a difference would have been found where none was, and with how many seeds a smaller one."""
+    found = [s for s in sensitivities(comparisons) if not s.comparison.decided]
+    if not found:
+        return ""
+    there = max(len(s.comparison.seeds) for s in found)
+    more = next(n for n in (10, 20, 50, 10 * there) if n >= 2 * there)
+    now, then = (_range([s.detectable(n) for s in found]) for n in (there, more))
+    return (
+        f"“Undecided” is not “equal”: with {there} seeds, the smallest true difference that {percent(POWER)} of such studies "
+        f"would decide is {now}; with {more} seeds, {then}."
+    )
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = number(min(values)), number(max(values))
+    return f"{low} to {high}{NBSP}dB, by comparison" if low != high else f"{low}{NBSP}dB"

@@ -29,6 +29,7 @@ from analysis.tables import (
     quality_table,
     reaching_table,
     recursions_table,
+    sensitivity_table,
     timing_table,
 )
 
@@ -91,6 +92,11 @@ def _score_tables(images: Images, comparisons: Sequence[Comparison], effects: Se
         TableItem("differences", effects_table(frames, effects, d))
         for d in datasets
         if any(e.dataset == d for e in effects)
+    ]
+    items += [
+        TableItem("differences", t, "how large they have to be")
+        for d in datasets
+        if len((t := sensitivity_table(frames, comparisons, d)).frame)
     ]
     items += [TableItem("recursions", t) for d in datasets if len((t := designs_table(images, comparisons, d)).frame)]
     items += [TableItem("recursions", t) for d in datasets if len((t := recursions_table(frames, d)).frame)]

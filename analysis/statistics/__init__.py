@@ -11,6 +11,7 @@ from analysis.statistics.intervals import (
     t_estimate,
 )
 from analysis.statistics.paired import Comparison, compare, compare_arms, most_pairs, paired_differences
+from analysis.statistics.sensitivity import sensitivities
 from rdun.significance import smallest_exact_p
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "main_effects",
     "most_pairs",
     "paired_differences",
+    "sensitivities",
     "smallest_exact_p",
     "t_estimate",
 ]

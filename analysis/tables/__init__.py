@@ -13,6 +13,7 @@ from analysis.tables.quality import quality_table
 from analysis.tables.reaching import published_curve_table, reaching_table
 from analysis.tables.recursions import designs_table, recursions_table
 from analysis.tables.render import markdown_text, to_csv, to_html, to_markdown
+from analysis.tables.sensitivity import sensitivity_table
 from analysis.tables.table import Compared, Interval, Number, Pair, Probability, Span, Table, Text, anchor
 from analysis.tables.timing import timing_table
 
@@ -44,6 +45,7 @@ __all__ = [
     "quality_table",
     "reaching_table",
     "recursions_table",
+    "sensitivity_table",
     "timing_table",
     "to_csv",
     "to_html",

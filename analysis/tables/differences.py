@@ -34,8 +34,7 @@ KINDS = {
 def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], dataset: str) -> Table:
     """PSNR differences to the base arm with both intervals, Holm's p and the verdict."""
     found = [c for c in comparisons if c.dataset == dataset]
-    treatment = {a.name: a.treatment for a in frames.arms.values()}
-    bases = {str(treatment[c.versus]) for c in found}
+    head, names = compared(frames, found)
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for line, c in enumerate(found):
@@ -44,7 +43,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
                 "family": frames.arms[c.arm].family,
                 "arm": c.arm,
                 "versus": c.versus,
-                "comparison": str(treatment[c.arm]) + (f" minus {treatment[c.versus]}" if len(bases) > 1 else ""),
+                "comparison": names[line],
                 "costs": costs_beside(frames, [(c.arm, c.versus)]),
                 "seeds": f"{len(c.seeds)} of {len(frames.plan.seeds)}",
                 "mean": c.mean,
@@ -70,7 +69,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
         caption=_caption(frames, found) + " " + costs_caption([row["costs"] for row in rows]),
         frame=pd.DataFrame(rows),
         columns=(
-            Text(key="comparison", header=f"Minus {bases.pop()}" if len(bases) == 1 else "Comparison"),
+            Text(key="comparison", header=head),
             Text(key="seeds", header="Seeds", align="right"),
             Number(key="mean", header="Mean", unit="dB", digits=3, signed=True),
             Interval(low="low", high="high", header="95\u00a0% interval", unit="dB", digits=3),
@@ -86,6 +85,15 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
         gaps=gaps,
         notes=(shared_luck(frames), MEASURED),
     )
+
+
+def compared(frames: StudyFrames, found: Sequence[Comparison]) -> tuple[str, list[str]]:
+    """The head of a column of comparisons, and each one's name: without its base where all have the same."""
+    treatment = {a.name: str(a.treatment) for a in frames.arms.values()}
+    bases = list(dict.fromkeys(treatment[c.versus] for c in found))
+    if len(bases) == 1:
+        return f"Minus {bases[0]}", [treatment[c.arm] for c in found]
+    return "Comparison", [f"{treatment[c.arm]} minus {treatment[c.versus]}" for c in found]
 
 
 def costs_column(rows: Sequence[dict[str, Any]]) -> tuple[Text, ...]:
