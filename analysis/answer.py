@@ -27,6 +27,7 @@ class Answer(NamedTuple):
         factors: one per effect of a factor, and per interaction, of a full grid.
         context: what the answer rests on.
         lines: one per comparison.
+        sensitivity: how large a difference has to be to be decided; empty where all are.
         claims: one per claim.
     """
 
@@ -36,6 +37,7 @@ class Answer(NamedTuple):
     factors: tuple[str, ...]
     context: tuple[str, ...]
     lines: tuple[str, ...]
+    sensitivity: str
     claims: tuple[str, ...]
 
 
@@ -49,7 +51,6 @@ def answer(
         _single_settings(frames, comparisons) if main else "",
         _gain_sentence(images),
         _seeds_sentence(frames, comparisons),
-        _sensitivity_sentence(comparisons),
     ]
     context += [code_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
@@ -61,6 +62,7 @@ def answer(
         factors=factor_sentences(frames, effects),
         context=tuple(s for s in context if s),
         lines=tuple(comparison_sentence(frames, c) for c in comparisons),
+        sensitivity=_sensitivity(comparisons),
         claims=tuple(claim_sentence(frames, c) for c in claims),
     )
 
@@ -237,7 +239,7 @@ def _seeds_sentence(frames: StudyFrames, comparisons: Sequence[Comparison]) -> s
     )
 
 
-def _sensitivity_sentence(comparisons: Sequence[Comparison]) -> str:
+def _sensitivity(comparisons: Sequence[Comparison]) -> str:
     """How large a difference would have been found where none was, and with how many seeds a smaller one."""
     found = [s for s in sensitivities(comparisons) if not s.comparison.decided]
     if not found:
