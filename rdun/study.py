@@ -35,7 +35,7 @@ class Arm(Typed):
         return tuple(replace(config, seed=seed) for config in self.configs)
 
 
-METRICS = ("psnr", "ssim")
+METRICS = ("psnr", "ssim", "gap")
 """What reconstructions are scored by."""
 
 
@@ -44,7 +44,8 @@ class Claim(Typed):
     """An expectation: the mean of metric(arm) - metric(versus) over seeds and test images is at least `at_least`.
 
     Attributes:
-        metric: "psnr" (dB) or "ssim".
+        metric: "psnr" (dB), "ssim", or "gap": the PSNR that an arm gains on its training blocks less what it gains on the
+            validation blocks, in dB; the larger, the more it overfits. It has no test set and no single ratios.
         dataset: the test set that it is about, by the last name of its folder; None: every one, each with a verdict of its own.
         ratios: the sampling ratios that are averaged; empty: all that the arms are tested at.
         beyond: a second pair of arms whose difference is taken off, so that the claim is about the difference in differences
@@ -69,6 +70,10 @@ class Claim(Typed):
         super().__post_init__()
         if self.metric not in METRICS:
             raise ValueError(f"claim {self.text!r} has metric={self.metric!r}; choose one of {', '.join(METRICS)}")
+        if self.metric == "gap" and (self.dataset is not None or self.ratios):
+            raise ValueError(
+                f"claim {self.text!r} of metric='gap' is about training and validation blocks; leave out dataset and ratios"
+            )
         if len(set(self.ratios)) < len(self.ratios):
             raise ValueError(f"claim {self.text!r} has ratios={self.ratios}; name each once")
         if not math.isfinite(self.at_least):

@@ -46,6 +46,15 @@ def study(scale: Scale = "pocket") -> Study:
                 )
                 for fraction in FRACTIONS[:2]
             ),
+            *(
+                Claim(
+                    text=f"With {_percent(fraction)} of the blocks the gap of the recursive network is the smaller one",
+                    arm=_name("unrolled", fraction),
+                    versus=_name("recursive", fraction),
+                    metric="gap",
+                )
+                for fraction in FRACTIONS[:2]
+            ),
             Claim(
                 text="With 1 % of the blocks the recursive network stands better beside the unrolled one than with all",
                 arm=_name("recursive", FRACTIONS[0]),

@@ -164,7 +164,7 @@ def test_a_claim_has_a_finite_bound(bound: float) -> None:
 
 
 def test_a_claim_names_a_metric_that_there_is() -> None:
-    with pytest.raises(ValueError, match=r"claim 'better' has metric='pnsr'; choose one of psnr, ssim"):
+    with pytest.raises(ValueError, match=r"claim 'better' has metric='pnsr'; choose one of psnr, ssim, gap"):
         Claim(text="better", arm="recursive", versus="base", metric="pnsr")
 
 
@@ -185,6 +185,14 @@ TWO_RATIOS = tuple(
             r"claim 'c' has dataset='bsd68'; its arms are tested on set11, night: name one of these",
         ),
         ({"ratios": (0.1, 0.5)}, r"claim 'c' has ratios=\(0.1, 0.5\); .* not tested at 0.5: name some of 0.1, 0.25"),
+        (
+            {"metric": "gap", "dataset": "set11"},
+            "claim 'c' of metric='gap' is about training and validation blocks; leave out",
+        ),
+        (
+            {"metric": "gap", "ratios": (0.1,)},
+            "claim 'c' of metric='gap' is about training and validation blocks; leave out",
+        ),
         ({"ratios": (0.1, 0.1)}, r"claim 'c' has ratios=\(0.1, 0.1\); name each once"),
     ],
 )

@@ -3,6 +3,7 @@
 from analysis.statistics.claims import ClaimResult, check_claims
 from analysis.statistics.corrections import holm
 from analysis.statistics.effects import Effect, main_effects
+from analysis.statistics.gaps import compare_gaps_of_arms
 from analysis.statistics.intervals import (
     Estimate,
     bootstrap_interval,
@@ -23,6 +24,7 @@ __all__ = [
     "check_claims",
     "compare",
     "compare_arms",
+    "compare_gaps_of_arms",
     "crossed_interval",
     "crossed_p",
     "holm",

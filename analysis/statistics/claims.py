@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
 from analysis.measures import mean_over
 from analysis.statistics.corrections import decided, holm
+from analysis.statistics.gaps import BLOCKS, GAP, compare_gaps, gaps, over_seeds
 from analysis.statistics.intervals import cautious_p
 from analysis.statistics.paired import Comparison, Images, compare, less
 from rdun.results import ClaimRecord
@@ -23,7 +26,8 @@ class ClaimResult:
     Attributes:
         comparison: the difference itself; of a claim with `beyond`, the first difference less the second.
         p: two-sided p-value of "the difference is exactly `at_least`", the larger of those by Student's t over seeds and by the
-            crossed t over seeds and images; p_holm: corrected over the study's claims.
+            crossed t over seeds and images, of gaps, which are over pooled blocks, the first; p_holm: corrected over the
+            study's claims.
         verdict: "held" or "refuted" only if p_holm < 5 % and the bootstrap interval lies on one side of `at_least`.
         reason: why it is undecided.
     """
@@ -38,21 +42,36 @@ class ClaimResult:
 
 def check_claims(images: Images, claims: Sequence[ClaimRecord]) -> list[ClaimResult]:
     """All claims of a study, on each test dataset that they are about, corrected together."""
-    places = [(c, d) for c in claims for d in _datasets(images, c)]
-    pairs = [(c, _measured(images, c, d)) for c, d in places]
-    p_values = [cautious_p(found.differences.to_numpy(dtype=float), c.at_least) for c, found in pairs]
+    of_gaps = gaps(images.frames) if any(c.metric == GAP for c in claims) else pd.DataFrame()
+    pairs = [(c, _measured(images, of_gaps, c, d)) for c in claims for d in _datasets(images, c)]
+    p_values = [_p(c, found) for c, found in pairs]
     return [_judge(c, f, p, q) for (c, f), p, q in zip(pairs, p_values, holm(p_values), strict=True)]
 
 
-def _measured(images: Images, claim: ClaimRecord, dataset: str) -> Comparison:
-    at = mean_over(claim.ratios)
-    found = [compare(images, arm, versus, dataset, at, claim.metric) for arm, versus in claim.pairs]
-    return found[0] if len(found) == 1 else less(images, *found)
-
-
 def _datasets(images: Images, claim: ClaimRecord) -> list[str]:
+    if claim.metric == GAP:
+        return [BLOCKS]
     found = [d for d in images.datasets_of(claim.arm) if claim.dataset in (None, images.frames.data_set(d))]
     return found or [claim.dataset or "test"]
+
+
+def _measured(images: Images, of_gaps: pd.DataFrame, claim: ClaimRecord, dataset: str) -> Comparison:
+    at = mean_over(claim.ratios)
+    if claim.metric == GAP:
+        found = [compare_gaps(images.frames, of_gaps, *pair) for pair in claim.pairs]
+    else:
+        found = [compare(images, *pair, dataset, at, claim.metric) for pair in claim.pairs]
+        if claim.beyond and (apart := images.incomparable(claim.arm, claim.beyond[0], dataset, at)):
+            return Comparison(
+                arm=claim.arm, versus=claim.versus, dataset=dataset, at=at, metric=claim.metric, reason=apart
+            )
+    return less(*found) if claim.beyond else found[0]
+
+
+def _p(claim: ClaimRecord, found: Comparison) -> float:
+    if claim.metric == GAP:
+        return over_seeds(found, claim.at_least).p_all
+    return cautious_p(found.differences.to_numpy(dtype=float), claim.at_least)
 
 
 def _judge(claim: ClaimRecord, found: Comparison, p: float, p_holm: float) -> ClaimResult:
@@ -62,7 +81,7 @@ def _judge(claim: ClaimRecord, found: Comparison, p: float, p_holm: float) -> Cl
         reason = found.reason or "no data"
     elif len(found.seeds) < 2:
         reason = "one seed gives no interval"
-    elif found.images < 2:
+    elif found.images < 2 and claim.metric != GAP:
         reason = "one test image says nothing about all images"
     elif decided(p_holm, found.boot_low, found.boot_high, claim.at_least):
         verdict = "held" if found.mean > claim.at_least else "refuted"

@@ -176,23 +176,22 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
         return replace(base, missing=missing, reason=reason)
     prints = images.frames.fingerprints
     same = all(prints.get((arm, s)) == prints.get((versus, s)) for s in seeds)
-    return _estimated(replace(base, missing=missing), table, same=same)
+    return estimated(replace(base, missing=missing), table, same=same)
 
 
-def less(images: Images, one: Comparison, other: Comparison) -> Comparison:
+def less(one: Comparison, other: Comparison) -> Comparison:
     """How much more the first change gains than the second: their difference, on the seeds and images that both have."""
     base = Comparison(arm=one.arm, versus=one.versus, dataset=one.dataset, at=one.at, metric=one.metric)
     base = replace(base, missing=tuple(dict.fromkeys((*one.missing, *other.missing))))
-    apart = images.incomparable(one.arm, other.arm, one.dataset, one.at)
-    if reason := one.reason or other.reason or apart:
+    if reason := one.reason or other.reason:
         return replace(base, reason=reason)
     table = (one.differences - other.differences).dropna(axis=0, how="all").dropna(axis=1, how="any")
     if table.empty:
         return replace(base, reason="no seed and test image is common to all four arms")
-    return _estimated(base, table, same=one.same and other.same)
+    return estimated(base, table, same=one.same and other.same)
 
 
-def _estimated(base: Comparison, table: pd.DataFrame, *, same: bool) -> Comparison:
+def estimated(base: Comparison, table: pd.DataFrame, *, same: bool) -> Comparison:
     """What the differences, shape (seeds, images), say; `same`: whether they are between equal trials."""
     values: Floats = table.to_numpy(dtype=float)
     estimate = t_estimate(values.mean(axis=1))

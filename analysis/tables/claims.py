@@ -10,11 +10,16 @@ import pandas as pd
 from analysis.budgets import costs_beside, costs_caption
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
-from analysis.numbers import DIGITS, UNITS
+from analysis.numbers import DIGITS
 from analysis.statistics import ClaimResult
 from analysis.tables.differences import costs_column
 from analysis.tables.table import Interval, Number, Probability, Table, Text
 
+GAP = (
+    "Gap: PSNR gained on the training blocks less that gained on the validation blocks; it has no images, and p is Student's "
+    "t over seeds alone. "
+)
+METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM", "gap": "Gap, dB"}
 BEYOND = (
     "Where a claim is about two differences, the second one is taken off the first, seed by seed and image by image. "
 )
@@ -27,8 +32,8 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             "claim": r.claim.text,
             "dataset": r.comparison.dataset,
             "at": r.comparison.at,
-            "metric": r.claim.metric.upper() + (f", {UNITS[r.claim.metric]}" if UNITS.get(r.claim.metric) else ""),
-            "digits": 1 + DIGITS[r.claim.metric],
+            "metric": METRICS[r.claim.metric],
+            "digits": 1 + DIGITS[r.comparison.metric],
             "at_least": r.claim.at_least,
             "mean": r.comparison.mean,
             "low": r.comparison.low,
@@ -48,6 +53,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             "claims, "
             "is below 0.05; the bootstrap over "
             "seeds and images agrees. Everything else is undecided. The interval is Student's t over seeds. "
+            + (GAP if any(r.claim.metric == "gap" for r in results) else "")
             + (BEYOND if any(r.claim.beyond for r in results) else "")
             + costs_caption([row["costs"] for row in rows])
         ),

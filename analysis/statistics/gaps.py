@@ -1,0 +1,59 @@
+"""Whether one arm overfits less than another: the difference of their gaps between training and validation blocks, by seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.measures import AVERAGE, missing_seeds, overfitting_cells, without_block_averages
+from analysis.statistics.corrections import holm
+from analysis.statistics.intervals import t_estimate
+from analysis.statistics.paired import Comparison, estimated
+
+GAP = "gap"
+BLOCKS = "blocks"
+"""What a comparison of gaps is about, in place of a test set: all blocks of a split are pooled, so that there are no images."""
+
+
+def gaps(frames: StudyFrames) -> pd.DataFrame:
+    """The gap of each arm and seed at the best checkpoint in dB, shape (seeds, arms), see `overfitting_cells`."""
+    parts = [(part, overfitting_cells(part)) for part in frames.block_parts()]
+    known = [cells[~cells["arm"].isin(list(without_block_averages(part)))] for part, cells in parts if "gap" in cells]
+    rows = pd.concat([cells[["arm", "seed", "gap"]].dropna() for cells in known]) if known else pd.DataFrame()
+    return rows.pivot(index="seed", columns="arm", values="gap") if len(rows) else rows
+
+
+def compare_gaps(frames: StudyFrames, values: pd.DataFrame, arm: str, versus: str) -> Comparison:
+    """gap(arm) - gap(versus) with Student's t over the seeds that both have; below zero, `arm` overfits less.
+
+    Args:
+        values: see `gaps`.
+    """
+    base = Comparison(arm=arm, versus=versus, dataset=BLOCKS, at=AVERAGE, metric="psnr")
+    own = [values[a].dropna() if a in values else pd.Series(dtype=float) for a in (arm, versus)]
+    missing = tuple(
+        (seed, f"{name}, seed {seed}: {why}")
+        for name, found in zip((arm, versus), own, strict=True)
+        for seed, why in missing_seeds(frames, name, AVERAGE, [int(s) for s in found.index])
+    )
+    table = (own[0] - own[1]).dropna().to_frame(BLOCKS)
+    if table.empty:
+        return replace(base, missing=missing, reason=missing[0][1] if missing else "no scores of blocks")
+    return over_seeds(estimated(replace(base, missing=missing), table, same=False))
+
+
+def over_seeds(found: Comparison, against: float = 0.0) -> Comparison:
+    """The same with Student's p over seeds as all there is: without images there is no other."""
+    p = t_estimate(np.array(found.per_seed), against=against).p
+    return replace(found, p_all=p, p_holm=p)
+
+
+def compare_gaps_of_arms(frames: StudyFrames) -> dict[str, Comparison]:
+    """Of every arm that has a `compare_to`, p-values corrected by Holm, by arm."""
+    values = gaps(frames)
+    pairs = [(a.name, a.compare_to) for a in frames.arms.values() if a.compare_to in frames.arms]
+    found = [compare_gaps(frames, values, arm, str(versus)) for arm, versus in pairs]
+    return {c.arm: replace(c, p_holm=p) for c, p in zip(found, holm([c.p_all for c in found]), strict=True)}

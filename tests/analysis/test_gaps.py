@@ -1,0 +1,92 @@
+"""Whether one arm overfits less than another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.frames import StudyFrames
+from analysis.measures import overfitting_cells
+from analysis.statistics import check_claims, compare_gaps_of_arms, holm
+from analysis.statistics.gaps import compare_gaps, gaps
+from analysis.statistics.paired import Images
+from analysis.tables import claims_table, overfitting_table
+from rdun.results import ClaimRecord
+from tests.analysis.conftest import load
+from tests.analysis.synthetic import Truth, write_study
+
+TRUTH = Truth(
+    systems=("COAST",),
+    effects={"unrolled": 0.0, "recursive": 0.0},
+    seeds=(0, 1, 2, 3),
+    images=("a.png", "b.png"),
+    epochs=2,
+    pictures=False,
+)
+UNROLLED, RECURSIVE = "COAST, unrolled, 10 %", "COAST, recursive, 10 %"
+ALL_DATA = ["COAST, unrolled, 100 %", "COAST, recursive, 100 %"]
+
+
+def study(folder: Path, more: float = 0.5, **changes: object) -> StudyFrames:
+    """One whose unrolled network on few data fits its training blocks so much better, by another amount for each seed."""
+    frames = load(write_study(folder, replace(TRUTH, **changes)))  # type: ignore[arg-type]
+    scores = frames.scores
+    fitted = (scores["arm"] == UNROLLED) & (scores["split"] == "train") & (scores["unit"] == "block")
+    fitted &= (scores["checkpoint"] == "best") & (scores["recursions"] != 0)
+    scores.loc[fitted, "value"] += more + 0.01 * scores.loc[fitted, "seed"]
+    return frames
+
+
+def claim(**changes: object) -> ClaimRecord:
+    made = ClaimRecord(text="overfits less", arm=UNROLLED, versus=RECURSIVE, metric="gap", at_least=0.2)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_differences_of_gaps_are_paired_by_seed(tmp_path: Path) -> None:
+    frames = study(tmp_path)
+    found = compare_gaps_of_arms(frames)[RECURSIVE]
+    by_arm = overfitting_cells(frames).pivot(index="seed", columns="arm", values="gap")
+    test = stats.ttest_rel(by_arm[RECURSIVE], by_arm[UNROLLED])
+    assert found.versus == UNROLLED and found.seeds == (0, 1, 2, 3)
+    assert found.mean == pytest.approx(float((by_arm[RECURSIVE] - by_arm[UNROLLED]).mean()))
+    assert (found.low, found.high) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    assert found.p_all == pytest.approx(test.pvalue)
+    other = compare_gaps_of_arms(frames)[ALL_DATA[1]]
+    assert [found.p_holm, other.p_holm] == pytest.approx(holm([found.p_all, other.p_all]))
+
+
+def test_the_table_has_them_beside_the_gaps(tmp_path: Path) -> None:
+    table = overfitting_table(study(tmp_path))
+    gap, less, high = (
+        {a: float(v) for a, v in zip(table.frame["arm"], table.frame[k], strict=True)} for k in ("gap", "less", "high")
+    )
+    assert less[RECURSIVE] == pytest.approx(gap[RECURSIVE] - gap[UNROLLED])
+    assert less[RECURSIVE] < -0.3 and high[RECURSIVE] < 0 and np.isnan(less[UNROLLED])
+    assert "Holm for 2 comparisons" in table.caption and "overfits less than its base" in table.caption
+
+
+def test_claims_about_gaps(tmp_path: Path) -> None:
+    images = Images(study(tmp_path))
+    results = check_claims(images, [claim(), claim(at_least=2.0), claim(beyond=ALL_DATA)])
+    assert [r.verdict for r in results] == ["held", "refuted", "held"]
+    gap = overfitting_cells(images.frames).pivot(index="seed", columns="arm", values="gap")
+    twice = gap[UNROLLED] - gap[RECURSIVE] - (gap[ALL_DATA[0]] - gap[ALL_DATA[1]])
+    assert results[2].comparison.per_seed == pytest.approx(tuple(twice))
+    assert results[0].p == pytest.approx(stats.ttest_1samp(gap[UNROLLED] - gap[RECURSIVE], 0.2).pvalue)
+    table = claims_table(images.frames, results)
+    assert table.frame["metric"].tolist() == ["Gap, dB"] * 3 and "p is Student's t over seeds alone" in table.caption
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    lost = {(RECURSIVE, 2): ("failed", "no space")}
+    frames = study(tmp_path / "lost", statuses=lost)
+    found = compare_gaps_of_arms(frames)[RECURSIVE]
+    assert found.seeds == (0, 1, 3) and found.missing == ((2, f"{RECURSIVE}, seed 2: failed: no space"),)
+    none = compare_gaps(frames, gaps(frames).drop(columns=RECURSIVE), RECURSIVE, UNROLLED)
+    assert none.verdict == "no data" and none.reason
+    (one,) = check_claims(Images(study(tmp_path / "one", seeds=(0,))), [claim()])
+    assert (one.verdict, one.reason) == ("undecided", "one seed gives no interval")
