@@ -17,6 +17,7 @@ from analysis.tables import (
     designs_table,
     differences_table,
     effects_table,
+    gaps_table,
     linked,
     matrices_table,
     means_table,
@@ -65,7 +66,8 @@ def tables_of(
     items = [item for part in parts for item in _score_tables(part, comparisons, effects)]
     published = (published_table(images), published_cost_table(frames), published_checkpoints_table(frames))
     items += [TableItem("published", t, _nothing_compared(t)) for t in published if len(t.frame)]
-    items += [TableItem("overfitting", overfitting_table(part)) for part in frames.block_parts()]
+    for part in frames.block_parts():
+        items += [TableItem("overfitting", t) for t in (overfitting_table(part), gaps_table(part)) if len(t.frame)]
     items.append(TableItem("time", timing_table(frames)))
     items += [TableItem("learning", t) for t in (published_curve_table(frames), reaching_table(frames)) if len(t.frame)]
     items += [TableItem("claims", claims_table(frames, claims))] if claims else []

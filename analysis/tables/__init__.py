@@ -2,6 +2,7 @@
 
 from analysis.tables.claims import claims_table
 from analysis.tables.differences import differences_table, effects_table
+from analysis.tables.gaps import gaps_table
 from analysis.tables.latex import latex_text, to_latex
 from analysis.tables.links import linked
 from analysis.tables.matrices import matrices_table
@@ -31,6 +32,7 @@ __all__ = [
     "designs_table",
     "differences_table",
     "effects_table",
+    "gaps_table",
     "latex_text",
     "linked",
     "markdown_text",

@@ -9,15 +9,13 @@ import pandas as pd
 
 from analysis.frames import StudyFrames
 from analysis.measures import SPLITS, facts, mean_and_spread, missing_seeds, overfitting_cells, without_block_averages
-from analysis.numbers import listed, number, percent, plural
-from analysis.statistics import compare_gaps_of_arms
-from analysis.tables.table import Column, Interval, Number, Probability, Table, Text
+from analysis.numbers import listed, number, percent
+from analysis.tables.table import Column, Number, Table, Text
 
 
 def overfitting_table(frames: StudyFrames) -> Table:
     """Pooled block PSNR of each split, its gain over the initial estimate, and the gap between training and validation."""
     values, suffix = overfitting_cells(frames), frames.block_groups[0].suffix
-    differences = compare_gaps_of_arms(frames)
     by_arm = {str(arm): own for arm, own in values.groupby("arm", sort=False)}
     known = facts(frames, "blocks")
     rows: list[dict[str, Any]] = []
@@ -40,14 +38,6 @@ def overfitting_table(frames: StudyFrames) -> Table:
             lacks = own.loc[own[name].isna(), "seed"] if name in own else ()
             if without := [str(seed) for seed in lacks if (arm, seed) in unknown]:
                 gaps[len(rows), name] = f"without seed {listed(without)}, where some score is not a number"
-        if found := differences.get(arm):
-            row |= {
-                "versus": found.versus,
-                "less": found.mean,
-                "low": found.low,
-                "high": found.high,
-                "p_holm": found.p_holm,
-            }
         rows.append(row)
         if arm in unequal:
             gaps[len(rows) - 1, "gain train"] = unequal[arm]
@@ -62,11 +52,11 @@ def overfitting_table(frames: StudyFrames) -> Table:
             "splits hold different "
             "pictures, so each is also shown as the gain over its own initial estimate. Gap: gain on the training "
             "blocks minus gain on "
-            "the validation blocks (± standard deviation over seeds); a larger gap means more overfitting. "
-            "“Last epoch” is the gap after it. " + (_compared_caption(len(differences)) if differences else "")
-        ).rstrip(),
+            "the validation blocks (± standard deviation over seeds); a larger gap means more overfitting. The "
+            "last column is the gap after the last epoch."
+        ),
         frame=pd.DataFrame(rows),
-        columns=_columns(compared=bool(differences)),
+        columns=_columns(),
         group="setting" if any(a.setting for a in frames.arms.values()) else "",
         gaps=gaps,
     )
@@ -92,7 +82,7 @@ def _order(frames: StudyFrames) -> list[str]:
     return [a.name for a in sorted(arms, key=lambda a: (settings.index(a.setting), series.index(a.series), a.fraction))]
 
 
-def _columns(*, compared: bool) -> tuple[Column, ...]:
+def _columns() -> tuple[Column, ...]:
     names = {"train": "Train", "validation": "Validation", "test": "Test"}
     return (
         Text(key="network", header="Network"),
@@ -101,20 +91,4 @@ def _columns(*, compared: bool) -> tuple[Column, ...]:
         *(Number(key=f"gain {s}", header=f"Gain, {s}", unit="dB", signed=True) for s in SPLITS),
         Number(key="gap", header="Gap", unit="dB", signed=True, spread="gap sd"),
         Number(key="gap last", header="Gap, last epoch", unit="dB", signed=True),
-        *(_of_differences() if compared else ()),
-    )
-
-
-def _of_differences() -> tuple[Column, ...]:
-    return (
-        Number(key="less", header="Gap minus base", unit="dB", digits=3, signed=True),
-        Interval(low="low", high="high", header="95\u00a0% interval", unit="dB", digits=3),
-        Probability(key="p_holm", header="p (Holm)"),
-    )
-
-
-def _compared_caption(count: int) -> str:
-    return (
-        "Gap minus base: the difference to the arm that it is compared with, paired by seed, with Student's t over seeds; p "
-        f"corrected by Holm for {plural(count, 'comparison')}. Below zero, an arm overfits less than its base."
     )
