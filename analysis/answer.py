@@ -249,10 +249,10 @@ def _sensitivity(comparisons: Sequence[Comparison]) -> str:
     now, then = (_range([s.detectable(n) for s in found]) for n in (there, more))
     return (
         f"“Undecided” is not “equal”: with {there} seeds, the smallest true difference that {percent(POWER)} of such studies "
-        f"would decide is {now}; with {more} seeds, {then}."
+        f"would decide is {now}; with {more} seeds, {then}{', by comparison' if len(found) > 1 else ''}."
     )
 
 
 def _range(values: Sequence[float]) -> str:
     low, high = number(min(values)), number(max(values))
-    return f"{low} to {high}{NBSP}dB, by comparison" if low != high else f"{low}{NBSP}dB"
+    return f"{low} to {high}{NBSP}dB" if low != high else f"{low}{NBSP}dB"
