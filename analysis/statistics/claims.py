@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from analysis.measures import mean_over
 from analysis.statistics.corrections import decided, holm
-from analysis.statistics.gaps import BLOCKS, GAP, compare_gaps, gaps, over_seeds
-from analysis.statistics.intervals import cautious_p
+from analysis.statistics.gaps import BLOCKS, GAP, compare_gaps, gaps
+from analysis.statistics.intervals import cautious_p, t_estimate
 from analysis.statistics.paired import Comparison, Images, compare, less
 from rdun.results import ClaimRecord
 from rdun.significance import LEVEL
@@ -70,7 +71,7 @@ def _measured(images: Images, of_gaps: pd.DataFrame, claim: ClaimRecord, dataset
 
 def _p(claim: ClaimRecord, found: Comparison) -> float:
     if claim.metric == GAP:
-        return over_seeds(found, claim.at_least).p_all
+        return t_estimate(np.array(found.per_seed), against=claim.at_least).p
     return cautious_p(found.differences.to_numpy(dtype=float), claim.at_least)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, missing_seeds, overfitting_cells, without_block_averages
+from analysis.measures import AVERAGE, overfitting_cells, without_block_averages
 from analysis.statistics.corrections import holm
-from analysis.statistics.intervals import t_estimate
-from analysis.statistics.paired import Comparison, estimated
+from analysis.statistics.paired import Comparison, estimated, missing_pairs
 
 GAP = "gap"
 BLOCKS = "blocks"
@@ -34,21 +32,12 @@ def compare_gaps(frames: StudyFrames, values: pd.DataFrame, arm: str, versus: st
     """
     base = Comparison(arm=arm, versus=versus, dataset=BLOCKS, at=AVERAGE, metric="psnr")
     own = [values[a].dropna() if a in values else pd.Series(dtype=float) for a in (arm, versus)]
-    missing = tuple(
-        (seed, f"{name}, seed {seed}: {why}")
-        for name, found in zip((arm, versus), own, strict=True)
-        for seed, why in missing_seeds(frames, name, AVERAGE, [int(s) for s in found.index])
-    )
     table = (own[0] - own[1]).dropna().to_frame(BLOCKS)
+    missing = tuple(missing_pairs(frames, arm, versus, AVERAGE, [int(s) for s in table.index]))
     if table.empty:
         return replace(base, missing=missing, reason=missing[0][1] if missing else "no scores of blocks")
-    return over_seeds(estimated(replace(base, missing=missing), table, same=False))
-
-
-def over_seeds(found: Comparison, against: float = 0.0) -> Comparison:
-    """The same with Student's p over seeds as all there is: without images there is no other."""
-    p = t_estimate(np.array(found.per_seed), against=against).p
-    return replace(found, p_all=p, p_holm=p)
+    found = estimated(replace(base, missing=missing), table, same=False)
+    return replace(found, p_all=found.p, p_holm=found.p)
 
 
 def compare_gaps_of_arms(frames: StudyFrames) -> dict[str, Comparison]:

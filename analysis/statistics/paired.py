@@ -170,7 +170,7 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
         return replace(base, reason=reason)
     table = paired_differences(images, arm, versus, dataset, at, metric)
     seeds = [int(s) for s in table.index]
-    missing = tuple(_missing(images.frames, arm, versus, at, seeds))
+    missing = tuple(missing_pairs(images.frames, arm, versus, at, seeds))
     if table.empty:
         reason = missing[0][1] if missing else "no test image is common to both"
         return replace(base, missing=missing, reason=reason)
@@ -228,7 +228,8 @@ def _effect(by_image: Floats) -> float:
     return float(np.mean(by_image)) / spread if spread > 0 else NAN
 
 
-def _missing(frames: StudyFrames, arm: str, versus: str, at: str, there: list[int]) -> Iterable[tuple[int, str]]:
+def missing_pairs(frames: StudyFrames, arm: str, versus: str, at: str, there: list[int]) -> Iterable[tuple[int, str]]:
+    """The plan's seeds without a difference, each with the arm that lacks it and why."""
     for seed, reason in missing_seeds(frames, arm, at, there):
         ours = not reason.startswith("complete, but")
         other = reason if ours else dict(missing_seeds(frames, versus, at, there)).get(seed, reason)

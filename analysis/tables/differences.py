@@ -36,7 +36,6 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
     found = [c for c in comparisons if c.dataset == dataset]
     head, names = compared(frames, found)
     rows: list[dict[str, Any]] = []
-    gaps: dict[tuple[int, str], str] = {}
     for line, c in enumerate(found):
         rows.append(
             {
@@ -58,11 +57,9 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
                 "p_holm": c.p_holm,
                 "images_better": 100 * c.images_better,
                 "effect": c.effect,
-                "verdict": "undecided: one seed" if len(c.seeds) == 1 and not c.same else c.verdict,
+                "verdict": verdict(c),
             }
         )
-        if c.missing or c.reason:
-            gaps[line, "seeds"] = "; ".join(dict.fromkeys([r for _, r in c.missing] or [c.reason]))
     return Table(
         name=f"differences-{dataset}",
         title=f"Differences to the base arm on {dataset}",
@@ -82,7 +79,7 @@ def differences_table(frames: StudyFrames, comparisons: Sequence[Comparison], da
             *costs_column(rows),
         ),
         group="family" if any(frames.families()) else "",
-        gaps=gaps,
+        gaps=without_pairs(found),
         notes=(shared_luck(frames), MEASURED),
     )
 
@@ -94,6 +91,17 @@ def compared(frames: StudyFrames, found: Sequence[Comparison]) -> tuple[str, lis
     if len(bases) == 1:
         return f"Minus {bases[0]}", [treatment[c.arm] for c in found]
     return "Comparison", [f"{treatment[c.arm]} minus {treatment[c.versus]}" for c in found]
+
+
+def verdict(c: Comparison) -> str:
+    """What is said of a comparison in a table."""
+    return "undecided: one seed" if len(c.seeds) == 1 and not c.same else c.verdict
+
+
+def without_pairs(found: Sequence[Comparison]) -> dict[tuple[int, str], str]:
+    """The gaps of a column "seeds": which pairs each line lacks, and why."""
+    lacking = [[reason for _, reason in c.missing] or [c.reason] for c in found]
+    return {(line, "seeds"): "; ".join(dict.fromkeys(why)) for line, why in enumerate(lacking) if any(why)}
 
 
 def costs_column(rows: Sequence[dict[str, Any]]) -> tuple[Text, ...]:

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
 from analysis.statistics import compare_gaps_of_arms
-from analysis.tables.differences import compared
+from analysis.tables.differences import compared, verdict, without_pairs
 from analysis.tables.table import Interval, Number, Probability, Table, Text
 
 
@@ -30,7 +30,7 @@ def gaps_table(frames: StudyFrames) -> Table:
             "high": c.high,
             "p": c.p,
             "p_holm": c.p_holm,
-            "verdict": "undecided: one seed" if len(c.seeds) == 1 else c.verdict,
+            "verdict": verdict(c),
         }
         for c, name in zip(found, names, strict=True)
     ]
@@ -52,9 +52,5 @@ def gaps_table(frames: StudyFrames) -> Table:
             Text(key="verdict", header="Verdict"),
         ),
         group="family" if any(frames.families()) else "",
-        gaps={(i, "seeds"): _lacking(c.missing, c.reason) for i, c in enumerate(found) if c.missing or c.reason},
+        gaps=without_pairs(found),
     )
-
-
-def _lacking(missing: tuple[tuple[int, str], ...], reason: str) -> str:
-    return "; ".join(dict.fromkeys([why for _, why in missing] or [reason]))
