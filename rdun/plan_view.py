@@ -1,4 +1,4 @@
-"""A plan for people: tables of arms and trials, and every trial as CSV."""
+"""A plan for people: tables of arms, trials and settings, and every trial as CSV."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rdun.config import TrialConfig
 from rdun.plan import Changes, Estimate, Forecast, Part, Plan, Trial, cost, steps, unequal_costs
 
 LISTED = 60
 """Trials that are listed one by one; a larger plan has the table of arms only."""
 SHOWN = 5
 """Kinds of trials of which the summary tells how they share a GPU, arms that are told to be new or orphaned, and their seeds."""
+COSTS = ("param.", "MMAC", "steps", "memory", "time")
+"""Columns of what one trial takes."""
 COLUMNS = (
     "fingerprint",
     "arm",
@@ -74,23 +78,63 @@ def _arms(plan: Plan) -> Table:
 
 
 def _trials(plan: Plan, forecast: Forecast, *, wide: bool) -> Table:
-    digits = 16 if wide else 6
-    table = _table("trial", "arm", "seed", "param.", "MMAC", "steps", "memory", "time", "state", left=2)
+    table = _table("trial", "arm", "seed", *COSTS, "state", left=2)
     for trial in plan.trials:
-        parameters, macs = cost(trial.config)
-        estimate = forecast.estimates.get(trial.fingerprint)  # None: it does not run
         table.add_row(
-            trial.fingerprint[:digits],
+            _shown(trial.fingerprint, wide),
             Text(trial.arms[0]),
             str(trial.config.seed),
-            f"{parameters:,}" if wide else _short(parameters),
-            f"{macs / 1e6:,.1f}",
-            f"{steps(trial.config):,}",
-            _memory(estimate) if estimate else "-",
-            _time(estimate) if estimate else "-",
+            *_costs(trial.config, forecast.estimates.get(trial.fingerprint), wide),
             "reused" if trial.state == "complete" else trial.state,
         )
     return table
+
+
+class Setting(NamedTuple):
+    """A setting of a search, with the first of its trials."""
+
+    name: str
+    values: Mapping[str, Any]
+    fingerprint: str
+    config: TrialConfig
+    estimate: Estimate
+    state: str
+
+
+def print_settings(settings: Iterable[Setting], console: Console | None = None) -> None:
+    """A table of settings with what one trial of each takes."""
+    console = console or Console()
+    wide = console.width >= 100
+    table = _table("trial", "setting", *COSTS, "state", left=2)
+    for setting in settings:
+        values = ", ".join(f"{name} {_value(value)}" for name, value in setting.values.items())
+        table.add_row(
+            _shown(setting.fingerprint, wide),
+            Text(f"{setting.name}: {values}" if values else setting.name),
+            *_costs(setting.config, setting.estimate, wide),
+            setting.state,
+        )
+    console.print(table)
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _shown(fingerprint: str, wide: bool) -> str:
+    return fingerprint[: 16 if wide else 6]
+
+
+def _costs(config: TrialConfig, estimate: Estimate | None, wide: bool) -> list[str]:
+    """The cells of COSTS; without an estimate, of a trial that does not run."""
+    parameters, macs = cost(config)
+    return [
+        f"{parameters:,}" if wide else _short(parameters),
+        f"{macs / 1e6:,.1f}",
+        f"{steps(config):,}",
+        _memory(estimate) if estimate else "-",
+        _time(estimate) if estimate else "-",
+    ]
 
 
 def summary(plan: Plan, forecast: Forecast) -> list[str]:

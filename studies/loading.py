@@ -24,6 +24,7 @@ OTHER = {
     "base",
     "loading",
     "planning",
+    "planning_search",
     "replay",
     "replicating",
     "run_ablation",

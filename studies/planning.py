@@ -1,11 +1,11 @@
-"""The plan of a study or search, printed: what is done, what it is going to take, and what speaks against it."""
+"""The plan of a study, printed: what is done, what it is going to take, and what speaks against it."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,11 @@ from rdun.results import Folder
 from studies.session import is_quiet, machine, say
 
 if TYPE_CHECKING:
-    from rdun.config import Precision, TrialConfig
+    from rdun.config import TrialConfig
     from rdun.plan import Forecast, Machine, Measurement, Part, Plan
     from rdun.results import Runs, Store
-    from rdun.search import Search
     from rdun.study import Resources
     from rdun.tuning import Capacity
-
-    Parts = Callable[[TrialConfig], Part]
 
 
 @dataclass(frozen=True)
@@ -169,113 +166,6 @@ def write_configs(plan: Plan, folder: Path, runs: Runs) -> None:
         f'  for f in {files}; do python -m rdun.trial "$f" --workdir {place}"$(basename "$f" .json)" {options}; done'
     )
     click.echo("Then this command, without --write-configs, finds them complete and reports.")
-
-
-def print_space(search: Search) -> None:
-    """The space of a search: its parameters, how many settings it has, and what they cost at its bounds."""
-    from rdun.plan import QUANTITIES
-
-    say(search.question)
-    for name, parameter in search.space.items():
-        say(f"  {name}: {parameter}")
-    if search.baselines:
-        say(f"Baselines, trained first: {', '.join(search.baselines)}")
-    if search.stopping:
-        say(f"Early stopping: {search.stopping}")
-    size, each = search.size(), f", each with {len(search.seeds)} seeds" if len(search.seeds) > 1 else ""
-    say(
-        f"Settings: {'infinitely many' if size is None else f'{size:,}'}; {search.trials} trials by {search.sampler}{each}"
-    )
-    if unfit := search.unfit():
-        values, problem = unfit[0]
-        where = ", ".join(f"{name} {value}" for name, value in values.items())
-        say(
-            f"  bounds of the space whose values do not fit together, and are never trained: {len(unfit)} ({where}: {problem})"
-        )
-    costs = [
-        {name: QUANTITIES[name](config) for name in ("parameters", "macs", "steps")}
-        for config in (search.config(values) for values in search.corners())
-    ]
-    for name in costs[0]:
-        low, high = (pick(cost[name] for cost in costs) for pick in (min, max))
-        bounds = "".join(f", at most {c.at_most:,.10g}" for c in search.constraints if c.quantity == name)
-        say(f"  {name}: {low:,.10g} to {high:,.10g} at the bounds of the space{bounds}")
-
-
-def lay_out_search(
-    search: Search,
-    auto: Precision,
-    left: int,
-    baselines: Sequence[TrialConfig],
-    store: Store,
-    place: Machine,
-    *,
-    probe: bool = False,
-) -> Parts:
-    """Prints what the trials that are left take, between the fastest and the slowest bound of the space, and how they share GPUs.
-
-    Args:
-        left: trials of suggestions; `baselines`: the others, which take what they take.
-
-    Returns:
-        The part of a GPU for a setting.
-
-    Raises:
-        ValueError: more than the budget even if all are as fast as the fastest bound, or nobody knows.
-    """
-    from rdun.plan import Estimator, part_of
-    from rdun.plan_view import clock, sharing
-
-    limit = search.resources
-    configs = [search.config(values).resolved(auto) for values in search.corners()]
-    estimator = Estimator(measured([*configs, *baselines], store, place, probe=probe), place)
-
-    peaks = [estimator.estimate(config).gpu_memory_mib or 0.0 for config in configs]
-    highest = max(peaks) if all(peaks) else None
-
-    def part(config: TrialConfig) -> Part:
-        found = estimator.estimate(config)
-        if found.gpu_memory_mib is None:  # no more than at the bounds of the space, if that is known
-            found = replace(found, gpu_memory_mib=highest, source="bounds of the space")
-        return part_of(search.resources, place, found, left + len(baselines))
-
-    for line in sharing(part(config) for config in configs):
-        say(line)
-    if limit.budget is not None and is_elsewhere() and not place.gpus:
-        click.echo(LATER, err=True)
-        limit = replace(limit, budget=None)
-
-    def known(configs: Iterable[TrialConfig]) -> list[tuple[float, float]]:
-        """Seconds and hours of those of which the time is known."""
-        return [(t, place.hours(t, part(c).gpus)) for c in configs if (t := estimator.estimate(c).seconds) is not None]
-
-    times, more = known(configs), known(baselines)
-    if not left + len(baselines) or (not times and limit.budget is None):
-        return part
-    if not times:
-        raise ValueError(
-            f"budget={limit.budget:g} {place.unit} cannot be checked: no bound of the space has a known time; measure some steps "
-            "with --probe, or leave the budget out"
-        )
-    (low, high), hours = ([pick(values) for pick in (min, max)] for values in zip(*times, strict=True))
-    hours = [left * each + sum(own for _, own in more) for each in hours]
-    trials = f"{left} trials" + (f" and {len(more)} of baselines" if more else "")
-    trials += f" (without {len(baselines) - len(more)} of baselines)" if len(more) < len(baselines) else ""
-    money = f", {limit.price.of(hours[0])} to {limit.price.of(hours[1])}" if limit.price else ""
-    say(
-        f"Estimate: {clock(low)} to {clock(high)} per trial at {len(times)} of {len(configs)} bounds of the space; "
-        f"{hours[0]:.3g} to {hours[1]:.3g} {place.unit}{money} for {trials}"
-    )
-    if limit.budget is not None and hours[0] > limit.budget:
-        raise ValueError(
-            f"budget={limit.budget:g} {place.unit} is exceeded: {trials} take at least {hours[0]:.3g} {place.unit}; raise "
-            "the budget, or ask for fewer trials"
-        )
-    if limit.budget is not None and hours[1] > limit.budget:
-        click.echo(
-            f"Warning: {trials}, all of the slowest kind, would exceed budget={limit.budget:g} {place.unit}.", err=True
-        )
-    return part
 
 
 def measured(configs: Iterable[TrialConfig], store: Store, place: Machine, *, probe: bool) -> list[Measurement]:

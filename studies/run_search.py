@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from studies.planning import check_room, lay_out_search, print_space
+from studies.planning import check_room
+from studies.planning_search import lay_out_search, print_space, print_upcoming
 from studies.session import (
     INTERRUPTED,
     ROOT,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from rdun.results import Held, Keep, Runs, SearchRecord, SearchTrial, Store
     from rdun.search import Search, Values
     from rdun.tuning import Suggestions
-    from studies.planning import Parts
+    from studies.planning_search import Outlook
 
 SHOWN = 10
 
@@ -63,7 +64,7 @@ def run_search(
     from rdun.plan import QUANTITIES, check_checkpoints, check_store, going_on, search_code_warnings, without_end
     from rdun.results import Folder, SearchRecord
     from rdun.tracking import Mirror, tracking_uri
-    from rdun.tuning import Suggestions
+    from rdun.tuning import DATABASE, Suggestions
 
     provide(data_sets(_configs(search)))
     store, record = runs.store, SearchRecord.load_if_there(runs.folder(search.name))
@@ -80,7 +81,7 @@ def run_search(
     place = machine(search.resources, cpus)
     if left or baselines:
         check_room(search.resources, place, dry_run=dry_run)
-    part = shared(place, probe=probe)
+    outlook = shared(place, probe=probe)
     for warning in search_code_warnings(record, store) if record else ():
         click.echo(f"Warning: {warning}.", err=True)
     check_checkpoints(going_on(record, store, retry_failed=retry_failed) if record else ())
@@ -88,14 +89,15 @@ def run_search(
     least = [min(parameters(search.config(values)) for values in search.corners())] * left * len(search.seeds)
     check_store(runs.place, [*least, *map(parameters, baselines)], write=not dry_run)
     if dry_run:
+        print_upcoming(search, runs, auto, learned, outlook.estimate, retry_failed=retry_failed)
         return
     weights = Weights(store, keep)
     with runs.held(search.name) as held:
         home = held.home
-        suggestions = Suggestions(search, home / "search.db", store, auto, search.trials, retry_failed=retry_failed)
+        suggestions = Suggestions(search, home / DATABASE, store, auto, search.trials, retry_failed=retry_failed)
         suggestions.learn(learned)
         with Mirror(home, store, tracking_uri(ROOT)) as mirror:
-            halted = _run(suggestions, held, store, cpus, part, shared, weights)
+            halted = _run(suggestions, held, store, cpus, outlook, shared, weights)
             report = _write_report(home, store)
             mirror.publish(report.answer)
         record = SearchRecord.load(Folder(home))
@@ -109,7 +111,7 @@ def run_search(
     if suggestions.gave_up:
         click.echo(f"Gave up: {suggestions.gave_up}.", err=True)
     weights.report(record.fingerprints())
-    say(f"Database: {home / 'search.db'} (optuna-dashboard sqlite:///{home / 'search.db'})")
+    say(f"Database: {home / DATABASE} (optuna-dashboard sqlite:///{home / DATABASE})")
     print_kept(runs, search.name)
     if halted:
         stopped(halted)
@@ -173,15 +175,15 @@ def _run(
     held: Held,
     store: Store,
     cpus: int | None,
-    part: Parts,
-    shared: Callable[[Machine], Parts],
+    outlook: Outlook,
+    shared: Callable[[Machine], Outlook],
     weights: Weights,
 ) -> str:
     """Starts a cluster and runs; what ended it before its end, if anything. Record and database are up to date after every trial,
     also on an object store.
 
     Args:
-        part: of a GPU, as this machine has them.
+        outlook: on this machine.
         shared: the same for another machine.
     """
     from rdun import monitor, tuning
@@ -223,7 +225,9 @@ def _run(
         with tuning.cluster(cpus=cpus) as capacity:
             save()
             elsewhere = tuning.gpu_machine(search.resources, capacity)
-            tuning.run_search(suggestions, store, capacity, save, save, shared(elsewhere) if elsewhere else part, took)
+            tuning.run_search(
+                suggestions, store, capacity, save, save, (shared(elsewhere) if elsewhere else outlook).part, took
+            )
     except KeyboardInterrupt:
         halted = INTERRUPTED
     except tuning.Halted as halt:

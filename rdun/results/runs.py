@@ -106,6 +106,16 @@ class Runs:
                     copy.keep()
 
     @contextlib.contextmanager
+    def seen(self, study: str) -> Iterator[Path]:
+        """The folder for one who only looks; it need not be there.
+
+        Raises:
+            ValueError: the store cannot be read.
+        """
+        with self._copied(study, "look") as copy:
+            yield copy.home
+
+    @contextlib.contextmanager
     def _copied(self, study: str, use: str) -> Iterator[Held]:
         """The folder on this machine, the same as on the store now; there is one copy for each use."""
         if not self.remote:

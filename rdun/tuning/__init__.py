@@ -16,6 +16,8 @@ os.environ.update({key: os.environ.get(key, value) for key, value in _ENVIRONMEN
 from rdun.tuning.cluster import Capacity, cluster, private_cluster, trial_resources  # noqa: E402
 from rdun.tuning.learning import known_settings  # noqa: E402
 from rdun.tuning.machines import gpu_machine  # noqa: E402
+from rdun.tuning.optuna_study import DATABASE  # noqa: E402
+from rdun.tuning.preview import Preview, preview  # noqa: E402
 from rdun.tuning.relay import Silent, Watcher  # noqa: E402
 from rdun.tuning.replay import replay  # noqa: E402
 from rdun.tuning.search import run_search  # noqa: E402
@@ -25,8 +27,10 @@ from rdun.tuning.trials import mark_unfinished, run_trials  # noqa: E402
 from rdun.tuning.watch import Halted  # noqa: E402
 
 __all__ = [
+    "DATABASE",
     "Capacity",
     "Halted",
+    "Preview",
     "Silent",
     "Suggestions",
     "Watcher",
@@ -35,6 +39,7 @@ __all__ = [
     "known_settings",
     "mark_stopped",
     "mark_unfinished",
+    "preview",
     "private_cluster",
     "replay",
     "run_search",

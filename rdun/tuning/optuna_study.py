@@ -9,22 +9,26 @@ from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import InMemoryStorage
 
 from rdun.config import Precision, digest, to_dict
 from rdun.search import Choice, Int, Parameter, Search
 from rdun.streams import seed_for
 
+DATABASE = "search.db"
+"""File of a search's study, in its folder."""
 START = 10
 """Random trials before a model is fitted, and the population of NSGA-II."""
 PRECISION = "precision"
 """Attribute of a study: what "auto" stands for in its settings."""
 
 
-def open_study(search: Search, database: Path) -> optuna.Study:
+def open_study(search: Search, database: Path | InMemoryStorage) -> optuna.Study:
     """The search's study, new or as it was left."""
-    database.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(database, Path):
+        database.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        storage=f"sqlite:///{database}",
+        storage=f"sqlite:///{database}" if isinstance(database, Path) else database,
         study_name=search.name,
         directions=[objective.direction for objective in search.objectives],
         load_if_exists=True,
@@ -46,7 +50,7 @@ def open_study(search: Search, database: Path) -> optuna.Study:
             raise ValueError(
                 f"search {search.name!r} was begun with {name}={known.get(name)}, now it is {asked.get(name)}; "
                 f"give the search another name (with --learn-from {search.name} it begins with what this one knows), "
-                f"or remove its {database.name}"
+                f"or remove its {DATABASE}"
             )
     study.set_user_attr("asked", asked)
     with warnings.catch_warnings():
@@ -98,3 +102,8 @@ def sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:
     if name == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=own, population_size=START)
     return optuna.samplers.QMCSampler(seed=seed, scramble=True)  # one sequence, of which the study keeps the place
+
+
+def is_known_before(name: str, number: int) -> bool:
+    """Whether a sampler's suggestion of this number, infeasible ones counted, depends on no result."""
+    return name in ("random", "qmc") or number < START

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from rdun.config import Precision, TrialConfig, from_dict, to_dict
@@ -36,7 +37,7 @@ class Suggestions:
     stay the truth: a setting that is complete there is not run again, whoever ran it.
 
     Args:
-        database: the file of the study; made if it is not there. One driver at a time may use it.
+        database: the file of the study; made if it is not there. One driver at a time may use it. Or a copy in memory.
         precision: what "auto" stands for in a new search; one that was begun goes on with its own.
         trials: suggestions to try in all, infeasible and retried ones not counted.
         retry_failed: suggest failed settings once more.
@@ -48,7 +49,7 @@ class Suggestions:
     def __init__(
         self,
         search: Search,
-        database: Path,
+        database: Path | InMemoryStorage,
         store: Store,
         precision: Precision,
         trials: int,
@@ -153,6 +154,10 @@ class Suggestions:
         running = len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
         return max(0, self.trials - self._counted()) + running
 
+    def made(self) -> int:
+        """Suggestions that were made in all, infeasible ones too."""
+        return sum(examined(trial) for trial in self.study.get_trials(deepcopy=False))
+
     def unfinished(self) -> list[str]:
         """Identities of the trials that were given out and have no end: in their directory, or by this search's rule."""
         settings = [prints_of(t) for t in self.study.get_trials(deepcopy=False) if whole(t)]
@@ -185,10 +190,9 @@ class Suggestions:
         rejected = 0
         while self._counted() < self.trials:
             model = self.search.sampler if rejected < MODEL_TRIES else "random"
-            number = sum(examined(trial) for trial in self.study.get_trials(deepcopy=False))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self.study.sampler = sampler(model, self.search.seed, number)
+                self.study.sampler = sampler(model, self.search.seed, self.made())
                 trial = self.study.ask(self.space)
             problem = self._examined(trial)
             if problem:

@@ -17,12 +17,14 @@ from rdun.data import trial_fingerprint
 from rdun.plan import Measurement, add_probes, keys
 from rdun.results import Folder, RunInfo, Runs, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search, Values
+from rdun.tuning import DATABASE, Suggestions
 from studies.loading import changed_search, load, names
 from studies.run_search import run_search
 from studies.session import asked_for, machine
 from tests.buckets import Bucket
 from tests.studies import tiny_search
 from tests.studies.command import run, run_here, scores, started
+from tests.tuning.conftest import leave
 
 pytestmark = pytest.mark.usefixtures("no_cluster")
 TINY = str(Path(__file__).with_name("tiny_search.py"))
@@ -251,7 +253,7 @@ def test_a_plan_and_its_budget_hold_the_baselines(
     with pytest.raises(ValueError, match="trials and 1 of baselines take at least"):
         least(short)
     fingerprint = trial_fingerprint(baseline)
-    Runs(tmp_path).store.trial(fingerprint).write_run(RunInfo(fingerprint=fingerprint, status="complete"))
+    leave(Runs(tmp_path).store, fingerprint)
     assert least(short) == alone
 
 
@@ -317,7 +319,22 @@ def test_dry_run_shows_the_space(images: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.stderr
     assert "Settings: 8; 4 trials by random" in done.stdout
     assert "parameters: 966 to 7,316 at the bounds of the space, at most 2,500" in done.stdout
+    first, *settings = re.findall(r"^ [0-9a-f]{6,16} +(\S.*?)  .* new *$", done.stdout, re.MULTILINE)
+    assert first == "unrolled" and 1 <= len(settings) <= 4
+    assert all(re.match(r"\d+: layers [12], ", setting) for setting in settings), settings
     assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_refuses_what_the_search_would_refuse(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything starts: here, that it was begun with another seed."""
+    monkeypatch.setenv("IMAGES", str(images))
+    runs = Runs(tmp_path)
+    search = tiny_search.search()
+    Suggestions(search, tmp_path / "studies" / search.name / DATABASE, runs.store, "fp32", 4)
+    with pytest.raises(ValueError, match=r"was begun with seed=1, now it is 2; .* or remove its search.db"):
+        run_search(replace(search, seed=2), runs, 1, dry_run=True, retry_failed=False, keep="all")
 
 
 def test_dry_run_tells_values_that_do_not_fit_together(
