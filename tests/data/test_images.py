@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,16 @@ def test_bundled_photographs_are_there_unchanged_and_disjoint() -> None:
     assert len(files) == len(set(files)) == 13
     train = {path.name for path in image_set("photographs-train").paths}
     assert {"motorcycle_left.png", "motorcycle_right.png"} <= train  # two views of one scene
+
+
+def test_downloaded_sets_have_addresses_that_cannot_change() -> None:
+    downloaded = {name: entry for name, entry in registry().items() if not entry.package}
+    counts = {name: len(entry.files) for name, entry in downloaded.items()}
+    assert counts == {"t91": 91, "set11": 11, "bsd68": 68, "bsd100": 100, "urban100": 100}
+    for entry in downloaded.values():
+        assert re.fullmatch(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[0-9a-f]{40}/.+/\{file\}", entry.url)
+        assert entry.name == "t91" or len(set(entry.files.values())) == len(entry.files), "an image is tested twice"
+        assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in entry.files.values())
 
 
 def test_published_sets_match_the_registry(data_root: Path) -> None:
