@@ -71,9 +71,9 @@ def preview(
     Raises:
         ValueError: as for `Suggestions`.
     """
-    memory = optuna.storages.InMemoryStorage()
-    if database.exists():
-        optuna.copy_study(from_study_name=search.name, from_storage=f"sqlite:///{database}", to_storage=memory)
+    memory, there = optuna.storages.InMemoryStorage(), f"sqlite:///{database}"
+    if database.exists() and search.name in optuna.get_all_study_names(there):  # else its driver died while it made it
+        optuna.copy_study(from_study_name=search.name, from_storage=there, to_storage=memory)
     suggestions = Suggestions(search, memory, store, precision, search.trials, retry_failed=retry_failed)
     suggestions.learn(learned)
     before = len(suggestions.study.get_trials(deepcopy=False))

@@ -102,6 +102,14 @@ def test_failed_settings_are_shown_where_they_are_tried_again(
     assert [s.fingerprint for s in ahead(asked, store, database, retry_failed=True).settings] == [found.fingerprint]
 
 
+def test_a_database_whose_driver_died_at_once_is_as_good_as_none(search: Search, store: Store, tmp_path: Path) -> None:
+    database = tmp_path / "search.db"
+    shown = ahead(search, store, database)
+    database.touch()
+    assert ahead(search, store, database) == shown
+    assert len(shown.settings) >= 2
+
+
 def test_a_space_without_feasible_settings_says_why(
     search: Search, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
