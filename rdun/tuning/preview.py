@@ -79,6 +79,8 @@ def preview(
     before = len(suggestions.study.get_trials(deepcopy=False))
     found, more = _upcoming(suggestions, most)
     new = suggestions.study.get_trials(deepcopy=False)[before:]
+    if more:
+        new = [trial for trial in new if trial.number < int(found[-1].name)]
     reasons = tuple(trial.user_attrs["reason"] for trial in new if "reason" in trial.user_attrs)
     return Preview(found, more, reasons, suggestions.gave_up)
 

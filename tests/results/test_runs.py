@@ -136,6 +136,10 @@ def test_who_reads_beside_a_run_has_another_copy(runs: Runs) -> None:
         (home / "search.db").write_text("new")
         with runs.changed("s") as other:
             assert (other / "search.db").read_text() == "old"
+        with runs.seen("s") as looked_at:
+            assert (looked_at / "search.db").read_text() == "old"
+            (looked_at / "search.db").write_text("of one who only looks")
+        assert runs.folder("s").read("search.db") == b"old"
         assert (home / "search.db").read_text() == "new"
     assert runs.folder("s").read("search.db") == b"new"
 

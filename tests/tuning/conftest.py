@@ -16,6 +16,7 @@ from rdun.study import Arm, Resources, Study
 from rdun.tuning import Suggestions
 
 Open = Callable[..., Suggestions]
+START = 4
 
 
 def wait_for(condition: Callable[[], bool], patience: float = 150.0) -> None:
@@ -60,6 +61,12 @@ def search(tiny: TrialConfig) -> Search:
         sampler="random",
         trials=6,
     )
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models from the fifth suggestion on."""
+    monkeypatch.setattr("rdun.tuning.optuna_study.START", START)
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from rdun.tuning import Suggestions
 from tests.tuning.conftest import Open, leave, worked_off
 
 
-@pytest.fixture
-def early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models from the fifth suggestion on."""
-    monkeypatch.setattr("rdun.tuning.optuna_study.START", 4)
-
-
 @pytest.mark.usefixtures("early")
 @pytest.mark.parametrize("objectives", [1, 2])
 @pytest.mark.parametrize("sampler", SAMPLERS)
