@@ -91,14 +91,12 @@ def _trials(plan: Plan, forecast: Forecast, *, wide: bool) -> Table:
 
 
 class Setting(NamedTuple):
-    """A setting of a search, with the first of its trials."""
+    """A setting of a search, with its first trial that has no end."""
 
     name: str
     values: Mapping[str, Any]
-    fingerprint: str
-    config: TrialConfig
+    trial: Trial
     estimate: Estimate
-    state: str
 
 
 def print_settings(settings: Iterable[Setting], console: Console | None = None) -> None:
@@ -106,13 +104,13 @@ def print_settings(settings: Iterable[Setting], console: Console | None = None) 
     console = console or Console()
     wide = console.width >= 100
     table = _table("trial", "setting", *COSTS, "state", left=2)
-    for setting in settings:
-        values = ", ".join(f"{name} {_value(value)}" for name, value in setting.values.items())
+    for name, values, trial, estimate in settings:
+        text = ", ".join(f"{parameter} {_value(value)}" for parameter, value in values.items())
         table.add_row(
-            _shown(setting.fingerprint, wide),
-            Text(f"{setting.name}: {values}" if values else setting.name),
-            *_costs(setting.config, setting.estimate, wide),
-            setting.state,
+            _shown(trial.fingerprint, wide),
+            Text(f"{name}: {text}" if text else name),
+            *_costs(trial.config, estimate, wide),
+            trial.state,
         )
     console.print(table)
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Outlook(NamedTuple):
-    """What settings take, and which part of a GPU."""
+    """What settings take after so many epochs, and which part of a GPU."""
 
-    estimate: Callable[[TrialConfig], Estimate]
+    estimate: Callable[[TrialConfig, int], Estimate]
     part: Parts
 
 
@@ -137,7 +137,7 @@ def print_upcoming(
     runs: Runs,
     auto: Precision,
     learned: Mapping[str, Values],
-    estimate: Callable[[TrialConfig], Estimate],
+    estimate: Callable[[TrialConfig, int], Estimate],
     *,
     retry_failed: bool,
 ) -> None:
@@ -148,18 +148,17 @@ def print_upcoming(
     """
     from rich.console import Console
 
-    from rdun.plan import state_of
+    from rdun.plan import States, Trial, epochs_done
     from rdun.plan_view import LISTED, Setting, print_settings
     from rdun.tuning import DATABASE, preview
 
     with runs.seen(search.name) as home:
         ahead = preview(search, home / DATABASE, runs.store, auto, learned, retry_failed=retry_failed, most=LISTED)
-    rows = [
-        Setting(
-            s.name, s.values, s.fingerprint, s.config, estimate(s.config), state_of(runs.store.trial(s.fingerprint))
-        )
-        for s in ahead.settings
-    ]
+    states, rows = States(runs.store), list[Setting]()
+    for found in ahead.settings:
+        state = states.of(found.fingerprint, found.config)
+        trial = Trial(fingerprint=found.fingerprint, config=found.config, state=state, arms=())
+        rows.append(Setting(found.name, found.values, trial, estimate(trial.config, epochs_done(trial, runs.store))))
     if rows:
         first = f"The first {LISTED} trials" if len(rows) == LISTED else "Trials"
         say(f"{first} to run" + ("; what is suggested after them depends on results:" if ahead.more else ":"))

@@ -60,7 +60,7 @@ class Forecast:
 def make_forecast(plan: Plan, store: Store, machine: Machine, measurements: Iterable[Measurement]) -> Forecast:
     """Estimates what is left of a plan on a machine."""
     estimator = Estimator(measurements, machine)
-    estimates = {t.fingerprint: estimator.estimate(t.config, _epochs_done(t, store)) for t in plan.missing()}
+    estimates = {t.fingerprint: estimator.estimate(t.config, epochs_done(t, store)) for t in plan.missing()}
     parts = {
         fingerprint: part_of(plan.study.resources, machine, estimate, len(estimates))
         for fingerprint, estimate in estimates.items()
@@ -77,7 +77,8 @@ def make_forecast(plan: Plan, store: Store, machine: Machine, measurements: Iter
     )
 
 
-def _epochs_done(trial: Trial, store: Store) -> int:
+def epochs_done(trial: Trial, store: Store) -> int:
+    """Epochs that need no training, by a trial's state."""
     if trial.state == "trained":
         return trial.config.optim.epochs
     return len(store.trial(trial.fingerprint).epochs()) if trial.state == "resumable" else 0
