@@ -101,7 +101,9 @@ def test_random_ranges_are_tested_alike() -> None:
 
 def test_recursions_per_layer_go_to_eight() -> None:
     arms = [configs[0] for configs in arms_of("recursions_per_layer").values()]
-    assert [a.test_counts for a in arms] == [(r,) * 5 for r in range(1, 9)]
+    drawn, fixed = ([a for a in arms if isinstance(a.recursion.train, kind)] for kind in (UniformRange, Fixed))
+    assert [a.test_counts for a in drawn] == [(r,) * 5 for r in range(1, 9)]
+    assert [a.test_counts for a in fixed] == [(4,) * 5, (8,) * 5]
     assert len({cost(a)[0] for a in arms}) == 1
 
 
