@@ -25,8 +25,11 @@ from rdun.results import EpochRecord, Folder, PlanRecord, SearchRecord, Store, T
 
 SECTIONS = ("published", "quality", "recursions", "learning", "overfitting", "time", "differences")
 """Tables of a study that the page repeats, folded."""
+PICTURES = "figures/reproduction"
 FIGURES = 2
-"""Figures of a study, the first ones of its answer."""
+"""Most figures of a study's answer, and most of its curves."""
+CURVES = ("returns-", "gap")
+"""How figures begin that show a quality over what a study varies: recursions, the size of the training set."""
 FAST = "samples-to-quality"
 """The study whose arms are the published network at full size by a fast recipe."""
 
@@ -68,7 +71,7 @@ class Claimed(NamedTuple):
 
 
 def write_reproduction(results: Path, target: Path) -> None:
-    """Writes the page, and its figures into figures/ beside it.
+    """Writes the page, and its figures into figures/reproduction/ beside it, where no others are kept.
 
     Args:
         results: has the runs in reproduction/, of which every study and search is taken, in the order of their names; the scores
@@ -76,11 +79,13 @@ def write_reproduction(results: Path, target: Path) -> None:
             r-coast-3-percent.csv (`python -m rdun.weights evaluate`); networks of the published sizes, timed, in
             inference-cpu.csv (`benchmarks/inference.py`); and the trial directory r-coast-full, by the paper's recipe, begun.
     """
-    runs, pictures = results / "reproduction", target.parent / "figures"
+    runs, pictures = results / "reproduction", target.parent / PICTURES
     store, scores = Store(runs / "trials"), pd.read_csv(results / "agreement-h100.csv")
     limited = pd.read_csv(results / "r-coast-3-percent.csv")
     begun = _full_size("the paper's recipe", Store(results).trial("r-coast-full"))
-    pictures.mkdir(exist_ok=True)
+    pictures.mkdir(parents=True, exist_ok=True)
+    for picture in pictures.glob("*.png"):
+        picture.unlink()
     homes = sorted((runs / "studies").iterdir())
     chapters = [_study(home, store, pictures) for home in homes if (home / "plan.json").is_file()]
     searches = [_search(home, store, pictures) for home in homes if (home / "search.json").is_file()]
@@ -151,12 +156,14 @@ def _search(home: Path, store: Store, pictures: Path) -> Chapter:
 
 
 def _kept(name: str, view: View, pictures: Path) -> list[tuple[str, str]]:
-    """The first figures of the answer, written beside the page."""
+    """The first figures of the answer and the first curves, written beside the page."""
+    answer = [f for f in view.figures if f.section == "answer"][:FIGURES]
+    curves = [f for f in view.figures if f.name.startswith(CURVES)][:FIGURES]
     kept = []
-    for figure in [f for f in view.figures if f.section == "answer"][:FIGURES]:
+    for figure in [*answer, *curves]:
         path = pictures / f"{file_name(name)}-{figure.name}.png"
         path.write_bytes(figure.files["png"])
-        kept.append((figure.title, f"figures/{path.name}"))
+        kept.append((figure.title, f"{PICTURES}/{path.name}"))
     return kept
 
 

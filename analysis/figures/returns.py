@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,8 @@ from analysis.statistics.paired import Images
 from rdun.config import Fixed, TrialConfig, with_values
 
 Values = Mapping[str, tuple[float, ...]]
+ASIDE = 0.16
+"""Recursions between lines that stand side by side."""
 
 
 class ReturnsPoint(NamedTuple):
@@ -27,11 +29,18 @@ class ReturnsPoint(NamedTuple):
     per_seed: tuple[float, ...]
 
 
+class ReturnsLine(NamedTuple):
+    """Arms with rising recursions that are counted in one way in training, and what that way is called."""
+
+    way: str
+    points: tuple[ReturnsPoint, ...]
+
+
 class ReturnsPanel(NamedTuple):
-    """The lines of one family, each of arms with rising recursions."""
+    """The lines of one family."""
 
     family: str
-    lines: tuple[tuple[ReturnsPoint, ...], ...]
+    lines: tuple[ReturnsLine, ...]
 
 
 class ReturnsInfo(NamedTuple):
@@ -69,13 +78,13 @@ def time_returns(frames: StudyFrames) -> ReturnsInfo:
 def _info(frames: StudyFrames, values: Values, label: str) -> ReturnsInfo:
     found = []
     for family in frames.families():
-        lines = [_line(members, values) for members in _series(frames.members(family))]
-        if lines := [line for line in lines if len({p.recursions for p in line}) > 1]:
+        lines = [ReturnsLine(way, _points(arms, values)) for way, arms in _series(frames.members(family))]
+        if lines := [line for line in lines if len({p.recursions for p in line.points}) > 1]:
             found.append(ReturnsPanel(family, tuple(lines)))
     return ReturnsInfo(label, tuple(found))
 
 
-def _line(arms: list[Arm], values: Values) -> tuple[ReturnsPoint, ...]:
+def _points(arms: list[Arm], values: Values) -> tuple[ReturnsPoint, ...]:
     points = [ReturnsPoint(a.treatment, _recursions(a), values[a.name]) for a in arms if values.get(a.name)]
     return tuple(sorted(points, key=lambda p: p.recursions))
 
@@ -84,25 +93,27 @@ def _recursions(arm: Arm) -> float:
     return float(np.mean([np.mean(c.test_counts) for c in arm.configs]))
 
 
-def _series(arms: list[Arm]) -> list[list[Arm]]:
+def _series(arms: list[Arm]) -> list[tuple[str, list[Arm]]]:
     """Arms that are equal but for their counts and are counted in one way; an arm without recursion joins every way."""
     arms = [a for a in arms if a.configs]
     rests = {a.name: tuple(map(_without_counts, a.configs)) for a in arms}
     ways = {a.name: _way(a.configs[0]) for a in arms}
     keys = dict.fromkeys((rests[a.name], ways[a.name]) for a in arms if ways[a.name] is not None)
-    return [[a for a in arms if rests[a.name] == rest and ways[a.name] in (None, way)] for rest, way in keys]
+    return [
+        (str(way), [a for a in arms if rests[a.name] == rest and ways[a.name] in (None, way)]) for rest, way in keys
+    ]
 
 
 def _without_counts(config: TrialConfig) -> TrialConfig:
     return with_values(config, {"recursion.train": Fixed(), "recursion.test": None, "recursion.sweep": ()})
 
 
-def _way(config: TrialConfig) -> tuple[Any, ...] | None:
+def _way(config: TrialConfig) -> str | None:
     """How counts are chosen in training: fixed, or random from a lowest count; None: every layer is applied once."""
     train = config.recursion.train
     if set(config.high_counts) == {1} == set(config.test_counts):
         return None
-    return ("fixed",) if isinstance(train, Fixed) else ("random", train.low)
+    return "fixed" if isinstance(train, Fixed) else f"drawn from {', '.join(map(str, train.low))} up"
 
 
 def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
@@ -111,18 +122,34 @@ def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
         figure, axes = panels(max(len(info.panels), 1), 2.5)
         for ax, panel in zip(axes, info.panels, strict=False):
             head(ax, panel.family)
-            for line in panel.lines:
-                _draw_line(ax, line, table)
+            for place, line in enumerate(panel.lines):
+                _draw_line(ax, line, table, ASIDE * (place - (len(panel.lines) - 1) / 2))
+            if len({line.way for line in panel.lines}) > 1:
+                _name_lines(ax, panel.lines)
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             ax.set_xlabel("recursions per layer at test")
         axes[0].set_ylabel(info.label)
-        shown = {p.treatment for panel in info.panels for line in panel.lines for p in line}
+        shown = {p.treatment for panel in info.panels for line in panel.lines for p in line.points}
         legend(figure, [t for t in table if t in shown], table, line=False)
     return figure
 
 
-def _draw_line(ax: Axes, line: tuple[ReturnsPoint, ...], table: dict[str, Look]) -> None:
-    means = [Mark(p.recursions, float(np.mean(p.per_seed)), table[p.treatment]) for p in line]
+def _draw_line(ax: Axes, line: ReturnsLine, table: dict[str, Look], aside: float) -> None:
+    means = [Mark(p.recursions + aside, float(np.mean(p.per_seed)), table[p.treatment]) for p in line.points]
     ax.plot([m.x for m in means], [m.y for m in means], color=MUTED, linewidth=1.0, zorder=1)
-    draw_seeds(ax, [Mark(p.recursions, v, table[p.treatment]) for p in line for v in p.per_seed])
+    draw_seeds(ax, [Mark(p.recursions + aside, v, table[p.treatment]) for p in line.points for v in p.per_seed])
     draw_means(ax, means)
+
+
+def _name_lines(ax: Axes, lines: Sequence[ReturnsLine]) -> None:
+    """How counts were chosen, at the end of each line."""
+    for line in lines:
+        last = line.points[-1]
+        ax.annotate(
+            line.way,
+            (last.recursions, float(np.mean(last.per_seed))),
+            xytext=(12, 0),
+            textcoords="offset points",
+            va="center",
+            color=MUTED,
+        )

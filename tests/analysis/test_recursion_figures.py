@@ -65,9 +65,12 @@ def test_returns_join_arms_that_differ_in_their_recursions_alone(whole: tuple[Pa
     frames = recursive(whole)
     info = quality_returns(Images(frames), DATASET)
     assert [p.family for p in info.panels] == ["10 %"], "the arms at 100 % differ in more than their recursions"
-    fixed, random = info.panels[0].lines
+    (way, fixed), (other, random) = info.panels[0].lines
+    assert (way, other) == ("fixed", "drawn from 1 up")
     assert [(p.treatment, p.recursions) for p in fixed] == [("unrolled", 1), ("recursive", 2), ("recursive, random", 4)]
     assert [(p.treatment, p.recursions) for p in random] == [("unrolled", 1), ("recursive, random, RFMU", 4)]
+    (axes,) = draw_returns(info, looks(frames)).axes
+    assert [text.get_text() for text in axes.texts] == [way, other], "each line says which it is"
     cells = cell_means(Images(frames).values)
     own = cells[(cells["arm"] == "COAST, recursive, 10 %") & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     assert fixed[1].per_seed == pytest.approx(own["value"].to_numpy())
@@ -75,7 +78,7 @@ def test_returns_join_arms_that_differ_in_their_recursions_alone(whole: tuple[Pa
 
 def test_time_returns(whole: tuple[Path, Store]) -> None:
     frames = recursive(whole)
-    unrolled, once, _ = time_returns(frames).panels[0].lines[0]
+    unrolled, once, _ = time_returns(frames).panels[0].lines[0].points
     assert np.mean(unrolled.per_seed) == pytest.approx(30, rel=0.1) and len(once.per_seed) == 3
     assert np.mean(once.per_seed) == pytest.approx(21, rel=0.1)
     assert time_returns(load(whole)).panels == ()

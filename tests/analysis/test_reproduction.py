@@ -120,7 +120,7 @@ def test_the_page(tmp_path: Path) -> None:
     )
     small = Truth(
         systems=("COAST",),
-        sizes={"100 %": 1.0},
+        sizes={"10 %": 0.1, "100 %": 1.0},
         images=("camera.png", "coins.png"),
         pictures=False,
         claims=(claim, replace(claim, text="As similar", metric="ssim", at_least=-0.0005)),
@@ -133,12 +133,13 @@ def test_the_page(tmp_path: Path) -> None:
     recorded = Folder(RESULTS / "reproduction" / "studies" / "samples-to-quality")
     save_recording(load_recording(recorded, Store(RESULTS / "reproduction" / "trials")), str(runs))
     page = tmp_path / "docs" / "reproduction.md"
-    page.parent.mkdir()
+    pictures = page.parent / "figures" / "reproduction"
+    pictures.mkdir(parents=True)
+    (pictures / "earlier.png").touch()
     write_reproduction(results, page)
-    text = page.read_text()
-    for picture in page.parent.glob("figures/*.png"):
-        assert f"](figures/{picture.name})" in text
-    assert len(list(page.parent.glob("figures/*.png"))) == text.count("](figures/") > 0
+    text, shown = page.read_text(), {picture.name for picture in pictures.iterdir()}
+    assert set(re.findall(r"\]\(figures/reproduction/(.*)\)", text)) == shown and "earlier.png" not in shown
+    assert any("-differences-" in name for name in shown) and any("-gap" in name for name in shown)
     assert text.count("core-hours</summary>") == 3
     assert "50 of 400 epochs on one NVIDIA H100 80GB HBM3 in 0.29 hours" in text
     assert "| 50 | 27.71 | 4,445,600 | not in 4,445,600 |" in text
