@@ -28,8 +28,8 @@ SECTIONS = ("published", "quality", "recursions", "learning", "overfitting", "ti
 PICTURES = "figures/reproduction"
 FIGURES = 2
 """Most figures of a study's answer, and most of its curves."""
-CURVES = ("returns-", "gap")
-"""How figures begin that show a quality over what a study varies: recursions, the size of the training set."""
+CURVES = ("returns-", "recursions-", "gap")
+"""How figures begin that show a quality over what a study varies: recursions in training and test, the training set's size."""
 FAST = "samples-to-quality"
 """The study whose arms are the published network at full size by a fast recipe."""
 
