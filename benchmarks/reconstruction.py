@@ -2,9 +2,10 @@
 
     RDUN_DATA=... python benchmarks/reconstruction.py reconstruction.csv [--images 4] [--device cuda]
 
-The published R-COAST 5x4 in float32 on images of BSD68 (the first ones, measurement to scores), at five ratios. The reference
-(`benchmarks/plain.py`) and rdun take turns, image by image; their scores have to agree within 0.001 dB. Then an image of 4
-megapixels, in a process of its own, with its peak memory. RESULT grows ratio by ratio.
+The published R-COAST 5x4 on images of BSD68 (the first ones, measurement to scores), at five ratios. The reference
+(`benchmarks/plain.py`) in float32 and rdun in each precision that the device is made for take turns, image by image; in float32
+their scores have to agree within 0.001 dB. Then an image of 4 megapixels, in a process of its own for each precision, with its
+peak memory. RESULT grows ratio by ratio.
 """
 
 from __future__ import annotations
@@ -26,15 +27,23 @@ from torch import Tensor
 from benchmarks import plain
 from benchmarks.record import peak_mib, write_rows
 from rdun.allocator import keep_freed_memory
-from rdun.config import row_count
+from rdun.config import Precision, TrialConfig, row_count
 from rdun.data import image_set, weights_file
 from rdun.evaluation import Reconstructor, load_pictures, psnr, ssim
 from rdun.models import Unfolding, convolutions
 from rdun.operators import BlockSensing, gaussian_matrix
+from rdun.trial.precision import resolve_precision
 from rdun.weights import load_any
 
 WEIGHTS, COUNTS = "r_coast_5x4.pkl", (4, 4, 4, 4, 4)
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def precisions(device: torch.device) -> tuple[Precision, ...]:
+    """Float32, and what the device multiplies faster."""
+    if device.type == "cuda":
+        return ("fp32", "tf32", "bf16", "fp16")
+    return tuple(dict.fromkeys(("fp32", resolve_precision(TrialConfig(), device).precision)))
 
 
 def published(device: torch.device) -> Unfolding:
@@ -58,47 +67,59 @@ Row = dict[str, object]
 
 
 def compare(images: int, device: torch.device) -> Iterator[list[Row]]:
-    """Of each ratio, one row per way.
+    """Of each ratio, one row per way and precision.
 
     Raises:
-        click.ClickException: after the rows of a ratio at which the two ways disagree.
+        click.ClickException: after the rows of a ratio at which the two ways disagree in float32.
     """
     ours = published(device)
     reference = plain.Coast(len(COUNTS), 32, sum(COUNTS)).to(device).eval()
     plain.take_over(reference, ours)
-    reconstruct = Reconstructor(ours, COUNTS, deblock=True)
+    own = {precision: Reconstructor(ours, COUNTS, True, precision) for precision in precisions(device)}
     pictures = load_pictures(image_set("bsd68"))[:images]
     for ratio in RATIOS:
-        times: dict[str, list[float]] = {"reference": [], "rdun": []}
-        apart = 0.0
+        plainly: list[float] = []
+        times: dict[Precision, list[float]] = {precision: [] for precision in own}
+        apart = dict.fromkeys(own, 0.0)
         for number, picture in enumerate([pictures[0], *pictures]):  # the first one twice: caches
             image, operator = picture.tensor(device), sensing(ratio, picture.shape, device)
             start = time.perf_counter()
             with convolutions(device):
-                plainly = scores(plain.reconstruct(reference, image, operator.matrix, COUNTS), picture.pixels)
-            middle = time.perf_counter()
-            found = scores(reconstruct(operator, image), picture.pixels)
-            end = time.perf_counter()
-            apart = max(apart, abs(found[0] - plainly[0]))
+                expected = scores(plain.reconstruct(reference, image, operator.matrix, COUNTS), picture.pixels)
             if number:
-                times["reference"].append(middle - start)
-                times["rdun"].append(end - middle)
-        ratio_of_times = statistics.median(r / o for r, o in zip(times["reference"], times["rdun"], strict=True))
-        rows: list[Row] = []
-        for way, factor in (("reference", 1.0), ("rdun", ratio_of_times)):
-            row = {"what": "BSD68", "ratio": ratio, "way": way, "images_per_second": round(1 / np.mean(times[way]), 3)}
-            rows.append(row | {"times_reference": round(factor, 2), "psnr_difference": f"{apart:.1e}"})
+                plainly.append(time.perf_counter() - start)
+            for precision, reconstruct in own.items():
+                start = time.perf_counter()
+                found = scores(reconstruct(operator, image), picture.pixels)
+                if number:
+                    times[precision].append(time.perf_counter() - start)
+                apart[precision] = max(apart[precision], abs(found[0] - expected[0]))
+        rows = [_row(ratio, "reference", "fp32", plainly, plainly)]
+        for precision in own:
+            row = _row(ratio, "rdun", precision, times[precision], plainly)
+            rows.append(row | {"psnr_difference": f"{apart[precision]:.1e}"})
         yield rows
-        if apart > 1e-3:
-            raise click.ClickException(f"at ratio {ratio:g} the two ways differ by {apart:g} dB")
+        if apart["fp32"] > 1e-3:
+            raise click.ClickException(f"at ratio {ratio:g} the two ways differ by {apart['fp32']:g} dB")
 
 
-def _large(side: int, where: str, threads: int) -> Row:
+def _row(ratio: float, way: str, precision: Precision, seconds: list[float], plainly: list[float]) -> Row:
+    return {
+        "what": "BSD68",
+        "ratio": ratio,
+        "way": way,
+        "precision": precision,
+        "images_per_second": round(1 / float(np.mean(seconds)), 3),
+        "times_reference": round(statistics.median(r / o for r, o in zip(plainly, seconds, strict=True)), 2),
+    }
+
+
+def _large(side: int, where: str, threads: int, precision: Precision) -> Row:
     device = torch.device(where)
     torch.set_num_threads(threads)
     keep_freed_memory()
     network, operator = published(device), sensing(0.25, (side, side), device)
-    reconstruct = Reconstructor(network, COUNTS, deblock=True)
+    reconstruct = Reconstructor(network, COUNTS, True, precision)
     reconstruct(sensing(0.25, (99, 99), device), torch.rand(1, 1, 99, 99, device=device))
     before = peak_mib(device)
     start = time.perf_counter()
@@ -109,6 +130,7 @@ def _large(side: int, where: str, threads: int) -> Row:
         "what": f"{side} x {side} pixels",
         "ratio": 0.25,
         "way": "rdun",
+        "precision": precision,
         "seconds": round(seconds, 2),
         "mib": memory,
     }
@@ -134,8 +156,9 @@ def main(result: Path, images: int, side: int, where: str | None, threads: int) 
 
 
 def _alone(side: int, device: torch.device, threads: int) -> Iterator[list[Row]]:
-    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield [pool.submit(_large, side, device.type, threads).result()]
+    for precision in precisions(device):
+        with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield [pool.submit(_large, side, device.type, threads, precision).result()]
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from rdun.data import read_luminance
 from rdun.evaluation import psnr
 from rdun.models import Stage, Unfolding, build_model
 from rdun.operators import gaussian_matrix, linear_estimator, to_blocks
+from rdun.results import Score, from_csv
 from rdun.weights import (
     decode_model,
     encode_model,
@@ -487,6 +488,23 @@ def test_evaluate_on_a_gpu(images: Path, tmp_path: Path) -> None:
     assert values[0] == pytest.approx(values[1], abs=0.01)
 
 
+def test_another_precision_rounds_the_network_alone_and_is_another_protocol(images: Path, tmp_path: Path) -> None:
+    path, values, records = write(tmp_path / "weights.pkl", {"model": small_state()}), {}, {}
+    words = ["evaluate", str(path), str(images), "--trained-recursions", "3", "--ratio", "0.25"]
+    for precision in ("fp32", "bf16"):
+        table = tmp_path / f"{precision}.csv"
+        run = CliRunner().invoke(main, [*words, "--precision", precision, "--csv", str(table)])
+        assert run.exit_code == 0, run.output
+        rows = [score for score in from_csv(Score, table.read_text()) if score.metric == "psnr"]
+        values[precision] = [score.value for score in rows]
+        ((key, records[precision]),) = json.loads(table.with_suffix(".json").read_text()).items()
+        assert {score.protocol for score in rows} == {key}
+    assert values["bf16"] != values["fp32"] and values["bf16"] == pytest.approx(values["fp32"], abs=0.05)
+    assert records["bf16"] == records["fp32"] | {"precision": "bf16"}
+    refused = CliRunner().invoke(main, [*words, "--precision", "tf32"])
+    assert refused.exit_code == 2 and "exists on GPUs only; use 'fp32' or 'bf16' here" in refused.output
+
+
 def test_evaluate_with_a_matrix_from_a_file(images: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "ista.pkl", small_state("ISTA-Net+"))
     matrix = gaussian_matrix(109, 1089, 7)
@@ -563,9 +581,11 @@ def test_an_image_from_ones_own_measurements(system: str, own: bool, tmp_path: P
     expected, found = read_luminance(tmp_path / "out" / "x-0.1-phi.png", "bt601"), np.load(tmp_path / "x.npy")
     assert found.shape == (40, 70) and found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
     assert np.abs(255 * found - expected).max() <= 0.5 + 0.05
-    words[3] = str(tmp_path / "x.png")
-    assert CliRunner().invoke(main, [*words, "--size", "40", "70", *given, *known]).exit_code == 0
-    assert np.abs(read_luminance(tmp_path / "x.png", "bt601") - 255 * found).max() <= 0.5 + 1e-3
+    for precision, rounding in (("fp32", 1e-3), ("bf16", 6.0)):
+        words[3] = str(tmp_path / f"{precision}.png")
+        done = CliRunner().invoke(main, [*words, "--size", "40", "70", "--precision", precision, *given, *known])
+        assert done.exit_code == 0, done.output
+        assert np.abs(read_luminance(Path(words[3]), "bt601") - 255 * found).max() <= 0.5 + rounding
 
 
 def test_measurements_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rdun.config import PROTOCOL, digest
+from rdun.config import PROTOCOL, Precision, digest
 from rdun.operators import Task
 
 Record = Mapping[str, object]
@@ -16,8 +16,8 @@ class Protocols:
     """The protocol of every sampling ratio of a task, tested on assembled images or block by block.
 
     Attributes:
-        records: ratio -> luminance, padding, clipping, metrics (`rdun.config.PROTOCOL`), the measurement (see `Task.protocol`)
-            and whether the network ran on the assembled image.
+        records: ratio -> luminance, padding, clipping, metrics (`rdun.config.PROTOCOL`), the measurement (see `Task.protocol`),
+            whether the network ran on the assembled image, and its precision where that is not float32.
         hashes: ratio -> the `protocol` column of its scores.
     """
 
@@ -25,10 +25,12 @@ class Protocols:
     hashes: Mapping[float, str]
 
     @classmethod
-    def of(cls, task: Task, ratios: Iterable[float], *, deblock: bool) -> Protocols:
+    def of(cls, task: Task, ratios: Iterable[float], *, deblock: bool, precision: Precision = "fp32") -> Protocols:
         """The protocols of a task at its test ratios."""
-        network = "assembled image" if deblock else "block by block"
-        records = {r: {**PROTOCOL, "measurement": task.protocol(r), "network": network} for r in ratios}
+        shared = {**PROTOCOL, "network": "assembled image" if deblock else "block by block"}
+        if precision != "fp32":
+            shared["precision"] = precision
+        records = {r: shared | {"measurement": task.protocol(r)} for r in ratios}
         return cls(records, {ratio: digest(record) for ratio, record in records.items()})
 
     def by_hash(self) -> dict[str, Record]:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rdun.config import Precision
 from rdun.evaluation.pictures import Picture
-from rdun.models import Unfolding, convolutions
+from rdun.models import Unfolding, autocast, convolutions
 from rdun.operators import Operator, Task, TestOperator, from_blocks, to_blocks
 
 CHUNK = 256
@@ -26,11 +27,14 @@ class Reconstructor:
         network: the network, or None for the initial estimate alone.
         counts: recursions per stage.
         deblock: run the network on the assembled image; otherwise block by block.
+        precision: of the network's convolutions; measurements and data consistency are in float32 always. Trials are tested in
+            float32 too, however they were trained.
     """
 
     network: Unfolding | None
     counts: tuple[int, ...]
     deblock: bool
+    precision: Precision = "fp32"
 
     @property
     def recursions(self) -> int:
@@ -74,7 +78,7 @@ class Reconstructor:
         if self.network is None:
             return operator.crop(operator.initial(y))
         self.network.eval()
-        with convolutions(y.device):
+        with convolutions(y.device, tf32=self.precision == "tf32"), autocast(self.precision, y.device):
             x: Tensor = self.network(y, operator, self.counts).x
         return x
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -78,7 +78,7 @@ def score_blocks(
         test: for images of the size of one block.
     """
     side = math.isqrt(blocks.shape[1])
-    single = Reconstructor(reconstruct.network, reconstruct.counts, deblock=True)
+    single = replace(reconstruct, deblock=True)
     total = 0.0
     for start in range(0, len(blocks), CHUNK):
         part = torch.from_numpy(unit_range(blocks[start : start + CHUNK])).to(device).reshape(-1, 1, side, side)

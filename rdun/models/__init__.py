@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from rdun.config import CoastConfig, DpdnnConfig, IstaNetConfig, IstaNetPlusConfig, TrialConfig
-from rdun.models.arithmetic import autocast, convolutions
+from rdun.models.arithmetic import autocast, check_precision, convolutions
 from rdun.models.coast import coast_stages
 from rdun.models.dpdnn import dpdnn_stages
 from rdun.models.ista_net import ista_net_stages
@@ -54,6 +54,7 @@ __all__ = [
     "Unfolding",
     "autocast",
     "build_model",
+    "check_precision",
     "code_of",
     "convolutions",
     "draw_counts",

@@ -12,6 +12,12 @@ from rdun.config import Precision
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Raises ValueError for a precision that the device does not have."""
+    if precision == "tf32" and device.type != "cuda":
+        raise ValueError("precision='tf32' exists on GPUs only; use 'fp32' or 'bf16' here")
+
+
 def autocast(precision: Precision, device: torch.device, *, cache: bool = True) -> torch.autocast:
     """The forward pass of a network in a precision.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from rdun.config import TrialConfig
+from rdun.models import check_precision
 from rdun.monitor import has_bf16
 
 
@@ -16,8 +17,7 @@ def resolve_precision(config: TrialConfig, device: torch.device) -> TrialConfig:
     Raises:
         ValueError: a precision that the device does not have.
     """
-    if config.precision == "tf32" and device.type != "cuda":
-        raise ValueError("precision='tf32' exists on GPUs only; use 'fp32' or 'bf16' here")
+    check_precision(config.precision, device)
     if config.precision != "auto":
         return config
     gpu = device.type == "cuda"

@@ -13,7 +13,7 @@ import torch
 
 from rdun.allocator import keep_freed_memory
 from rdun.cli import Commands, data_option, device_option
-from rdun.config import RowRule
+from rdun.config import Precision, RowRule
 from rdun.data import image_set, png
 from rdun.evaluation import load_pictures
 from rdun.operators import GivenMatrixTask, nominal_ratio
@@ -22,6 +22,13 @@ from rdun.weights import load_any, load_published, read_measurements, save_model
 from rdun.weights.evaluate import Measurement, check_initial, protocols, recovered, scored
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+PRECISION = click.option(
+    "--precision",
+    type=click.Choice([p for p in get_args(Precision) if p != "auto"]),
+    default="fp32",
+    show_default=True,
+    help="Of the network; others than fp32 are faster where the device has them, and round.",
+)
 
 
 @click.group(cls=Commands)
@@ -43,6 +50,7 @@ def main() -> None:
 @click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
+@PRECISION
 @click.option(
     "--csv",
     "table",
@@ -65,6 +73,7 @@ def evaluate(
     trained_recursions: int | None,
     device: str,
     threads: int | None,
+    precision: Precision,
     table: Path | None,
     pictures: Path | None,
 ) -> None:
@@ -90,7 +99,14 @@ def evaluate(
     click.echo(f"{file.name}: {layout}\n{'image':<24} {'ratio':>6} {'matrix':<12} {'PSNR':>8} {'SSIM':>8}")
     found: list[Score] = []
     for picture, test, x, own in scored(
-        network, config, task, originals, dataset=image_files.name, recursions=recursions, device=where
+        network,
+        config,
+        task,
+        originals,
+        dataset=image_files.name,
+        recursions=recursions,
+        device=where,
+        precision=precision,
     ):
         found += own
         _line(picture.name, test.ratio, test.matrix, *(score.value for score in own))
@@ -100,7 +116,7 @@ def evaluate(
         _line("mean", ratio, name, psnr, ssim)
     if table:
         table.write_text(to_csv(Score, found))
-        table.with_suffix(".json").write_text(json.dumps(protocols(config, task).by_hash(), indent=1) + "\n")
+        table.with_suffix(".json").write_text(json.dumps(protocols(config, task, precision).by_hash(), indent=1) + "\n")
 
 
 @main.command()
@@ -114,6 +130,7 @@ def evaluate(
 @click.option("--trained-recursions", type=click.IntRange(1), help="For published files that are not on record.")
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
+@PRECISION
 def recover(
     file: Path,
     measurements: Path,
@@ -125,6 +142,7 @@ def recover(
     trained_recursions: int | None,
     device: str,
     threads: int | None,
+    precision: Precision,
 ) -> None:
     """Writes the image that FILE recovers from MEASUREMENTS as OUTPUT (*.png, or *.npy with values in [0, 1]).
 
@@ -142,7 +160,7 @@ def recover(
     y, sampling, estimator = read_measurements(measurements, matrix, initial)
     where = torch.device(device)
     task = GivenMatrixTask(matrix.stem, nominal_ratio(*sampling.shape), sampling, estimator, where)
-    x = recovered(network, config, task, y, size, recursions=recursions, device=where)
+    x = recovered(network, config, task, y, size, recursions=recursions, device=where, precision=precision)
     if output.suffix == ".png":
         output.write_bytes(png(x))
     else:

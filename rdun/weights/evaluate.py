@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, RowRule, TaskConfig, TrialConfig
+from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, Precision, RowRule, TaskConfig, TrialConfig
 from rdun.data import image_set, training_blocks
 from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, reconstructions
 from rdun.evaluation.reconstruct import CHUNK, levels
-from rdun.models import Unfolding
+from rdun.models import Unfolding, check_precision
 from rdun.operators import GivenMatrixTask, Task, TestOperator, make_task, nominal_ratio
 from rdun.results import Score
 from rdun.weights.matrices import read_estimator, read_sampling_matrix
@@ -82,16 +82,21 @@ def scored(
     dataset: str,
     recursions: int | None = None,
     device: torch.device | None = None,
+    precision: Precision = "fp32",
 ) -> Iterator[tuple[Picture, TestOperator, np.ndarray, list[Score]]]:
     """Each image with each test operator: the reconstruction `(H, W)` in [0, 255], its PSNR and its SSIM, by the protocol of
     `rdun.evaluation`.
 
     Args:
         recursions: applications of each stage; None: as the config tests.
+        precision: of the network's convolutions.
+
+    Raises:
+        ValueError: a precision that the device does not have.
     """
     where = device or torch.device("cpu")
-    reconstruct = _reconstructor(network, config, recursions, where)
-    labels = ScoreLabels("file", "test", dataset, protocols(config, task).hashes)
+    reconstruct = _reconstructor(network, config, recursions, where, precision)
+    labels = ScoreLabels("file", "test", dataset, protocols(config, task, precision).hashes)
     for picture in pictures:
         for test, x in reconstructions(reconstruct, task, picture, where):
             yield picture, test, x, labels.image_scores(reconstruct, test, picture, x)
@@ -106,6 +111,7 @@ def recovered(
     *,
     recursions: int | None = None,
     device: torch.device | None = None,
+    precision: Precision = "fp32",
 ) -> np.ndarray:
     """An image `(H, W)` in [0, 255] from its measurements.
 
@@ -113,9 +119,10 @@ def recovered(
         measurements: `(B, M)`, a row for each block of the image (raster order, zero-padded at the bottom and right to whole
             blocks), A times its pixels in [0, 1], row by row.
         shape: (H, W).
+        precision: of the network's convolutions.
 
     Raises:
-        ValueError: not as many measurements as the image has.
+        ValueError: not as many measurements as the image has, or a precision that the device does not have.
     """
     where = device or torch.device("cpu")
     blocks, rows = -(-shape[0] // task.patch) * -(-shape[1] // task.patch), len(task.matrix)
@@ -124,7 +131,7 @@ def recovered(
             f"the measurements are {measurements.shape[0]}x{measurements.shape[1]}, and an image of {shape[0]}x{shape[1]} pixels "
             f"has {blocks} blocks of {task.patch}x{task.patch} with {rows} each: give {blocks}x{rows}, or another --size"
         )
-    reconstruct = _reconstructor(network, config, recursions, where)
+    reconstruct = _reconstructor(network, config, recursions, where, precision)
     operator = reconstruct.operators(task, shape)[0].operator
     y = torch.from_numpy(measurements.astype(np.float32)).to(where)
     parts = [y[None]] if reconstruct.deblock else torch.split(y[:, None], CHUNK)
@@ -132,16 +139,17 @@ def recovered(
 
 
 def _reconstructor(
-    network: Unfolding, config: TrialConfig, recursions: int | None, device: torch.device
+    network: Unfolding, config: TrialConfig, recursions: int | None, device: torch.device, precision: Precision
 ) -> Reconstructor:
+    check_precision(precision, device)
     counts = config.test_counts if recursions is None else (recursions,) * config.model.layers
-    return Reconstructor(network.place(device), counts, config.model.deblock)
+    return Reconstructor(network.place(device), counts, config.model.deblock, precision)
 
 
-def protocols(config: TrialConfig, task: Task) -> Protocols:
+def protocols(config: TrialConfig, task: Task, precision: Precision = "fp32") -> Protocols:
     """How `scored` measures: the records behind the hashes."""
     ratios = dict.fromkeys(t.ratio for t in task.test_operators((task.patch, task.patch)))
-    return Protocols.of(task, ratios, deblock=config.model.deblock)
+    return Protocols.of(task, ratios, deblock=config.model.deblock, precision=precision)
 
 
 def _seeded(task: TaskConfig, asked: Measurement) -> TaskConfig:
