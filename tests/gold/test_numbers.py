@@ -1,4 +1,4 @@
-"""Numbers that no refactoring may move: outputs of every system at its published size, matrices, masks, noise, draws.
+"""Numbers that no refactoring may move: outputs of every system at its published size, a training, matrices, masks, noise, draws.
 
 Where a change of numerics is meant, raise `rdun.config.NUMERICS` and record anew: `python -m tests.gold.test_numbers`.
 """
@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rdun.config import (
     NUMERICS,
+    BlockSensingTask,
     CoastConfig,
+    DataConfig,
     DpdnnConfig,
     Fixed,
     IstaNetConfig,
     IstaNetPlusConfig,
+    OptimConfig,
     RatioScale,
     RecursionConfig,
     Rfmu,
@@ -27,7 +32,10 @@ from rdun.config import (
 )
 from rdun.models import build_model, draw_counts
 from rdun.operators import BlockSensing, Denoising, dc_gain, gaussian_matrix, pixel_mask
+from rdun.results import TrialDirectory
 from rdun.streams import seed_for, stream
+from rdun.trial import run_trial
+from tests.conftest import photograph
 
 GOLD = Path(__file__).parent / "numbers.json"
 
@@ -62,6 +70,40 @@ def system_numbers(config: TrialConfig) -> list[float]:
     return [float(v) for v in (x.mean(), x.std(), x[0, 0, 0, 0], x[0, 0, 16, 20], out.penalty.detach())] + [gradient]
 
 
+def training_numbers(folder: Path) -> list[float]:
+    """Losses and validation of a short training, and the mean scores of its best weights: all that a trial is made of."""
+    for number, name in enumerate(("train", "validation", "test")):
+        (folder / name).mkdir()
+        Image.fromarray(photograph(number, (60, 70))).save(folder / name / "x.png")
+    config = TrialConfig(
+        task=BlockSensingTask(ratios=(0.1, 0.25), block=12, matrices=3, initial="linear", ridge=1e-2),
+        model=CoastConfig(layers=2, channels=4, start="identity"),
+        recursion=RecursionConfig(
+            train=UniformRange(low=(1,), high=(3,)), modulation=Rfmu(start="identity"), curriculum=0.5
+        ),
+        data=DataConfig(
+            train=str(folder / "train"),
+            validation=str(folder / "validation"),
+            test=(str(folder / "test"),),
+            stride=6,
+            fraction=0.3,
+            epoch_samples=100,
+        ),
+        optim=OptimConfig(
+            lr=5e-3, batch=16, epochs=3, warmup=3, decay="cosine", ema=0.7, deep_supervision=0.2, clip=0.05
+        ),
+        precision="fp32",
+        seed=7,
+    )
+    run_trial(config, str(folder / "trial"))
+    trial, means = TrialDirectory(folder / "trial"), dict[tuple[str, ...], list[float]]()
+    for s in trial.scores():
+        if s.checkpoint == "best" and s.recursions:
+            means.setdefault((s.split, s.unit, s.metric), []).append(s.value)
+    epochs = [v for r in trial.epochs() for v in (r.train_loss, r.validation_psnr, r.validation_ssim)]
+    return [*epochs, *(float(np.mean(values)) for _, values in sorted(means.items()))]
+
+
 def source_numbers() -> dict[str, list[float]]:
     """The first values of every source of chance."""
     matrix, trained = gaussian_matrix(109, 1089, 0), gaussian_matrix(109, 1089, 0, 3)
@@ -93,6 +135,10 @@ def test_systems(name: str, gold: dict[str, list[float]]) -> None:
     assert system_numbers(SYSTEMS[name]) == pytest.approx(gold[name], rel=2e-4, abs=2e-6)
 
 
+def test_training(gold: dict[str, list[float]], tmp_path: Path) -> None:
+    assert training_numbers(tmp_path) == pytest.approx(gold["training"], rel=2e-5)
+
+
 def test_sources(gold: dict[str, list[float]]) -> None:
     for name, values in source_numbers().items():
         assert values == pytest.approx(gold[name], rel=1e-9, abs=1e-9), name
@@ -100,4 +146,6 @@ def test_sources(gold: dict[str, list[float]]) -> None:
 
 if __name__ == "__main__":
     recorded = {name: system_numbers(config) for name, config in SYSTEMS.items()} | source_numbers()
+    with TemporaryDirectory() as folder:
+        recorded["training"] = training_numbers(Path(folder))
     GOLD.write_text(json.dumps({"numerics": NUMERICS, "values": recorded}, indent=1) + "\n")
