@@ -1,21 +1,24 @@
-"""Moving average, deep supervision and clipped gradients, by their formulas."""
+"""Learning rates, moving average, deep supervision, clipped gradients and precisions, by their formulas."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from rdun.config import RecursionConfig, TrialConfig, UniformRange, with_values
-from rdun.models import build_model
+from rdun.config import OptimConfig, Precision, RecursionConfig, TrialConfig, UniformRange, with_values
+from rdun.data import TrainingBlocks, image_set, training_blocks
+from rdun.models import Unfolding, build_model
+from rdun.models.coast import CoastStage
 from rdun.operators import make_task
+from rdun.training import Batches, fit, learning_rate, train_step
 from rdun.training.state import MovingAverage, TrainState
-from rdun.training.steps import train_step
 
 CPU = torch.device("cpu")
 
@@ -118,3 +121,68 @@ def test_a_gradient_that_is_too_long_is_scaled_down_to_the_norm(config: TrialCon
     norm = float(plain.norm())
     torch.testing.assert_close(gradient(norm / 4), plain / 4)
     assert torch.equal(gradient(norm * 4), plain)
+
+
+def test_the_learning_rate_by_its_formula() -> None:
+    """A linear warm-up of 4 steps to the rate, then half a cosine over the 8 that are left, or the rate itself."""
+    cosine = OptimConfig(lr=0.1, warmup=4, decay="cosine")
+    rates = [learning_rate(cosine, step, 12) for step in range(13)]
+    assert rates[:5] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1])
+    assert [rates[6], rates[8], rates[10], rates[12]] == pytest.approx([0.0853553, 0.05, 0.0146447, 0.0], abs=1e-6)
+    constant = replace(cosine, decay="constant")
+    assert [learning_rate(constant, step, 12) for step in range(12)] == pytest.approx([*rates[:4], *[0.1] * 8])
+
+
+def blocks_of(config: TrialConfig) -> TrainingBlocks:
+    return training_blocks(image_set(config.data.train), config.data, config.task.block)
+
+
+def test_the_optimizer_takes_the_rate_of_its_step(config: TrialConfig) -> None:
+    """The last one of each epoch of 6 steps."""
+    decaying = with_values(config, {"optim.decay": "cosine", "optim.warmup": 2})
+    task, state = make_task(config.task, None, CPU), begun(decaying)
+    records = [*fit(decaying, task, blocks_of(config), lambda network: (0.0, 0.0), state, CPU)]
+    assert [r.lr for r in records] == [learning_rate(decaying.optim, step, 18) for step in (5, 11, 17)]
+
+
+def test_every_block_of_an_epoch_is_trained_on(config: TrialConfig) -> None:
+    blocks, order = blocks_of(config), np.random.default_rng(0).permutation(45)
+    batches = [*Batches(blocks, config.task.block, CPU).epoch(order, 8)]
+    assert [len(x) for x in batches] == [8] * 5 + [5]
+    pixels = torch.from_numpy(blocks.pixels[order] / np.float32(255))
+    assert torch.equal(torch.cat(batches).reshape(45, -1), pixels)
+
+
+def test_the_average_is_validated_and_the_first_of_the_best_is_kept(config: TrialConfig) -> None:
+    averaged = with_values(config, {"optim.ema": 0.8, "optim.epochs": 4})
+    task, state = make_task(config.task, None, CPU), begun(averaged)
+    validated: list[dict[str, torch.Tensor]] = []
+
+    def validate(network: Unfolding) -> tuple[float, float]:
+        validated.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return (20.0, 25.0, 25.0, 22.0)[len(validated) - 1], 0.5
+
+    for _ in fit(averaged, task, blocks_of(config), validate, state, CPU):
+        now = state.evaluated.state_dict()
+        assert all(torch.equal(tensor, now[name]) for name, tensor in validated[-1].items())
+        assert any(not torch.equal(tensor, now[name]) for name, tensor in state.network.state_dict().items())
+    assert (state.best_epoch, state.best_psnr) == (2, 25.0)
+    assert all(torch.equal(tensor, validated[1][name]) for name, tensor in state.best_weights.items())
+    assert any(not torch.equal(tensor, validated[3][name]) for name, tensor in state.best_weights.items())
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [("fp32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)],
+)
+def test_convolutions_are_trained_in_the_precision(
+    config: TrialConfig, blocks: torch.Tensor, precision: Precision, dtype: torch.dtype
+) -> None:
+    low = replace(config, precision=precision)
+    state, seen = begun(low), set[torch.dtype]()
+    for stage in state.network.stages:
+        assert isinstance(stage, CoastStage)
+        stage.head.register_forward_hook(lambda _, given, out: seen.add(out.dtype))
+    operator = make_task(config.task, None, CPU).draw(state.matrices)
+    train_step(low, state, operator, (1, 2), blocks)
+    assert seen == {dtype}
