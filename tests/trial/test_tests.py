@@ -9,10 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from rdun.config import CoastConfig, Fixed, IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, with_values
-from rdun.data import trial_fingerprint
-from rdun.evaluation import reconstructions, score_blocks
+from rdun.data import image_set, training_blocks, trial_fingerprint
+from rdun.evaluation import (
+    Reconstructor,
+    ScoreLabels,
+    load_pictures,
+    reconstructions,
+    sample_blocks,
+    score_blocks,
+    spread,
+)
+from rdun.operators import make_task
 from rdun.plan.study_plan import state_of
 from rdun.results import TrialDirectory
 from rdun.trial import run_trial
@@ -183,6 +193,50 @@ def test_weights_as_they_are(tiny: TrialConfig, tmp_path: Path) -> None:
     assert folder.epochs() == []
     assert mean_psnr(folder, 2) == mean_psnr(TrialDirectory(tmp_path / "trained"), 2, "last")
     assert {t.name for t in folder.timings()} == {"images_per_second"}
+
+
+def test_best_and_last_weights_have_scores_of_their_own(tiny: TrialConfig, tmp_path: Path) -> None:
+    """Either file, tested alone, gives the trial's scores, and on the validation images what chose the best epoch."""
+    config = with_values(tiny, {"optim.lr": 0.01})
+    info, trained = run_trial(config, str(tmp_path / "trained")), TrialDirectory(tmp_path / "trained")
+    epochs = trained.epochs()
+    best = max(epochs, key=lambda record: record.validation_psnr)
+    assert info.facts["best_epoch"] == best.epoch < epochs[-1].epoch
+    for name, record in (("best", best), ("last", epochs[-1])):
+        alone = {
+            "weights": f"{trained.path}/{name}.safetensors",
+            "optim.epochs": 0,
+            "data.test": (*config.data.test, config.data.validation),
+        }
+        run_trial(with_values(config, alone), str(tmp_path / name))
+        found: dict[str, list[float]] = {}
+        for score in TrialDirectory(tmp_path / name).scores():
+            if (score.checkpoint, score.unit, score.metric, score.recursions) == ("last", "image", "psnr", 2):
+                found.setdefault(score.dataset, []).append(score.value)
+        assert np.mean(found["test"]) == mean_psnr(trained, 2, name)
+        assert np.mean(found["validation"]) == pytest.approx(record.validation_psnr, abs=1e-9)
+
+
+def test_blocks_are_scored_with_those_of_their_split(tiny: TrialConfig, tmp_path: Path) -> None:
+    """Of the initial estimate: training blocks of the subset, blocks of the validation and of the test images."""
+    run_trial(tiny, str(tmp_path / "t"))
+    found = {
+        s.split: s.value
+        for s in TrialDirectory(tmp_path / "t").scores()
+        if (s.unit, s.checkpoint, s.recursions) == ("block", "best", 0)
+    }
+    blocks = training_blocks(image_set(tiny.data.train), tiny.data, 12)
+    task = make_task(tiny.task, blocks.moment, torch.device("cpu"))
+    (test,) = task.test_operators((12, 12))
+    splits = {"train": spread(blocks.pixels, 256)}
+    for split, name in (("validation", tiny.data.validation), ("test", tiny.data.test[0])):
+        splits[split] = sample_blocks(load_pictures(image_set(name)), 12, 256)
+    labels, start = ScoreLabels("best", "", "", {0.25: ""}), Reconstructor(None, (1, 1), deblock=True)
+    expected = {
+        split: score_blocks(start, test, pixels, labels, torch.device("cpu")).value for split, pixels in splits.items()
+    }
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert len({round(value, 3) for value in expected.values()}) == 3
 
 
 def test_training_goes_on_from_weights(tiny: TrialConfig, tmp_path: Path) -> None:
