@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from rdun.config import CoastConfig, Fixed, InpaintingTask, RecursionConfig, TrialConfig, UniformRange, with_values
+from rdun.config import (
+    CoastConfig,
+    DenoisingTask,
+    Fixed,
+    InpaintingTask,
+    RecursionConfig,
+    TrialConfig,
+    UniformRange,
+    with_values,
+)
 from rdun.study import Arm, Claim, Price, Resources, Study
 
 BASE = TrialConfig(model=CoastConfig(layers=4))
@@ -48,6 +57,27 @@ def test_arms_that_are_compared_are_tested_alike(changes: dict[str, Any], messag
     with pytest.raises(ValueError, match=message):
         make((PAIR[0], other))
     assert len(make((PAIR[0], replace(other, compare_to=None))).arms) == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "message"),
+    [
+        (InpaintingTask(), {"task.test_mask_seeds": (0, 1)}, r"task.test_mask_seeds=\(0, 1\)"),
+        (DenoisingTask(), {"task.sigma": 50.0}, "task.sigma=50.0"),
+        (DenoisingTask(), {"task.test_noise_seeds": (0, 1)}, r"task.test_noise_seeds=\(0, 1\)"),
+    ],
+)
+def test_arms_of_other_tasks_are_tested_alike_too(
+    task: InpaintingTask | DenoisingTask, changes: dict[str, Any], message: str
+) -> None:
+    base, other = (replace(config, task=task) for config in (BASE, RECURSIVE))
+    with pytest.raises(ValueError, match=message):
+        make(
+            (
+                Arm(name="base", configs=(base,)),
+                Arm(name="other", configs=(with_values(other, changes),), compare_to="base"),
+            )
+        )
 
 
 def test_training_may_differ_between_arms() -> None:

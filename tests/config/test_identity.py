@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 
 from rdun.config import (
+    BlockSensingTask,
     CoastConfig,
     DataConfig,
+    DenoisingTask,
     Fixed,
+    InpaintingTask,
+    OptimConfig,
+    RatioScale,
     RecursionConfig,
+    Rfmu,
     Schedule,
     TrialConfig,
     UniformRange,
@@ -18,6 +27,8 @@ from rdun.config import (
     to_dict,
     with_values,
 )
+from rdun.config.checks import hints
+from tests.contracts.cases import MODELS
 
 HASHES = {"t91": "a" * 16, "set11": "b" * 16, "bsd68": "c" * 16, "elsewhere": "a" * 16}
 BASE = TrialConfig(precision="fp32")
@@ -61,6 +72,9 @@ def test_a_folder_of_test_images_counts_with_its_last_name() -> None:
         for name in ("here/photos", "there/photos", "photos2")
     }
     assert prints["here/photos"] == prints["there/photos"] != prints["photos2"]
+    named = replace(BASE, data=DataConfig(test=("here/photos",)))
+    changed = hashes | {"here/photos": "f" * 16}
+    assert fingerprint(named, changed, ["here/photos"]) != prints["here/photos"]
 
 
 def test_fields_that_nothing_reads_do_not_count() -> None:
@@ -118,3 +132,86 @@ def test_whatever_moves_numbers_moves_the_identity(change: dict[str, object]) ->
 def test_precision_must_be_resolved() -> None:
     with pytest.raises(AssertionError):
         fingerprint(replace(BASE, precision="auto"), HASHES)
+
+
+ALL_READ = TrialConfig(
+    task=BlockSensingTask(ratios=(0.1, 0.5), initial="linear", ridge=0.1),
+    model=CoastConfig(layers=2),
+    recursion=RecursionConfig(
+        train=UniformRange(), test=Fixed(counts=(2,)), modulation=Rfmu(), sweep=(5,), curriculum=0.5
+    ),
+    data=DataConfig(validation_ratios=(0.1,), epoch_samples=640),
+    optim=OptimConfig(warmup=5, ema=0.9, deep_supervision=0.3, clip=0.1),
+    precision="fp32",
+)
+"""A trial that reads every field of its parts."""
+OTHERS: dict[str, object] = {
+    "precision": "bf16",
+    "weights": "elsewhere",
+    "task.ratios": (0.1, 0.4),
+    "task.rows": "ista-net",
+    "data.train": "bsd68",
+    "data.validation": "bsd68",
+    "data.test": ("t91",),
+    "data.validation_ratios": (0.5,),
+}
+
+
+def leaves(config: Any, above: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted name, type and value of every field that holds no config itself."""
+    cls: Any = type(config)
+    for name, hint in hints(cls).items():
+        value = getattr(config, name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, f"{above}{name}.")
+        else:
+            yield above + name, hint, value
+
+
+def other(hint: Any, value: Any) -> Any:
+    """Another possible value."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case float():
+            return value / 2
+        case str():
+            return next(name for name in get_args(hint) if name != value)
+        case (str(), *rest):
+            return rest
+        case _:
+            return [other(float, each) for each in value]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        *({"model": model} for model in MODELS.values()),
+        {"recursion.train": Fixed(counts=(3,))},
+        {"recursion.modulation": RatioScale()},
+        {"task": InpaintingTask(), "data.validation_ratios": ()},
+        {"task": DenoisingTask(), "data.validation_ratios": ()},
+    ],
+    ids=lambda changes: next((part.kind for part in changes.values()), "all"),
+)
+def test_every_field_that_is_read_moves_the_identity(changes: dict[str, object]) -> None:
+    """Else the results of one setting would be taken for those of another."""
+    config = with_values(ALL_READ, changes)
+    before, same = fingerprint(config, HASHES), []
+    for name, hint, value in leaves(config):
+        if value == ():
+            continue
+        changed = with_values(config, {name: OTHERS[name] if name in OTHERS else other(hint, value)})
+        same += [name] if fingerprint(changed, HASHES) == before else []
+    assert same == []
+
+
+def test_one_layer_that_recurs_has_estimates_to_supervise() -> None:
+    one = with_values(BASE, {"model.layers": 1})
+    weight = {"optim.deep_supervision": 0.5}
+    assert fingerprint(with_values(one, weight), HASHES) == fingerprint(one, HASHES)
+    twice = with_values(one, {"recursion.train": Fixed(counts=(2,))})
+    assert fingerprint(with_values(twice, weight), HASHES) != fingerprint(twice, HASHES)
