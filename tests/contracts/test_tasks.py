@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from rdun.config import with_values
 from rdun.operators import Task, make_task
 from tests.contracts.cases import BLOCK, TASKS, moment
 
@@ -65,6 +66,9 @@ def test_test_operators_are_fixed_and_named(name: str, shape: tuple[int, int]) -
         assert a.operator.image_shape == shape
         assert torch.equal(a.operator.measure(x), b.operator.measure(x))
         assert a.operator.ratio == pytest.approx(a.ratio, abs=0.5 / BLOCK**2 + 1e-9)
+    measured = [(t.ratio, t.operator.measure(x)) for t in first]
+    for i, (ratio, y) in enumerate(measured):
+        assert not any(ratio == r and torch.equal(y, z) for r, z in measured[:i])
 
 
 @every_task
@@ -98,3 +102,26 @@ def test_a_task_goes_with_its_trial(name: str) -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("block, unseen", {"block": 9}),
+        ("block, unseen", {"test_matrix_seeds": (0, 2)}),
+        ("block, unseen", {"test_matrices": "seen"}),
+        ("inpainting", {"block": 9}),
+        ("inpainting", {"test_mask_seeds": (0, 2)}),
+        ("denoising", {"block": 9}),
+        ("denoising", {"sigma": 50.0}),
+        ("denoising", {"test_noise_seeds": (0, 2)}),
+    ],
+    ids=str,
+)
+def test_records_tell_apart_what_is_measured_otherwise(name: str, change: dict[str, object]) -> None:
+    """Tables refuse to mix scores by them."""
+    config = with_values(TASKS[name], change)
+    changed = make_task(config, moment(), torch.device("cpu"))
+    records = [task_of(name).protocol(ratio) for ratio in TASKS[name].ratios]
+    assert all(changed.protocol(ratio) not in records for ratio in config.ratios)
+    assert all(a != b for i, a in enumerate(records) for b in records[:i])

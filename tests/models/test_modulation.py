@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from rdun.config import CoastConfig, NoModulation, RatioScale, RecursionConfig, Rfmu, TrialConfig, UniformRange
+from rdun.config import CoastConfig, Fixed, NoModulation, RatioScale, RecursionConfig, Rfmu, TrialConfig, UniformRange
 from rdun.config.schema import Condition
 from rdun.models import autocast, build_model, make_modulation
 from rdun.operators import make_task
@@ -84,3 +86,11 @@ def test_scales_keep_full_precision_where_the_network_does_not() -> None:
     scales = network.modulation(operator.ratio, (3,))
     assert scales is not None and scales.dtype == torch.float32
     assert torch.equal(torch.stack(seen), scales)
+
+
+def test_the_longest_pass_is_that_of_training_whatever_is_tested() -> None:
+    recursion = RecursionConfig(train=UniformRange(low=(1,), high=(3,)), modulation=Rfmu())
+    config = TrialConfig(model=CoastConfig(layers=2, channels=4), recursion=recursion)
+    longer = replace(config, recursion=replace(recursion, test=Fixed(counts=(9,))))
+    one, other = (build_model(each).modulation(0.25, (9, 9)) for each in (config, longer))
+    assert one is not None and other is not None and torch.equal(one, other)

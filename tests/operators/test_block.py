@@ -85,6 +85,13 @@ def test_ridge_shrinks_and_rescues_few_blocks() -> None:
     assert np.linalg.norm(strong @ matrix @ blocks) < np.linalg.norm(weak @ matrix @ blocks)
 
 
+def test_the_ridge_is_relative_to_the_mean_measured_energy() -> None:
+    """Of white blocks, whatever their brightness: Q = A^T / (1 + ridge)."""
+    matrix = gaussian_matrix(9, 36, 0)
+    for energy in (1.0, 700.0):
+        np.testing.assert_allclose(linear_estimator(matrix, energy * np.eye(36), 0.25), matrix.T / 1.25, atol=1e-12)
+
+
 def test_one_measurement_too_many_is_refused_whatever_the_rounding() -> None:
     """Half of these matrices of 40 blocks' 41 measurements have a Cholesky factor, made of rounding errors."""
     for seed in range(20):

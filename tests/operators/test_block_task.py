@@ -93,3 +93,9 @@ def test_every_matrix_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for record, rows in zip(records, (16, 32) * 3, strict=True):
         gains = {f"gauss-s{seed}": round(dc_gain(gaussian_matrix(rows, 64, seed)), 6) for seed in (0, 3)}
         assert record["measurements"] == rows and record["matrices"] == gains
+
+
+def test_training_matrices_are_those_of_their_seed() -> None:
+    task = make_task(BlockSensingTask(ratios=(0.25,), block=8, matrices=1, matrix_seed=5), None, CPU)
+    drawn = matrix_of(task.draw(np.random.default_rng(0)))
+    np.testing.assert_allclose(drawn, gaussian_matrix(16, 64, 5, 0), atol=1e-6)

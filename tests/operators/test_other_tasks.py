@@ -55,6 +55,13 @@ def test_masks_are_drawn_equally_often() -> None:
     assert all(140 < count < 260 for count in seen.values())
 
 
+def test_training_masks_are_those_of_their_seed() -> None:
+    task = make_task(InpaintingTask(ratios=(0.5,), block=8, masks=1, mask_seed=5), None, CPU)
+    operator = task.draw(np.random.default_rng(0))
+    assert isinstance(operator, Inpainting)
+    assert np.array_equal(operator.mask.numpy(), pixel_mask(0.5, (8, 8), 5, 0))
+
+
 def test_a_training_mask_is_made_once() -> None:
     """Each is brought to the device, which a GPU waits for."""
     task, generator = (
