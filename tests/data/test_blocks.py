@@ -10,7 +10,16 @@ import pytest
 from PIL import Image
 
 from rdun.config import DataConfig
-from rdun.data import all_blocks, count_blocks, dihedral, epoch_samples, grid_blocks, image_set, training_blocks
+from rdun.data import (
+    all_blocks,
+    count_blocks,
+    dihedral,
+    epoch_samples,
+    grid_blocks,
+    image_set,
+    read_luminance,
+    training_blocks,
+)
 from rdun.data.blocks import subset_size
 
 CONFIG = DataConfig(stride=6)
@@ -73,6 +82,27 @@ def test_an_epoch_repeats_the_subset_evenly(images: Path) -> None:
     assert (order == blocks.epoch_order(seed=0, epoch=1)).all()
     assert (order != blocks.epoch_order(seed=0, epoch=2)).any()
     assert (order != blocks.epoch_order(seed=1, epoch=1)).any()
+
+
+def test_an_epoch_is_shuffled_and_its_remainder_is_drawn_anew(images: Path) -> None:
+    blocks = training_blocks(image_set(str(images / "train")), replace(CONFIG, fraction=0.2), 12)
+    n = len(blocks.pixels)
+    first, second = (replace(blocks, epoch_samples=n).epoch_order(0, epoch) for epoch in (1, 2))
+    assert sorted(first) == sorted(second) == list(range(n))
+    for order in (first, second):
+        assert (order == np.arange(n)).mean() < 0.1
+    assert (first == second).mean() < 0.1
+    half = replace(blocks, epoch_samples=n // 2)
+    chosen = [set(half.epoch_order(0, epoch)) for epoch in (1, 2, 3, 4)]
+    assert len(set[int]().union(*chosen)) > 0.8 * n
+
+
+def test_training_blocks_have_matlabs_luminance(tmp_path: Path) -> None:
+    path = tmp_path / "colours.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    (blocks,) = all_blocks(image_set(str(path)), 64, 64, augment=False)
+    assert np.array_equal(blocks[0], read_luminance(path, "matlab").ravel())
+    assert not np.array_equal(blocks[0], read_luminance(path, "bt601").ravel())
 
 
 def test_the_moments_are_those_of_the_subset(images: Path) -> None:
