@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from rdun.config import (
     Fixed,
     IstaNetConfig,
     IstaNetPlusConfig,
+    OptimConfig,
     RatioScale,
     RecursionConfig,
     Rfmu,
@@ -41,6 +43,7 @@ from rdun.evaluation import psnr
 from rdun.models import Stage, Unfolding, build_model
 from rdun.operators import gaussian_matrix, linear_estimator, to_blocks
 from rdun.results import Score, from_csv
+from rdun.trial.weights import first_network
 from rdun.weights import (
     decode_model,
     encode_model,
@@ -252,6 +255,14 @@ def test_an_unknown_coast_file_needs_its_recursions(tmp_path: Path) -> None:
     path = write(tmp_path / "weights.pkl", {"model": small_state()})
     with pytest.raises(ValueError, match=r"not on record; give its recursions per layer \(--trained-recursions\)"):
         load_published(path)
+
+
+def test_a_trial_tells_a_file_that_is_not_on_record_its_recursions(tmp_path: Path) -> None:
+    config = published_trial("R-COAST")
+    network = build_model(config)
+    path = write(tmp_path / "weights.pkl", {"model": as_published(network, config)})
+    as_it_is = replace(config, weights=str(path), optim=OptimConfig(epochs=0), seed=1)
+    assert same(network, first_network(as_it_is))
 
 
 class Hostile:
@@ -467,6 +478,8 @@ def test_evaluate_and_convert(images: Path, tmp_path: Path) -> None:
         ["mean", ratio, matrix] for ratio in ("0.1", "0.25") for matrix in ("gauss-s0", "gauss-s4")
     ]
     assert run.output.count("all, sd") == 2
+    one, two, mean, spread = (float(r[-2]) for r in rows if r[1] == "0.25" and r[0] == "mean")
+    assert (mean, spread) == pytest.approx(((one + two) / 2, abs(one - two) / 2**0.5), abs=2e-3)
     assert len(table.read_text().splitlines()) == 1 + 2 * 2 * 2 * 2
     records = json.loads(table.with_suffix(".json").read_text())
     assert {line.split(",")[-1] for line in table.read_text().splitlines()[1:]} == set(records)
@@ -698,8 +711,8 @@ def test_an_image_that_is_too_small_is_named(images: Path, tmp_path: Path) -> No
 def test_recursions_can_be_changed_at_test_time(images: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "weights.pkl", {"model": small_state("COAST")})
     words = ["--trained-recursions", "2", "--ratio", "0.1"]
-    outputs = {
+    trained, twice, once = (
         CliRunner().invoke(main, ["evaluate", str(path), str(images), *words, *more]).output
         for more in ([], ["--recursions", "2"], ["--recursions", "1"])
-    }
-    assert len(outputs) == 2
+    )
+    assert trained == twice != once

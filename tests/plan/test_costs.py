@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rdun.config import TrialConfig, with_values
+from rdun.config import BlockSensingTask, CoastConfig, Fixed, RecursionConfig, TrialConfig, with_values
 from rdun.models import build_model
 from rdun.plan import cost
 from rdun.plan.operations import Operations
@@ -32,6 +32,16 @@ def test_the_network_does(tiny: TrialConfig, change: dict[str, object]) -> None:
     twice = with_values(tiny, {"recursion.test": {"counts": [2]}})
     assert cost(twice)[0] == parameters and cost(twice)[1] > 1.5 * macs
     assert cost(replace(tiny, weights="any.safetensors")) == (parameters, macs)
+
+
+def test_multiply_accumulates_by_hand() -> None:
+    """COAST 2x3 of 4 channels on a block of 8x8 pixels: per pixel 18 C + 54 C^2, and A and A^T once, at the highest ratio."""
+    task = BlockSensingTask(ratios=(0.25, 0.5), block=8)
+    config = TrialConfig(
+        task=task, model=CoastConfig(layers=2, channels=4), recursion=RecursionConfig(train=Fixed(counts=(3,)))
+    )
+    application = 64 * (18 * 4 + 54 * 4**2) + 2 * 32 * 64
+    assert cost(config)[1] == 6 * application + 32 * 64  # and A^T for the start
 
 
 @pytest.mark.parametrize("model", MODELS)
