@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ from tests.training.recorded import record_graphs
 
 TASK = BlockSensingTask(ratios=(0.1, 0.5), block=12, matrices=2)
 STEPS = 6
+SEED = 1
+"""Draws the ratios in turns, so that steps with few measurements follow some with many."""
 MODELS = [
     CoastConfig(layers=3, channels=8),
     IstaNetPlusConfig(layers=3, channels=8),
@@ -137,6 +140,7 @@ def _config(model: ModelConfig, modulation: NoModulation | RatioScale | Rfmu) ->
         recursion=RecursionConfig(train=UniformRange(low=(1,), high=(3,)), modulation=modulation),
         optim=OptimConfig(batch=4),
         precision="fp32",
+        seed=SEED,
     )
 
 
@@ -146,17 +150,19 @@ def _losses(config: TrialConfig, device: torch.device, *, graphs: bool) -> tuple
     assert isinstance(task, GaussianBlockTask)
     state = TrainState.start(config, build_model(config).place(device).train(), device)
     graphed = GraphedStep(config, state, task, device) if graphs else None
-    generator, found = stream(0, "images"), []
+    generator, found, rows = stream(0, "images"), [], list[int]()
     for step in range(STEPS):
         size = 3 if step == 2 else config.optim.batch
         x = torch.from_numpy(generator.random((size, 1, 12, 12), dtype="float32")).to(device)
         operator = task.draw(state.matrices)
+        rows.append(operator.measure(x).shape[-1])
         counts = draw_counts(config.recursion.train, config.model.layers, state.recursions)
         if graphed and size == config.optim.batch:
             loss, _ = graphed(operator, counts, x)
         else:
             loss, _ = train_step(config, state, operator, counts, x)
         found.append(float(loss))
+    assert any(after < before for before, after in pairwise(rows))
     return found, torch.cat([p.detach().flatten() for p in state.network.parameters()]).cpu()
 
 
