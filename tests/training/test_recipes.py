@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from rdun.config import OptimConfig, Precision, RecursionConfig, TrialConfig, UniformRange, with_values
+from rdun.config import Fixed, OptimConfig, Precision, RecursionConfig, TrialConfig, UniformRange, with_values
 from rdun.data import TrainingBlocks, image_set, training_blocks
 from rdun.models import Unfolding, build_model
 from rdun.models.coast import CoastStage
@@ -143,6 +144,21 @@ def test_the_optimizer_takes_the_rate_of_its_step(config: TrialConfig) -> None:
     task, state = make_task(config.task, None, CPU), begun(decaying)
     records = [*fit(decaying, task, blocks_of(config), lambda network: (0.0, 0.0), state, CPU)]
     assert [r.lr for r in records] == [learning_rate(decaying.optim, step, 18) for step in (5, 11, 17)]
+
+
+def test_what_an_epoch_records(config: TrialConfig) -> None:
+    """Without penalty and supervision the loss is the error: PSNR = -10 log10(loss); 6 steps of 48 blocks, 1 + 3 applications."""
+    counted = replace(config, recursion=RecursionConfig(train=Fixed(counts=(1, 3))))
+    task, state = make_task(config.task, None, CPU), begun(counted)
+    records = [*fit(counted, task, blocks_of(config), lambda network: (0.0, 0.0), state, CPU)]
+    for epoch, record in enumerate(records, start=1):
+        assert (record.epoch, record.step, record.samples, record.stage_evaluations) == (
+            epoch,
+            6 * epoch,
+            48 * epoch,
+            4,
+        )
+        assert record.train_psnr == pytest.approx(-10 * math.log10(record.train_loss))
 
 
 def test_every_block_of_an_epoch_is_trained_on(config: TrialConfig) -> None:

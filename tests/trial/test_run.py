@@ -244,6 +244,15 @@ def test_a_precision_of_gpus_is_refused_on_a_processor(tiny: TrialConfig) -> Non
         resolve_precision(replace(tiny, precision="tf32"), torch.device("cpu"))
 
 
+@pytest.mark.parametrize(("bf16", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_auto_is_bf16_where_the_processor_has_it(
+    tiny: TrialConfig, monkeypatch: pytest.MonkeyPatch, bf16: bool, expected: str
+) -> None:
+    monkeypatch.setattr("rdun.trial.precision.has_bf16", lambda: bf16)
+    assert resolve_precision(replace(tiny, precision="auto"), torch.device("cpu")).precision == expected
+    assert resolve_precision(replace(tiny, precision="fp32"), torch.device("cpu")).precision == "fp32"
+
+
 def test_command_line_stops_in_time_and_goes_on(tiny: TrialConfig, tmp_path: Path) -> None:
     config, folder = tmp_path / "config.json", tmp_path / "trial"
     config.write_text(json.dumps(to_dict(tiny)))
