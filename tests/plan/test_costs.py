@@ -10,9 +10,18 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rdun.config import BlockSensingTask, CoastConfig, Fixed, RecursionConfig, TrialConfig, with_values
+from rdun.config import (
+    BlockSensingTask,
+    CoastConfig,
+    DataConfig,
+    Fixed,
+    OptimConfig,
+    RecursionConfig,
+    TrialConfig,
+    with_values,
+)
 from rdun.models import build_model
-from rdun.plan import cost
+from rdun.plan import QUANTITIES, cost
 from rdun.plan.operations import Operations
 from tests.contracts.cases import MODELS, OPERATORS
 from tests.contracts.test_models import trial
@@ -42,6 +51,18 @@ def test_multiply_accumulates_by_hand() -> None:
     )
     application = 64 * (18 * 4 + 54 * 4**2) + 2 * 32 * 64
     assert cost(config)[1] == 6 * application + 32 * 64  # and A^T for the start
+
+
+def test_what_a_training_takes_by_hand() -> None:
+    """3 epochs of 45 blocks in batches of 8, and a network that is tested with other counts than it is trained with."""
+    config = TrialConfig(
+        model=CoastConfig(layers=2),
+        recursion=RecursionConfig(train=Fixed(counts=(3,)), test=Fixed(counts=(1, 4))),
+        data=DataConfig(epoch_samples=45),
+        optim=OptimConfig(batch=8, epochs=3),
+    )
+    found = {name: QUANTITIES[name](config) for name in ("steps", "samples", "stage_evaluations")}
+    assert found == {"steps": 18, "samples": 135, "stage_evaluations": 5}
 
 
 @pytest.mark.parametrize("model", MODELS)
