@@ -19,7 +19,12 @@ def test_a_trial_of_days_keeps_no_more_samples_than_one_of_hours(
     monkeypatch.setattr(monitor, "MOST_SAMPLES", 10)
     folder = TrialDirectory(tmp_path / "trial")
     before = [
-        SystemSample(timestamp=t, cpu_percent=t, memory_mib=1e9 if t == 3 else 5.0, gpu_memory_mib=0.0)
+        SystemSample(
+            timestamp=t,
+            cpu_percent=t,
+            memory_mib=9.0 if t in (2, 7) else 5.0,
+            gpu_memory_mib=3.0 if t in (1, 8) else 0.0,
+        )
         for t in range(10)
     ]
     folder.write_system(before)
@@ -29,6 +34,7 @@ def test_a_trial_of_days_keeps_no_more_samples_than_one_of_hours(
     after = folder.system()
     assert [sample.timestamp for sample in after[:5]] == [1, 3, 5, 7, 9]
     assert [sample.cpu_percent for sample in after[:5]] == [0.5, 2.5, 4.5, 6.5, 8.5]
-    assert [sample.memory_mib for sample in after[:5]] == [5.0, 1e9, 5.0, 5.0, 5.0]
+    assert [sample.memory_mib for sample in after[:5]] == [5.0, 9.0, 5.0, 9.0, 5.0]
+    assert [sample.gpu_memory_mib for sample in after[:5]] == [3.0, 0.0, 0.0, 0.0, 3.0]
     assert len(after) == 6 and after[5].timestamp > 9
     assert watch.period == 120.0

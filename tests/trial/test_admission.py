@@ -88,11 +88,11 @@ def test_a_process_that_dies_behind_the_door_opens_it(tmp_path: Path) -> None:
 
 def test_who_waits_says_for_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, lines = FakeMemory(tmp_path, 100), list[str]()
-    memory.take(90)
+    memory.take(71)
     monkeypatch.setattr(module, "LOOK", 0.0)
-    monkeypatch.setattr(time, "sleep", lambda seconds: memory.take(20))
+    monkeypatch.setattr(time, "sleep", lambda seconds: memory.take(70))  # just enough is free
     with Admission(memory, 30, lines.append, tmp_path):
-        assert lines == ["waits for GPU fake: 10 MiB are free, this training takes 30"]
+        assert lines == ["waits for GPU fake: 29 MiB are free, this training takes 30"]
     memory.take(99)
     with Admission(memory, 0, lines.append, tmp_path):  # unknown: nothing to wait for
         assert len(lines) == 1

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from rdun.config import IstaNetPlusConfig, Rfmu, TrialConfig, UniformRange, to_dict, with_values
 from rdun.data import trial_fingerprint
-from rdun.results import EpochRecord, TrialDirectory
+from rdun.results import EpochRecord, Lease, RunInfo, TrialDirectory
 from rdun.training import Diverged
 from rdun.trial import Circumstances, Stopped, resolve_precision, run_trial
 from rdun.trial.__main__ import main
@@ -92,6 +92,38 @@ def test_kill_at_random_moments_loses_nothing(tiny: TrialConfig, tmp_path: Path)
     done = subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, check=True)
     assert "complete; best epoch" in done.stdout
     assert files(parts) == files(TrialDirectory(tmp_path / "whole"))
+
+
+def test_a_trial_says_that_it_is_complete_when_nothing_is_left_to_write(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed while it tests has left no trial that counts as done."""
+    folder, write_run, ends = TrialDirectory(tmp_path / "t"), TrialDirectory.write_run, list[set[str]]()
+
+    def writing(self: TrialDirectory, run: RunInfo) -> None:
+        if run.status == "complete":
+            ends.append({*self.names()} - {"lock.json", "checkpoint.pt"})
+        write_run(self, run)
+
+    monkeypatch.setattr(TrialDirectory, "write_run", writing)
+    run_trial(tiny, folder.path)
+    assert ends == [{*folder.names()}] and "scores.csv" in ends[0]
+
+
+def test_a_trial_that_another_process_finishes_meanwhile_is_not_run_again(
+    tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the first look at the directory and the lease."""
+    enter, path = Lease.__enter__, str(tmp_path / "t")
+
+    def late(self: Lease) -> Lease:
+        monkeypatch.setattr(Lease, "__enter__", enter)
+        run_trial(tiny, path)
+        return enter(self)
+
+    monkeypatch.setattr(Lease, "__enter__", late)
+    info = run_trial(tiny, path)
+    assert (info.status, len(info.attempts)) == ("complete", 1)
 
 
 def test_a_paused_process_that_lost_its_trial_writes_nothing_when_it_comes_back(
