@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
 from rdun.config import TrialConfig, with_values
-from rdun.plan import Estimator, Machine, Plan, Room, make_forecast, makespan, past_runs
+from rdun.plan import Estimator, Machine, Plan, Room, keys, make_forecast, makespan, past_runs
 from rdun.plan.forecast import check_budget
-from rdun.results import TRAINED_IN, Store
+from rdun.results import TRAINED_IN, Store, SystemSample
 from rdun.study import Price, Resources
 from tests.plan.conftest import MACHINE, Past, other
 
@@ -26,6 +27,27 @@ def test_a_past_run_tells_of_steps_validation_and_scoring(store: Store, past: Pa
     assert (found.validation, found.scoring, found.source) == (True, True, "past runs")
     assert found.memory_mib == 412.5
     assert estimator(store).estimate(longer, epochs_done=20).seconds == pytest.approx(10 * 6 + 10, abs=1)
+
+
+def test_memory_is_the_most_that_equal_trainings_have_taken(store: Store, past: Past, tiny: TrialConfig) -> None:
+    for seed, taken in enumerate([(300.0,), (350.0, 700.0, 500.0), (400.0,)]):
+        folder = store.trial(past(with_values(tiny, {"seed": seed})))
+        folder.write_system(
+            [SystemSample(timestamp=0, cpu_percent=90, memory_mib=mib, gpu_memory_mib=0.0) for mib in taken]
+        )
+    assert estimator(store).estimate(tiny).memory_mib == 700.0
+
+
+def test_a_trial_that_was_cut_off_tells_nothing_of_the_time_outside_its_epochs(
+    store: Store, past: Past, tiny: TrialConfig
+) -> None:
+    """Its first attempt has an end, which is not that of the trial."""
+    folder = store.trial(past(tiny))
+    run = folder.run()
+    assert run is not None
+    folder.write_run(replace(run, attempts=(*run.attempts, run.attempts[0])))
+    (found,) = past_runs(store, MACHINE)
+    assert (found.step, found.epoch, found.scoring) == (0.5, 3.0, None)
 
 
 def test_a_training_that_was_taken_over_tells_of_its_test_only(store: Store, past: Past, tiny: TrialConfig) -> None:
@@ -53,6 +75,19 @@ def test_other_depths_scale_by_stage_applications(store: Store, past: Past, tiny
     assert found.memory_mib is None
 
 
+def test_the_same_network_tells_before_other_depths_and_a_past_run_before_a_probe(
+    store: Store, past: Past, tiny: TrialConfig
+) -> None:
+    past(tiny)
+    (run,) = past_runs(store, MACHINE)
+    probe = replace(run, source="probe", step=5.0)
+    found = Estimator([probe, run], MACHINE).estimate(tiny)
+    assert found.seconds == pytest.approx(3 * (6 * 0.5 + 3) + 10) and found.source == "past runs"
+    deeper = with_values(tiny, {"model.layers": 4})
+    own = replace(probe, **keys(deeper)._asdict(), evaluations=4.0)
+    assert Estimator([run, own], MACHINE).estimate(deeper).source == "probe"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -77,6 +112,15 @@ def test_another_machine_tells_nothing(store: Store, past: Past, tiny: TrialConf
     past(with_values(tiny, {"seed": 1}), other(threads=2))
     assert estimator(store).estimate(tiny).seconds is None
     assert past_runs(store, MACHINE) == []
+
+
+def test_of_many_trials_the_newest_tell(
+    store: Store, past: Past, tiny: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rdun.plan.history.NEWEST", 1)
+    for seed, step, moment in ((0, 0.25, 100), (1, 0.5, 300), (2, 0.75, 200)):
+        os.utime(store.trial(past(with_values(tiny, {"seed": seed}), step=step)).path, (moment, moment))
+    assert [found.step for found in past_runs(store, MACHINE)] == [0.5]
 
 
 def test_damaged_directories_are_passed_over(store: Store, past: Past, tiny: TrialConfig) -> None:
@@ -110,6 +154,7 @@ def test_wall_time_on_gpus() -> None:
     assert makespan([(2, 1.0)] * 4, 8, gpus=2) == (4, 2)
     assert makespan([(2, 0.25)] * 4, 2, gpus=1) == (4, 2)
     assert makespan([(2, 2.0), (2, 1.0), (2, 1.0)], 8, gpus=2) == (4, 2)
+    assert makespan([(2, 0.5), (2, 0.5), (2, 1.0)], 8, gpus=2) == (2, 3)  # halves share one, and leave the other whole
 
 
 def test_what_trials_leave_of_several_gpus_is_no_room_for_another() -> None:
@@ -148,7 +193,9 @@ def test_the_budget(plan: Plan, store: Store, past: Past) -> None:
         check_budget(unknown, Resources(budget=1))
     past(plan.trials[0].config)
     known = make_forecast(plan, store, MACHINE, past_runs(store, MACHINE))
-    check_budget(known, Resources(budget=1))
+    check_budget(known, Resources(budget=1.01 * known.hours))
+    with pytest.raises(ValueError, match="is exceeded"):
+        check_budget(known, Resources(budget=0.99 * known.hours))
     with pytest.raises(
         ValueError, match=r"budget=0.001 core-hours is exceeded: .* about 0.0\d+ core-hours \(\d.\d\d EUR\)"
     ):

@@ -29,6 +29,7 @@ def takes(mib: float | None) -> Estimate:
         (200, replace(GPU, threads=3), 99, 10, "as the 32 cores can feed"),
         (200, replace(GPU, gpus=8), 99, 4, "as the 32 cores can feed"),
         (200, replace(GPU, cores=4, gpus=8), 99, 1, "as the 4 cores can feed"),
+        (200, replace(GPU, cores=6), 99, 6, "as the 6 cores can feed"),
         (200, replace(GPU, gpus=2), 5, 3, "as there are trials left"),
         (200, GPU, 0, 1, "as there are trials left"),
         (79_000, GPU, 99, 1, "as fit its 80.0 GiB at 89.4 each (probe)"),
