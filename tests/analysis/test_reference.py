@@ -182,6 +182,9 @@ def test_other_data_sets_and_ratios_are_not_compared(tmp_path: Path) -> None:
     reasons = {c.at: c.reason for c in quality_cells(Images(fewer)) if c.arm == BASE}
     assert reasons["10\u00a0%"] == "" and reasons["20\u00a0%"] == "not tested at 20\u00a0%"
     assert reasons["average"] == "not tested at 20\u00a0%, 30\u00a0%, 40\u00a0%, 50\u00a0%"
+    more = load(write_study(tmp_path / "more", replace(TRUTH, ratios=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6))))
+    reasons = {c.at: c.reason for c in quality_cells(Images(more)) if c.arm == BASE}
+    assert reasons["50\u00a0%"] == "" and reasons["average"] == "its average includes 60\u00a0%"
 
 
 def test_times_get_no_verdict_and_parameters_an_exact_one(tmp_path: Path) -> None:
