@@ -20,7 +20,7 @@ from rdun.plan import (
     search_code_warnings,
     unequal_costs,
 )
-from rdun.results import SearchRecord, SearchTrial, Store
+from rdun.results import ClaimRecord, SearchRecord, SearchTrial, Store
 from rdun.significance import seeds_needed, seeds_warning, smallest_exact_p
 from rdun.study import Arm, Study
 from tests.plan.conftest import Past
@@ -38,6 +38,7 @@ def test_one_seed_decides_nothing() -> None:
     assert "1 seed gives no interval" in seeds_warning(1, 1)
     assert seeds_warning(1, 0) == ""
     assert "p is at least 0.0625)" in seeds_warning(5, 1)
+    assert "p is at least 0.25 with Holm's correction for 4 comparisons)" in seeds_warning(5, 4)
 
 
 def pair(base: TrialConfig, changes: Mapping[str, object]) -> Study:
@@ -140,6 +141,11 @@ def test_unequal_costs_have_a_line_each(plan: Plan) -> None:
     assert unequal_costs(replace(plan.record, arms=[base, *more], claims=[])) == [
         "Unequal parameters in 3 of 4 comparisons (×0.25 to ×0.75): arm 1 ×0.25 of unrolled; arm 2 ×0.5 of unrolled; and 1 more"
     ]
+    alone = [replace(arm, compare_to=None) for arm in (base, *more)]
+    claim = ClaimRecord(text="", arm="arm 1", versus="arm 2", metric="psnr", at_least=0.0)
+    assert unequal_costs(replace(plan.record, arms=alone, claims=[claim])) == [
+        "Unequal parameters in 1 of 1 comparisons: arm 1 ×0.5 of arm 2"
+    ]
 
 
 def test_trials_of_other_code_are_warned_of(plan: Plan, store: Store, past: Past) -> None:
@@ -148,10 +154,12 @@ def test_trials_of_other_code_are_warned_of(plan: Plan, store: Store, past: Past
         past(trial.config)
     again = make_plan(plan.study, store, "fp32")
     assert again.counts()["complete"] == 4 and code_warnings(again, store) == []
-    for trial, code in zip(plan.trials, ("0123456789abcdef", code_of("coast"), "", "fedcba9876543210"), strict=True):
+    here, gone = code_of("coast"), "0123456789abcdef"
+    known = ((gone,), (here,), ("",), (gone, here))  # the last one was begun by other code and went on by ours
+    for trial, codes in zip(plan.trials, known, strict=True):
         run = store.trial(trial.fingerprint).run()
         assert run is not None
-        attempts = tuple(replace(attempt, code=code) for attempt in run.attempts)
+        attempts = tuple(replace(run.attempts[0], code=code) for code in codes)
         store.trial(trial.fingerprint).write_run(replace(run, attempts=attempts))
     (line,) = code_warnings(again, store)
     assert line.startswith(

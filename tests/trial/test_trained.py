@@ -231,3 +231,5 @@ def test_a_plan_names_the_trials_whose_weights_it_counts_on(tiny: TrialConfig, s
     assert (forecast.unknown, forecast.unmeasured) == (1, 0)
     assert "--probe" not in " ".join(summary(plan.refreshed(store), forecast))
     check_budget(forecast, Resources(budget=1))  # no probe could tell how long its tests take
+    run(store, with_other_tests(tiny))
+    assert plan.refreshed(store).trained_elsewhere(store) == set()
