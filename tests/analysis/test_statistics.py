@@ -210,6 +210,19 @@ def test_claims_hold_fail_or_stay_open(tmp_path: Path) -> None:
     assert results[2].reason == "the interval contains the threshold"
 
 
+def test_the_bootstrap_too_is_held_against_the_threshold_of_a_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = _study(tmp_path, effects={"unrolled": 0.0, "better": 0.5}, seeds=range(5), seed_sd=0.05, image_sd=0.05)
+    monkeypatch.setattr("analysis.statistics.paired.bootstrap_interval", lambda differences: (0.05, 0.9))
+    claims = [
+        ClaimRecord(text="t", arm="COAST, better, 10 %", versus="COAST, unrolled, 10 %", metric="psnr", at_least=least)
+        for least in (0.0, 0.1)
+    ]
+    results = check_claims(images, claims)
+    assert [(r.verdict, r.reason) for r in results] == [("held", ""), ("undecided", "single images disagree")]
+
+
 def test_a_claim_may_be_about_some_ratios_and_one_set(tmp_path: Path) -> None:
     """Its difference is the mean of those at its ratios; the average over all ratios is another."""
     images = _study(tmp_path, effects={"unrolled": 0.0, "better": 0.5}, ratios=(0.1, 0.25, 0.5), seeds=(0, 1))
