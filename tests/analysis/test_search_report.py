@@ -101,7 +101,7 @@ def test_a_baseline_without_a_value_on_an_axis_is_named(tmp_path: Path) -> None:
 
 
 def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> None:
-    reference = {"unrolled": (29.8, 8000), "deep": (32.0, 20000)}
+    reference = {"unrolled": (29.8, 8000), "deep": (32.0, 20000), "even": (30.0, 8000)}
     first, *others = search_answer(frames_of(write_search(tmp_path, points(), baselines=reference)))
     assert first.startswith(
         "3 of 6 complete settings are Pareto-optimal in validation PSNR (max.) and parameters (min.)."
@@ -109,6 +109,7 @@ def test_answer_names_the_cheapest_as_good_as_each_baseline(tmp_path: Path) -> N
     assert "baseline unrolled (29.80\u00a0dB) is trial 0 (layers 1, high 1): parameters 2,000" in first
     assert "25\u00a0% of the baseline's 8,000" in first and "test PSNR 28.75\u00a0dB on photos" in first
     assert "No trial is at least as good in validation PSNR as the baseline deep (32.00\u00a0dB)." in others
+    assert any("as the baseline even (30.00\u00a0dB) is trial 0 (layers 1, high 1)" in line for line in others)
 
 
 def test_a_search_that_names_its_cost_first_is_answered_by_quality(tmp_path: Path) -> None:

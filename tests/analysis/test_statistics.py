@@ -140,6 +140,13 @@ def test_known_differences_are_found(tmp_path: Path) -> None:
         assert c.df == 4 and c.images == 5 and c.differences.shape == (5, 5)
 
 
+def test_the_headline_names_the_largest_difference_whatever_its_sign(tmp_path: Path) -> None:
+    effects = {"unrolled": 0.0, "better": 0.3, "worse": -0.6}
+    images = _study(tmp_path, sizes={"10 %": 0.1}, effects=effects, seeds=range(5), seed_sd=0.02, image_sd=0.02)
+    said = headline(images.frames, compare_arms(images), [])
+    assert said.startswith("“worse” minus “unrolled”: \u22120.") and "; also “better” minus “unrolled” +0." in said
+
+
 def test_main_effects_average_the_families_and_interactions_compare_them(tmp_path: Path) -> None:
     images = _study(tmp_path, effects={"unrolled": 0.0, "better": 0.5}, seeds=range(4), seed_sd=0.01, image_sd=0.01)
     comparisons = compare_arms(images)

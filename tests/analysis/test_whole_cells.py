@@ -25,6 +25,7 @@ from analysis.statistics.paired import Images
 from analysis.tables import (
     designs_table,
     matrices_table,
+    means_table,
     overfitting_table,
     paper_table,
     quality_table,
@@ -124,7 +125,8 @@ def test_a_column_of_averages_holds_averages_over_the_same_ratios(tmp_path: Path
     """Of the joined tables: study a has both ratios, study b, whose average would be another, only the higher one."""
     images = joined(tmp_path, (0.1, 0.5), (0.5,))
     averages = (quality_table(images, [], SET), "psnr average"), (paper_table(images, SET), "psnr average")
-    for table, key in (*averages, (designs_table(images, [], SET), "psnr")):
+    others = (designs_table(images, [], SET), "psnr"), (means_table(images, "psnr"), f"{SET} average")
+    for table, key in (*averages, *others):
         lines = [i for i, arm in enumerate(table.frame["arm"]) if arm.startswith("b: ")]
         assert len(lines) == 4 and table.frame[key][lines].isna().all(), table.name
         assert {table.gaps[i, key] for i in lines} == set(table.reasons()) == {"not tested at 10\u00a0%"}, table.name
