@@ -230,6 +230,8 @@ def test_a_plan_is_of_the_trials_without_an_end_of_all_that_were_asked_for(
     assert f"for {left} trials and 1 of baselines" in shown
     run_search(replace(left_behind, trials=10), Runs(tmp_path), 1, dry_run=True, retry_failed=retry_failed, keep="all")
     assert f"for {left + 2} trials" in capsys.readouterr().out
+    run_search(replace(search, seeds=(0, 1)), Runs(tmp_path), 1, dry_run=True, retry_failed=retry_failed, keep="all")
+    assert f"for {2 * left} trials and 2 of baselines" in capsys.readouterr().out
 
 
 def test_a_plan_and_its_budget_hold_the_baselines(
