@@ -53,7 +53,7 @@ def means_table(images: Images, metric: str) -> Table:
                     unit=UNITS[metric],
                     digits=DIGITS[metric],
                     spread=f"{dataset} {at} sd",
-                    best="max",
+                    best=True,
                 )
                 for dataset, at in places
             ),

@@ -132,8 +132,8 @@ def _columns(heads: list[str], frames: StudyFrames) -> tuple[Column, ...]:
     if len(heads) == 1:
         at = heads[0]
         columns += [
-            Number(key=f"psnr {at}", header=f"PSNR at {at}", unit="dB", spread=f"psnr {at} sd", best="max"),
-            Number(key=f"ssim {at}", header=f"SSIM at {at}", digits=4, spread=f"ssim {at} sd", best="max"),
+            Number(key=f"psnr {at}", header=f"PSNR at {at}", unit="dB", spread=f"psnr {at} sd", best=True),
+            Number(key=f"ssim {at}", header=f"SSIM at {at}", digits=4, spread=f"ssim {at} sd", best=True),
         ]
     else:
         columns += [_pair(at) for at in heads]
@@ -146,6 +146,6 @@ def _columns(heads: list[str], frames: StudyFrames) -> tuple[Column, ...]:
 
 
 def _pair(at: str) -> Pair:
-    first = Number(key=f"psnr {at}", header="PSNR", best="max", spread=f"psnr {at} sd" if at == AVERAGE else "")
-    second = Number(key=f"ssim {at}", header="SSIM", digits=4, best="max")
+    first = Number(key=f"psnr {at}", header="PSNR", best=True, spread=f"psnr {at} sd" if at == AVERAGE else "")
+    second = Number(key=f"ssim {at}", header="SSIM", digits=4, best=True)
     return Pair(first=first, second=second, header="Average" if at == AVERAGE else at, unit="dB / SSIM")

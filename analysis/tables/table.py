@@ -58,7 +58,7 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """A number, with its spread behind a plus-minus sign if `spread` names a column; bold where it is the group's best.
+    """A number, with its spread behind plus-minus if `spread` names a column; bold where it is the group's highest (`best`).
 
     `digits_by` names the column with the digits of each line, where they are not the same for all.
     """
@@ -70,7 +70,7 @@ class Number:
     digits_by: str = ""
     signed: bool = False
     spread: str = ""
-    best: Literal["", "max", "min"] = ""
+    best: bool = False
     align: Align = "right"
 
     @property
@@ -79,7 +79,7 @@ class Number:
 
     def spans(self, row: Row, best: Best) -> list[Span]:
         value, digits = float(row[self.key]), _digits(self, row)
-        bold = bool(self.best) and not math.isnan(value) and number(value, digits) == number(best.get(self.key), digits)
+        bold = self.best and not math.isnan(value) and number(value, digits) == number(best.get(self.key), digits)
         spans = [Span(number(value, digits, signed=self.signed), bold and not row.get("baseline", False))]
         if self.spread and not math.isnan(float(row[self.spread])):
             spans.append(Span(f" ± {number(float(row[self.spread]), digits)}"))
@@ -163,7 +163,7 @@ class Compared:
     @property
     def numbers(self) -> list[Number]:
         """The measured pair: what is best is sought among these."""
-        return [Number(key=f"{m} {self.at}", header=m, digits=digits, best="max") for m, digits in DIGITS.items()]
+        return [Number(key=f"{m} {self.at}", header=m, digits=digits, best=True) for m, digits in DIGITS.items()]
 
     def spans(self, row: Row, best: Best) -> list[Span]:
         psnr, ssim = (n.spans(row, best) for n in self.numbers)
@@ -247,7 +247,7 @@ class Table:
         groups: dict[str, list[Row]] = {}
         for row in rows:
             groups.setdefault(self._group_of(row), []).append(row)
-        return {g: {n.key: _extreme(n, members) for n in numbers} for g, members in groups.items()}
+        return {g: {n.key: _highest(n, members) for n in numbers} for g, members in groups.items()}
 
 
 def anchor(fingerprint: str) -> str:
@@ -267,11 +267,9 @@ def _numbers(column: Column) -> list[Number]:
     return [column] if isinstance(column, Number) else []
 
 
-def _extreme(column: Number, rows: list[Row]) -> float:
+def _highest(column: Number, rows: list[Row]) -> float:
     """Best value of a group; none is best (nan) among fewer than two."""
     values = [
         float(r[column.key]) for r in rows if not r.get("baseline", False) and not math.isnan(float(r[column.key]))
     ]
-    if len(values) < 2:
-        return float("nan")
-    return max(values) if column.best == "max" else min(values)
+    return max(values) if len(values) > 1 else float("nan")

@@ -84,7 +84,7 @@ def small() -> Table:
             "baseline": [True, False, False, False],
         }
     )
-    psnr = Number(key="psnr", header="PSNR", unit="dB", spread="sd", best="max")
+    psnr = Number(key="psnr", header="PSNR", unit="dB", spread="sd", best=True)
     return Table(
         name="small",
         title="Small & good",
@@ -93,7 +93,7 @@ def small() -> Table:
         columns=(
             Text(key="name", header="Network"),
             psnr,
-            Pair(first=psnr, second=Number(key="ssim", header="SSIM", digits=4, best="max"), header="Both"),
+            Pair(first=psnr, second=Number(key="ssim", header="SSIM", digits=4, best=True), header="Both"),
             Interval(low="low", high="high", header="Interval"),
         ),
         group="family",
