@@ -12,6 +12,8 @@ from studies.loading import load_study, study_names
 ONE_SCALE = ("quickstart", "published_weights", "samples_to_quality", "smaller")
 PAPER = [name for name in study_names() if name not in ONE_SCALE]
 SCALES = ("pocket", "full")
+LONGER = {"training_length": 38_400}
+"""Blocks that a training sees at the pocket scale, of studies whose question needs more of them."""
 
 
 def arms_of(name: str, scale: str = "full") -> dict[str, tuple[TrialConfig, ...]]:
@@ -43,7 +45,7 @@ def test_the_pocket_scale_needs_no_data_and_no_patience(name: str) -> None:
             assert config.data.train == "photographs-train"
             assert config.weights is None
             assert config.data.epoch_samples
-            assert config.data.epoch_samples * config.optim.epochs <= 16_000
+            assert config.data.epoch_samples * config.optim.epochs <= LONGER.get(name, 16_000)
             assert config.model.channels == 8
 
 
@@ -97,6 +99,15 @@ def test_random_ranges_are_tested_alike() -> None:
         arms = [configs[0] for configs in arms_of("random_ranges", scale).values()]
         assert {a.test_counts for a in arms} == {(4,) * arms[0].model.layers}
         assert sum(isinstance(a.recursion.train, UniformRange) for a in arms) == len(arms) - 1
+
+
+def test_lengths_of_training_differ_by_four_and_share_trials_with_the_ranges() -> None:
+    for scale in SCALES:
+        arms = arms_of("training_length", scale)
+        samples = [(c.data.epoch_samples or 1) * c.optim.epochs for (c,) in arms.values()]
+        assert sorted(samples) == [min(samples)] * 2 + [4 * min(samples)] * 2
+    ranges = arms_of("random_ranges", "pocket")
+    assert arms["1 to 4, 1200 steps"] == ranges["1 to 4"] and arms["fixed 4, 1200 steps"] == ranges["fixed 4"]
 
 
 def test_recursions_per_layer_go_to_eight() -> None:
