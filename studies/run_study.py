@@ -127,7 +127,7 @@ def _training(
         _warn_of_precision(plan, capacity)
         shared = parts_on(plan, store, capacity, forecast)
         console, rivals = Console(quiet=True) if is_quiet() else None, _rivals(plan)
-        counted_on = plan.trained_elsewhere(store)
+        counted_on = plan.trained_elsewhere(store) | plan.trained_for_others()
 
         def clear(fingerprint: str) -> None:
             over = {rival for group in rivals if fingerprint in group for rival in group}

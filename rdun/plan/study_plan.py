@@ -59,6 +59,12 @@ class Plan:
         found = (index.find(training_fingerprint(t.config)) for t in self.trials if t.state == "trained")
         return {folder.name for folder in found if folder}
 
+    def trained_for_others(self) -> set[str]:
+        """The missing trials that others of them only test otherwise: one of them trains, and hands its weights on."""
+        trainings = {t.fingerprint: training_fingerprint(t.config) for t in self.missing()}
+        times = Counter(trainings.values())
+        return {fingerprint for fingerprint, training in trainings.items() if times[training] > 1}
+
     def counts(self) -> dict[str, int]:
         """Trials by state."""
         found = Counter(trial.state for trial in self.trials)

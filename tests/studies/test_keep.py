@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdun.results import SearchRecord, SearchTrial, Store
+import pytest
+
+from rdun.config import TrialConfig, with_values
+from rdun.data import trial_fingerprint
+from rdun.plan import Plan, Room
+from rdun.progress import Progress
+from rdun.results import TRAINED_IN, Runs, SearchRecord, SearchTrial, Store
+from rdun.study import Arm
+from rdun.trial import run_trial
+from rdun.tuning import Capacity, Halted
+from rdun.tuning.trials import repeats_last
+from studies.planning import Asked
 from studies.run_search import _clear
+from studies.run_study import run_study
 from studies.session import Weights
+from tests.databases import empty_database
 from tests.results.test_keeping import left
+from tests.tuning.conftest import one_arm
 
 BEST = "best.safetensors"
 
@@ -87,3 +103,34 @@ def test_checkpoints_of_trials_that_were_stopped_early_go_unless_all_weights_sta
         Weights(store, keep).drop(["behind"])
         found.append(store.trial("behind").exists("checkpoint.pt"))
     assert found == [True, False]
+
+
+@pytest.mark.usefixtures("rough_figures")
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_weights_stay_until_the_trials_that_take_them_over_are_complete(
+    at_once: int, tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that ends after the training, and of one that goes on with its tests; afterwards they are gone."""
+    configs = {"a": tiny, "b": with_values(tiny, {"recursion.sweep": (5,)})}
+    study = replace(one_arm(tiny), arms=tuple(Arm(name=name, configs=(config,)) for name, config in configs.items()))
+    runs = Runs(tmp_path)
+
+    def some(plan: Plan, store: Store, progress: Progress, *_: object) -> None:
+        for trial in repeats_last(plan.missing())[:at_once]:
+            progress.started(trial.fingerprint)
+            run_trial(trial.config, store.trial(trial.fingerprint).path)
+            progress.ended(trial.fingerprint)
+        if plan.refreshed(store).missing():
+            raise Halted("the budget is used up")
+
+    shutil.copyfile(empty_database(), tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setattr("rdun.tuning.cluster", lambda cpus: nullcontext(Capacity((Room(1, 0.0),), "local")))
+    monkeypatch.setattr("rdun.tuning.run_trials", some)
+    for last in (False, True)[at_once - 1 :]:
+        with nullcontext() if last else pytest.raises(SystemExit):
+            run_study(study, runs, 1, Asked(), dry_run=False, retry_failed=False, keep="none")
+    first, second = (runs.store.trial(trial_fingerprint(config)) for config in configs.values())
+    info = second.run()
+    assert info is not None and info.facts[TRAINED_IN] == first.name
+    assert not with_weights(runs.store, [first.name, second.name])
