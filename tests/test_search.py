@@ -52,7 +52,12 @@ TWO = (Objective("validation_psnr", "maximize"), Objective("parameters", "minimi
         ({"stopping": Asha(grace=400)}, "stopping grace=400 is not possible in 400 epochs; use 1 to 399"),
         ({"stopping": Asha(reduction=1)}, "stopping reduction=1"),
         ({"stopping": HyperBand(brackets=9)}, "stopping brackets=9 is not possible in 400 epochs; use 1 to 6"),
+        ({"stopping": HyperBand(brackets=7)}, "stopping brackets=7"),
         ({"stopping": Median(others=0)}, "stopping others=0"),
+        (
+            {"stopping": Asha(), "objectives": (Objective("validation_psnr", "minimize"),)},
+            "objective validation_psnr is minimized; maximize it",
+        ),
         ({"constraints": (Constraint("validation_psnr", 3),)}, "is not known before training"),
         ({"constraints": (Constraint("macs", float("inf")),)}, "at_most=inf"),
     ],
@@ -62,6 +67,14 @@ def test_what_cannot_be_searched_is_refused_in_one_line(changes: dict[str, Any],
         Search(**({"name": "good"} | GOOD | changes))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("epochs", "most"), [(242, 5), (243, 6), (244, 6)])
+def test_the_last_bracket_may_decide_at_the_last_epoch(epochs: int, most: int) -> None:
+    """Also where the logarithm of a power is a little too small."""
+    HyperBand(1, 3, most).check(epochs)
+    with pytest.raises(ValueError, match=f"use 1 to {most}, or another grace"):
+        HyperBand(1, 3, most + 1).check(epochs)
 
 
 def test_size_counts_the_settings() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -300,6 +300,29 @@ def test_suggestions_do_not_become_slower_with_every_trial(
     assert reads == [4, 0, 0, 0, 0]
 
 
+def test_what_tune_asks_and_tells_reaches_the_rule_and_optuna(rates: Search, store: Store, opened: Open) -> None:
+    """The rule judges suggestions, not the baseline, by what an earlier run has reached too; each end is told as it was."""
+    wide = replace(rates, build=None, space={"optim.lr": Real(1e-5, 1e-1, log=True)}, trials=4)
+    first = opened(replace(wide, baselines={}), trials=1)
+    early = given(first)
+    curve(store, early.fingerprint, [20.0, 21.0, 22.0], "complete")
+    first.ended(early.fingerprint)
+    stopper, suggestions = Stopper(Asha(1, 2), "validation_psnr", 3, 0), opened(wide)
+    searcher = _Searcher(suggestions, Capacity((Room(9, 0.0),), "local"), lambda: None, _look_away, stopper, None)
+    baseline, behind, dead, ahead = (searcher.suggest(str(number))["trial"] for number in range(4))
+    assert [one["rule"] for one in (baseline, behind, dead, ahead)] == ["", "asha", "asha", "asha"]
+    assert tell(stopper, baseline["fingerprint"], 1, 1.0) == "CONTINUE"
+    assert tell(stopper, behind["fingerprint"], 1, 19.0) == "STOP"
+    for number, (one, values) in enumerate({behind["fingerprint"]: [19.0], dead["fingerprint"]: [20.0]}.items(), 1):
+        curve(store, one, values)
+        searcher.on_trial_complete(str(number), error=number == 2)
+    curve(store, ahead["fingerprint"], [20.0, 21.0, 23.0], "complete")
+    searcher.on_trial_complete("3")
+    states = {trial.fingerprint: trial.state for trial in suggestions.record().trials}
+    ended = [states[print_] for print_ in (behind["fingerprint"], dead["fingerprint"], ahead["fingerprint"])]
+    assert ended == ["stopped early", "failed", "complete"]
+
+
 def test_trials_that_are_over_are_marked_while_the_search_goes_on(store: Store) -> None:
     """One whose process is still about to end is marked later, one with which a study has gone on never."""
     ended = RunInfo(fingerprint="", status="stopped", reason="interrupted")
@@ -407,6 +430,54 @@ def test_the_last_epoch_and_baselines_are_never_stopped() -> None:
     assert tell(stopper, "late", 1, 1.0) == "CONTINUE"
     assert tell(stopper, "bad", 1, 1.0) == "STOP"
     assert stopper.stopped == {"bad": 1}
+
+
+def stopped_at(stopper: Stopper, fingerprint: str, values: Sequence[float]) -> int:
+    """After which epoch a trial of eight is stopped; 0: it is not."""
+    stopper.may_stop(fingerprint, 8)
+    ends = (epoch for epoch, psnr in enumerate(values, start=1) if tell(stopper, fingerprint, epoch, psnr) == "STOP")
+    return next(ends, 0)
+
+
+def test_halving_decides_by_the_best_so_far_at_each_fold_of_the_grace() -> None:
+    stopper = Stopper(Asha(grace=2, reduction=2), "validation_psnr", 8, seed=0)
+    assert stopped_at(stopper, "good", [30.0] * 8) == 0
+    assert stopped_at(stopper, "bad", [1.0] * 8) == 2
+    assert stopped_at(stopper, "once good", [30.0, *[1.0] * 7]) == 0
+    for name in ("better later", "too"):
+        assert stopped_at(stopper, name, [30.0, 30.0, 30.0, *[40.0] * 5]) == 0
+    assert stopped_at(stopper, "behind then", [31.0] * 8) == 4
+
+
+@pytest.mark.parametrize(("psnr", "goes_on"), [(6.4, True), (6.3, False)])
+def test_one_of_three_goes_on(psnr: float, goes_on: bool) -> None:
+    """Nine trials have reached 1 to 9 dB: two thirds of the way between them are 6.33."""
+    stopper = Stopper(Asha(grace=1, reduction=3), "validation_psnr", 8, seed=0)
+    for number in range(1, 10):
+        stopper.knows(str(number), [float(number)])
+    stopper.may_stop("new", 8)
+    assert tell(stopper, "new", 1, psnr) == ("CONTINUE" if goes_on else "STOP")
+
+
+def test_brackets_have_later_first_decisions_and_are_dealt_by_setting_and_seed() -> None:
+    def ends(seed: int) -> list[int]:
+        stopper = Stopper(HyperBand(grace=1, reduction=3, brackets=2), "validation_psnr", 8, seed)
+        for number in range(24):  # some in each bracket
+            stopper.knows(f"good {number}", [30.0] * 8)
+        return [stopped_at(stopper, f"bad {number}", [1.0] * 8) for number in range(12)]
+
+    assert set(ends(0)) == set(ends(1)) == {1, 3}
+    assert ends(0) == ends(0) != ends(1)
+
+
+def test_the_median_rule_waits_for_its_grace_and_for_enough_others() -> None:
+    """What others have reached is only remembered, also where it is below the median."""
+    for others, end in ((2, 0), (3, 2)):
+        stopper = Stopper(Median(grace=2, others=3), "validation_psnr", 8, seed=0)
+        for number in range(others):
+            stopper.knows(str(number), [30.0] * 8)
+        assert stopped_at(stopper, "bad", [1.0] * 8) == end
+        stopper.knows("worst", [0.5] * 8)
 
 
 def test_seeds_are_separate(rates: Search, store: Store, opened: Open, tmp_path: Path) -> None:
