@@ -22,12 +22,12 @@ import torch
 import rdun.tuning.trials
 from rdun.config import TrialConfig
 from rdun.plan import Part, Room, make_plan
-from rdun.results import EpochRecord, Outcome, RunInfo, Store
+from rdun.results import Attempt, EpochRecord, Lease, Outcome, RunInfo, Store
 from rdun.study import Resources
 from rdun.trial import run_trial
 from rdun.tuning import Capacity, Halted, Silent, cluster, run_trials, trial_resources, waiting
 from rdun.tuning.cluster import check_room
-from rdun.tuning.failures import how_it_ended
+from rdun.tuning.failures import IN_VAIN, Restarts, how_it_ended, share_of
 from rdun.tuning.watch import Watch
 from tests.tuning.conftest import one_arm, wait_for
 
@@ -101,6 +101,79 @@ def test_what_no_single_machine_has_is_refused_unless_others_may_come(
     gpus = wanted.gpu_share(capacity.gpus)
     assert trial_resources(wanted, capacity) == {"cpu": wanted.threads, "gpu": gpus}
     assert check_room(wanted.threads, gpus, capacity) == problem
+
+
+@dataclass
+class Failing:
+    """A trial of Tune, as far as its failures go."""
+
+    error_file: str
+    config: dict[str, dict[str, Any]]
+    shares: list[dict[str, float]]
+
+    def update_resources(self, share: dict[str, float]) -> None:
+        self.shares.append(share)
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Failing:
+    return Failing(str(tmp_path / "error.txt"), {"trial": {"fingerprint": "f", "before": "died", "gpus": 0.0}}, [])
+
+
+@pytest.fixture
+def restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Restarts:
+    """With four trials on a GPU, on a machine that kills nothing."""
+    monkeypatch.setattr("rdun.tuning.failures.out_of_memory_kills", lambda: 0)
+    found = Restarts()
+    found.store, found.run, found.watch = Store(tmp_path), "ours", Watch()
+    found.share = share_of(Resources(), Capacity((Room(8, 1.0),), "local"), found.store)
+    return found
+
+
+def fails(restarts: Restarts, trial: Failing, error: str, times: int = 1) -> str:
+    """Why the run ends, after so many failures; empty if it goes on."""
+    Path(trial.error_file).write_text(f"Failure # 1\n{error}\n")
+    for _ in range(times):
+        restarts.on_trial_error(None, trial)
+    return restarts.watch.reason
+
+
+def attempt(outcome: Outcome) -> Attempt:
+    return Attempt(
+        started="", host="", device="", threads=1, versions={}, revision="", resumed_at_epoch=0, outcome=outcome
+    )
+
+
+def test_only_ends_in_a_row_before_training_begins_end_the_run(restarts: Restarts, failing: Failing) -> None:
+    """Machines that are taken away are no fault of the trial, however often; a trial that has begun is counted anew."""
+    error = "ImportError: libcudnn.so.9"
+    assert not fails(restarts, failing, error, IN_VAIN - 1)
+    assert not fails(restarts, failing, "The actor died because its node has died.", 2 * IN_VAIN)
+    restarts.store.trial("f").write_run(RunInfo(fingerprint="f", status="running", attempts=(attempt("died"),)))
+    assert not fails(restarts, failing, error, IN_VAIN)
+    assert f"trial f ended {IN_VAIN} times before training began ({error})" in fails(restarts, failing, error)
+
+
+def test_what_is_killed_for_memory_has_twice_the_share_and_the_lease_of_a_lost_process_is_freed(
+    restarts: Restarts, failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next attempt is told how this one ended, also where only the kernel knows of it; another run's lease stays."""
+    folder, told = restarts.store.trial("f"), []
+    run = RunInfo(fingerprint="f", status="running", attempts=(attempt("running"),))
+    kills = [0]
+    monkeypatch.setattr("rdun.tuning.failures.out_of_memory_kills", lambda: kills[0])
+    for killed, error in ((0, "End of file."), (1, "End of file."), (0, "low on memory"), (0, "SIGTERM")):
+        kills[0] += killed
+        with Lease(folder, run="ours"):
+            folder.write_run(run)
+            fails(restarts, failing, error)
+            assert not folder.exists("lock.json")
+        told.append((failing.config["trial"]["before"], failing.shares[-1]["gpu"]))
+    assert told == [("died", 0.25), ("out of memory", 0.5), ("out of memory", 0.5), ("preempted", 0.25)]
+    folder.write_run(replace(run, attempts=(attempt("out of memory"), attempt("running"))))
+    with Lease(folder, run="another"):
+        fails(restarts, failing, "low on memory")
+        assert folder.exists("lock.json") and failing.shares[-1]["gpu"] == 1.0
 
 
 def test_more_cores_than_there_are_are_refused() -> None:
