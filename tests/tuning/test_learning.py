@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from rdun.config import TrialConfig, with_values
@@ -87,6 +88,10 @@ def test_what_is_beyond_a_bound_is_left_out(search: Search, known: SearchRecord,
     learned = known_settings(bounded, known, store, "fp32")
     small = {t.fingerprint for t in known.trials if t.state == "complete" and t.quantities["parameters"] < sizes[-1]}
     assert learned.keys() == small
+    suggestions = Suggestions(bounded, optuna.storages.InMemoryStorage(), store, "fp32", 7)
+    suggestions.learn(learned)
+    within = [trial.constraints["parameters"] for trial in suggestions.study.trials]
+    assert within == [row.quantities["parameters"] - (sizes[-1] - 1) for row in suggestions.record().trials]
 
 
 def test_a_failed_setting_that_is_tried_again_is_not_lost(
@@ -107,6 +112,21 @@ def test_a_failed_setting_that_is_tried_again_is_not_lost(
     again.ended(failed.fingerprint)
     assert len(worked_off(again, store)) == 1 and again.finished()
     assert [trial.retry_of for trial in again.record().trials].count(failed.number) == 1
+
+
+def test_what_a_search_has_in_work_already_is_its_own(
+    search: Search, known: SearchRecord, store: Store, tmp_path: Path
+) -> None:
+    """Its driver died before the other search was complete; the setting counts once."""
+    again, database = replace(search, name="again"), tmp_path / "again.db"
+    lost = Suggestions(again, database, Store(tmp_path / "before"), "fp32", 5).next()
+    learned = known_settings(again, known, store, "fp32")
+    assert lost is not None and lost.fingerprint in learned
+    suggestions = Suggestions(again, database, store, "fp32", 5)
+    suggestions.learn(learned)
+    assert len(complete(suggestions.record())) == 4 and suggestions.left() == 1
+    assert suggestions.next() is None and suggestions.finished()
+    assert complete(suggestions.record()) == complete(known)
 
 
 @pytest.mark.parametrize("change", [{"optim.epochs": 2}, {"data.epoch_samples": 40}, {"precision": "bf16"}])

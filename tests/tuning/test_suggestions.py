@@ -12,6 +12,7 @@ from rdun.config import TrialConfig, UniformRange, with_values
 from rdun.results import Folder, SearchRecord, Store
 from rdun.search import SAMPLERS, Choice, Constraint, Int, Objective, Search, Values
 from rdun.tuning import Suggestions
+from rdun.tuning.quantities import shown
 from tests.tuning.conftest import Open, leave, worked_off
 
 
@@ -199,6 +200,17 @@ def test_baselines_come_first_and_are_no_suggestions(search: Search, store: Stor
     assert record.baselines["deep"][0] not in {trial.fingerprint for trial in record.trials}
 
 
+def test_a_search_has_no_end_before_its_baselines_have(search: Search, store: Store, opened: Open) -> None:
+    asked = replace(search, baselines={"deep": with_values(search.base, {"model.layers": 6})})
+    suggestions = opened(asked, trials=1)
+    found = [suggestions.next(), suggestions.next()]
+    for one, finished in zip(reversed(found), (False, True), strict=True):
+        assert one is not None and not suggestions.finished()
+        leave(store, one.fingerprint)
+        suggestions.ended(one.fingerprint)
+        assert suggestions.finished() == finished
+
+
 def test_an_impossible_bound_ends(search: Search, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rdun.tuning.suggestions.TRIES", 12)
     suggestions = opened(replace(search, constraints=(Constraint("parameters", 10),)))
@@ -207,12 +219,37 @@ def test_an_impossible_bound_ends(search: Search, opened: Open, monkeypatch: pyt
     assert not suggestions.finished()
 
 
+def test_a_bound_itself_is_allowed_and_optuna_knows_the_lowest_one(
+    search: Search, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rdun.tuning.suggestions.TRIES", 1)
+    one = replace(search, space={"model.layers": Int(2, 2), "high": Int(1, 1)}, trials=1)
+    size = int(shown(one.config({"model.layers": 2, "high": 1}))["parameters"])
+    for bounds, possible in (((size,), True), ((size - 1, 2 * size), False), ((2 * size, size - 1), False)):
+        asked = replace(one, constraints=tuple(Constraint("parameters", bound) for bound in bounds))
+        suggestions = Suggestions(asked, optuna.storages.InMemoryStorage(), store, "fp32", 1)
+        assert (suggestions.next() is not None) == possible
+        assert suggestions.study.trials[0].constraints == {"parameters": size - min(bounds)}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_follows_the_seed_of_the_search(sampler: str, search: Search, store: Store) -> None:
+    def values(seed: int) -> list[dict[str, object]]:
+        asked = replace(search, sampler=sampler, seed=seed, constraints=())
+        suggestions = Suggestions(asked, optuna.storages.InMemoryStorage(), store, "fp32", 2)
+        assert suggestions.next() and suggestions.next()
+        return [trial.params for trial in suggestions.study.trials]
+
+    assert values(3) == values(3) != values(4)
+
+
 def test_another_search_under_the_same_name_is_refused(search: Search, opened: Open) -> None:
     opened(search)
     opened(replace(search, trials=50, question="Other words?"))
     for changed in (
         replace(search, space={"model.layers": Choice((1, 2)), "high": Int(1, 2)}),
         replace(search, sampler="tpe"),
+        replace(search, constraints=(Constraint("parameters", 1999),)),
         replace(
             search,
             base=with_values(search.base, {"optim.lr": 1e-3, "model.channels": 6}),
