@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,8 @@ def test_what_is_outside_or_without_an_end_is_left_out(search: Search, known: Se
     assert 0 < len(inside) < 5
     gone = min(inside)
     store.trial(gone).write_run(RunInfo(fingerprint=gone, status="stopped"))
+    assert known_settings(narrow, known, store, "fp32").keys() == inside - {gone}
+    shutil.rmtree(store.trial(gone).path)
     assert known_settings(narrow, known, store, "fp32").keys() == inside - {gone}
 
 

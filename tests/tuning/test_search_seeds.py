@@ -95,6 +95,18 @@ def test_a_setting_has_no_end_before_all_its_trials_in_work_have(seeded: Search,
     assert [row.state for row in suggestions.record().trials if row.state != "infeasible"] == ["failed"]
 
 
+def test_the_reason_of_a_failed_setting_is_that_of_the_seed_that_failed(
+    seeded: Search, store: Store, opened: Open
+) -> None:
+    suggestions = opened(seeded, trials=1)
+    first, second, _ = given(suggestions, 3)
+    leave(store, first.fingerprint, status="stopped", reason="interrupted")
+    leave(store, second.fingerprint, status="failed", reason="the loss is not finite")
+    suggestions.settle()
+    (row,) = (row for row in suggestions.record().trials if row.state != "infeasible")
+    assert (row.state, row.reason) == ("failed", "the loss is not finite")
+
+
 def test_equal_settings_share_all_trials(seeded: Search, store: Store, opened: Open) -> None:
     one = replace(seeded, space={"model.layers": Int(2, 2), "high": Int(1, 1)}, constraints=())
     suggestions = opened(one)

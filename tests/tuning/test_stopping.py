@@ -270,6 +270,18 @@ def test_a_setting_that_was_stopped_is_a_duplicate_and_one_that_was_finished_els
     assert longer.curves() == {found.fingerprint: [20.0]}
 
 
+def test_a_trial_that_is_complete_when_its_stop_is_told_counts_as_complete(
+    rates: Search, store: Store, opened: Open
+) -> None:
+    """A study that has the same trial may have finished it meanwhile."""
+    suggestions = opened(replace(rates, baselines={}), trials=1)
+    found = given(suggestions)
+    curve(store, found.fingerprint, [20.0, 21.0, 22.0], "complete")
+    suggestions.ended(found.fingerprint, stopped_at=2)
+    (trial,) = suggestions.record().trials
+    assert (trial.state, trial.objectives) == ("complete", [22.0])
+
+
 def test_suggestions_do_not_become_slower_with_every_trial(
     rates: Search, store: Store, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
