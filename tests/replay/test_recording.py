@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rdun.replay import Event, Recording, load_recording, orders, outcome, save_recording, write_replayed
+from rdun.replay import Curve, Event, Recording, load_recording, orders, outcome, save_recording, write_replayed
 from rdun.results import Folder, SearchRecord, Status, Store, SystemSample, TrialDirectory, hours, milliseconds
 from studies.replay import main
 from tests.replay.conftest import RECORD, STUDY
@@ -121,17 +121,26 @@ def test_orders_are_the_record_s_and_then_by_seed() -> None:
     assert list(orders(9, 3)) == [first, second, third]
 
 
+def quality(curve: Curve) -> float:
+    return max(epoch.validation_psnr for epoch in curve.epochs)
+
+
 def test_an_outcome_counts_what_was_trained(recording: Recording) -> None:
-    curves = recording.curves[:3]
+    """The best of three is stopped in its first epoch, and was the last to end it."""
+    curves = sorted(recording.curves[:3], key=quality, reverse=True)
     last = [Event(c.fingerprint, len(c.epochs), 100.0 * n) for n, c in enumerate(curves, start=1)]
-    short = outcome("asha", 0, curves, [Event(curves[0].fingerprint, 1, 7200.0), *last[1:]], recording.quantity)
+    cut = Event(curves[0].fingerprint, 1, 7200.0)
+    short = outcome("asha", 0, curves, [cut, *last[1:]], recording.quantity)
     assert (short.complete, short.stopped, short.epochs) == (2, 1, 1 + 2 * len(curves[1].epochs))
     assert short.hours == 2.0
     seconds = curves[0].seconds[0] + curves[1].epochs[-1].seconds + curves[2].epochs[-1].seconds
     assert short.core_hours == pytest.approx(seconds / 3600)
-    best = [max(e.validation_psnr for e in c.epochs) for c in curves]
-    assert short.best == max(best[1:])
-    assert short.regret == max(best) - max(best[1:])
+    assert (short.best, short.hours_to_best) == (quality(curves[1]), 200.0 / 3600)
+    assert short.regret == quality(curves[0]) - quality(curves[1]) > 0
+    wider = [curves[0], replace(curves[1], threads=4), curves[2]]
+    more = outcome("asha", 0, wider, [*last[1:], cut], recording.quantity)
+    assert more.core_hours == pytest.approx((seconds + 3 * curves[1].epochs[-1].seconds) / 3600)
+    assert replace(more, core_hours=short.core_hours) == short
 
 
 def test_what_a_replay_leaves_is_a_search(recording: Recording, tmp_path: Path) -> None:
