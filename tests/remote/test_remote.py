@@ -203,6 +203,23 @@ def test_a_study_has_one_job_and_every_line_is_shown_once(connect: Connect, tmp_
     assert any("ray job stop" in line and "rdun-s.2" in line for line in said)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "expected"), [("FAILED", 3, 3), ("STOPPED", None, 1), ("SUCCEEDED", None, 0)]
+)
+def test_the_command_ends_as_its_job(
+    status: str, code: int | None, expected: int, connect: Connect, tmp_path: Path
+) -> None:
+    """Of a job that was stopped, Ray knows no exit code."""
+
+    class Ended(Server):
+        def get_job_info(self, job: str) -> Job:
+            return Job(job, status, driver_exit_code=code)
+
+    connect(Ended())
+    followed = run_job(CLUSTER, WANTED, tmp_path, print, print)
+    assert (followed.status, followed.exit_code) == (status, expected)
+
+
 def test_a_running_job_is_found_again_but_not_with_other_options(connect: Connect, tmp_path: Path) -> None:
     said: list[str] = []
     server = Server(Job("rdun-s", "RUNNING", {"study": "s", "asked": "python x.py", "code": "older"}))
@@ -226,6 +243,23 @@ def test_the_head_must_have_the_pinned_versions() -> None:
 def test_no_report_in_the_output_means_nothing_to_fetch(tmp_path: Path) -> None:
     assert fetch(CLUSTER, "Report: none\nStopped.\n", tmp_path / "x") is None
     assert not (tmp_path / "x").exists()
+
+
+def test_the_report_that_was_named_last_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that was followed from its beginning may have written one before."""
+    asked: list[list[str]] = []
+    codes = [0, 1]
+
+    def ran(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(words)
+        return subprocess.CompletedProcess(words, codes[len(asked) - 1], "", "rsync: no such file\n")
+
+    monkeypatch.setattr(subprocess, "run", ran)
+    output = "Report:  /runs/studies/a/report.html\nAnswer:  Yes.\nReport:  /runs/studies/b c/report.html\nTracker: x\n"
+    assert fetch(CLUSTER, output, tmp_path / "x") == tmp_path / "x" / "report.html"
+    assert asked[0][-2:] == ["/runs/studies/b c/", f"{tmp_path}/x/"]
+    with pytest.raises(OSError, match=r"b c cannot be fetched from the cluster \(rsync: no such file\)"):
+        fetch(CLUSTER, output, tmp_path / "x")
 
 
 def test_a_tunnel_ends_with_the_process_that_opened_it() -> None:

@@ -75,6 +75,13 @@ def test_best_values_appear_where_they_improve(tmp_path: Path) -> None:
     assert [e for e in rows if "result/best_train_loss" in rows[e]] == [1, 2, 3, 4]
 
 
+def test_load_samples_stand_at_seconds_since_the_start(tmp_path: Path) -> None:
+    samples = write_trial(Store(tmp_path), "aa", epochs=2).system()
+    rows = view.system_points(samples, BEGAN)
+    found = [(sample.timestamp, {(point.timestamp, point.step) for point in points}) for sample, points in rows]
+    assert found == [(BEGAN + 5000 * n, {(BEGAN + 5000 * n, 5 * n)}) for n in range(4)]
+
+
 def test_other_recursion_counts_are_not_among_the_means(tmp_path: Path) -> None:
     folder = write_trial(Store(tmp_path), "aa", level=30.0)
     run = folder.run()
