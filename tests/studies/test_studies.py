@@ -106,7 +106,7 @@ def test_lengths_of_training_differ_by_four_and_share_trials_with_the_ranges() -
         arms = arms_of("training_length", scale)
         samples = [(c.data.epoch_samples or 1) * c.optim.epochs for (c,) in arms.values()]
         assert sorted(samples) == [min(samples)] * 2 + [4 * min(samples)] * 2
-    ranges = arms_of("random_ranges", "pocket")
+    arms, ranges = arms_of("training_length", "pocket"), arms_of("random_ranges", "pocket")
     assert arms["1 to 4, 1200 steps"] == ranges["1 to 4"] and arms["fixed 4, 1200 steps"] == ranges["fixed 4"]
 
 
