@@ -75,7 +75,9 @@ def compare(images: int, device: torch.device) -> Iterator[list[Row]]:
     ours = published(device)
     reference = plain.Coast(len(COUNTS), 32, sum(COUNTS)).to(device).eval()
     plain.take_over(reference, ours)
-    own = {precision: Reconstructor(ours, COUNTS, True, precision) for precision in precisions(device)}
+    own = {
+        precision: Reconstructor(ours, COUNTS, deblock=True, precision=precision) for precision in precisions(device)
+    }
     pictures = load_pictures(image_set("bsd68"))[:images]
     for ratio in RATIOS:
         plainly: list[float] = []
@@ -119,7 +121,7 @@ def _large(side: int, where: str, threads: int, precision: Precision) -> Row:
     torch.set_num_threads(threads)
     keep_freed_memory()
     network, operator = published(device), sensing(0.25, (side, side), device)
-    reconstruct = Reconstructor(network, COUNTS, True, precision)
+    reconstruct = Reconstructor(network, COUNTS, deblock=True, precision=precision)
     reconstruct(sensing(0.25, (99, 99), device), torch.rand(1, 1, 99, 99, device=device))
     before = peak_mib(device)
     start = time.perf_counter()

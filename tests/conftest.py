@@ -97,7 +97,11 @@ def hash_free(name: str, index: int) -> int:
 
 @pytest.fixture
 def tiny(images: Path) -> TrialConfig:
-    """A trial of a second: 2 stages of 4 channels, 12x12 blocks, 3 epochs of 6 steps."""
+    return tiny_trial(images)
+
+
+def tiny_trial(images: Path) -> TrialConfig:
+    """A trial of a second: 2 stages of 4 channels, 12x12 blocks, 3 epochs of 6 steps; on images in train, validation and test."""
     return TrialConfig(
         task=BlockSensingTask(ratios=(0.25,), block=12, matrices=2, initial="linear", ridge=1e-3),
         model=CoastConfig(layers=2, channels=4, start="identity"),

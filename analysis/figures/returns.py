@@ -98,10 +98,8 @@ def _series(arms: list[Arm]) -> list[tuple[str, list[Arm]]]:
     arms = [a for a in arms if a.configs]
     rests = {a.name: tuple(map(_without_counts, a.configs)) for a in arms}
     ways = {a.name: _way(a.configs[0]) for a in arms}
-    keys = dict.fromkeys((rests[a.name], ways[a.name]) for a in arms if ways[a.name] is not None)
-    return [
-        (str(way), [a for a in arms if rests[a.name] == rest and ways[a.name] in (None, way)]) for rest, way in keys
-    ]
+    keys = dict.fromkeys((rests[name], way) for name, way in ways.items() if way)
+    return [(way, [a for a in arms if rests[a.name] == rest and ways[a.name] in (None, way)]) for rest, way in keys]
 
 
 def _without_counts(config: TrialConfig) -> TrialConfig:

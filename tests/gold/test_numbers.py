@@ -16,9 +16,7 @@ from PIL import Image
 
 from rdun.config import (
     NUMERICS,
-    BlockSensingTask,
     CoastConfig,
-    DataConfig,
     DpdnnConfig,
     Fixed,
     IstaNetConfig,
@@ -29,13 +27,14 @@ from rdun.config import (
     Rfmu,
     TrialConfig,
     UniformRange,
+    with_values,
 )
 from rdun.models import build_model, draw_counts
 from rdun.operators import BlockSensing, Denoising, dc_gain, gaussian_matrix, pixel_mask
 from rdun.results import TrialDirectory
 from rdun.streams import seed_for, stream
 from rdun.trial import run_trial
-from tests.conftest import photograph
+from tests.conftest import photograph, tiny_trial
 
 GOLD = Path(__file__).parent / "numbers.json"
 
@@ -75,25 +74,20 @@ def training_numbers(folder: Path) -> list[float]:
     for number, name in enumerate(("train", "validation", "test")):
         (folder / name).mkdir()
         Image.fromarray(photograph(number, (60, 70))).save(folder / name / "x.png")
-    config = TrialConfig(
-        task=BlockSensingTask(ratios=(0.1, 0.25), block=12, matrices=3, initial="linear", ridge=1e-2),
-        model=CoastConfig(layers=2, channels=4, start="identity"),
-        recursion=RecursionConfig(
-            train=UniformRange(low=(1,), high=(3,)), modulation=Rfmu(start="identity"), curriculum=0.5
-        ),
-        data=DataConfig(
-            train=str(folder / "train"),
-            validation=str(folder / "validation"),
-            test=(str(folder / "test"),),
-            stride=6,
-            fraction=0.3,
-            epoch_samples=100,
-        ),
-        optim=OptimConfig(
-            lr=5e-3, batch=16, epochs=3, warmup=3, decay="cosine", ema=0.7, deep_supervision=0.2, clip=0.05
-        ),
-        precision="fp32",
-        seed=7,
+    config = with_values(
+        tiny_trial(folder),
+        {
+            "task.ratios": (0.1, 0.25),
+            "task.matrices": 3,
+            "task.ridge": 1e-2,
+            "recursion": RecursionConfig(train=RANDOM, modulation=Rfmu(start="identity"), curriculum=0.5),
+            "data.fraction": 0.3,
+            "data.epoch_samples": 100,
+            "optim": OptimConfig(
+                lr=5e-3, batch=16, epochs=3, warmup=3, decay="cosine", ema=0.7, deep_supervision=0.2, clip=0.05
+            ),
+            "seed": 7,
+        },
     )
     run_trial(config, str(folder / "trial"))
     trial, means = TrialDirectory(folder / "trial"), dict[tuple[str, ...], list[float]]()
