@@ -1,7 +1,8 @@
 """How few training samples bring R-COAST to the quality that its authors' training validated?
 
 Question: the published network at full size, trained by the fast recipe with a tenth of the samples of the authors' first 20
-epochs and of their first 50.
+epochs and of their first 50; and, with the smaller budget, with four recursions in every pass instead of one to four, which is
+better where trainings are short (`training_length`).
 
 Expected: not published. The goal is the authors' validation on Set11 at 10 % after those epochs, 26.67 and 27.71 dB
 (`analysis/reference/curve.csv`).
@@ -9,14 +10,20 @@ Expected: not published. The goal is the authors' validation on Set11 at 10 % af
 
 from __future__ import annotations
 
-from rdun.config import with_values
+from rdun.config import Fixed, with_values
 from rdun.study import Arm, Study
 from studies.base import FAST, R_COAST
 
 BLOCKS, BATCH, EPOCHS = 88_912, 16, 20
 """Training blocks of T91, as the paper cuts them: one epoch of the authors. Ours are parts of a budget."""
 AUTHORS = {"table": "curve", "model": "COAST", "layers": "5", "recursions": "4", "rfmu": "yes", "fraction": "1"}
-BUDGETS = {"a tenth of 20 epochs": 2 * BLOCKS, "a tenth of 50 epochs": 5 * BLOCKS}
+DRAWN = R_COAST.recursion.train
+FIXED = Fixed(counts=(4,))
+ARMS = {
+    "a tenth of 20 epochs": (2 * BLOCKS, DRAWN),
+    "a tenth of 20 epochs, fixed counts": (2 * BLOCKS, FIXED),
+    "a tenth of 50 epochs": (5 * BLOCKS, DRAWN),
+}
 
 
 def study() -> Study:
@@ -24,8 +31,8 @@ def study() -> Study:
     recipe = {"optim.batch": BATCH, "optim.epochs": EPOCHS, "optim.lr": 1e-3, "optim.warmup": 200, "optim.clip": 0.05}
     fast = with_values(R_COAST, FAST | recipe | {"data.test": ("set11",)})
     arms = {
-        name: with_values(fast, {"data.epoch_samples": samples // (EPOCHS * BATCH) * BATCH})
-        for name, samples in BUDGETS.items()
+        name: with_values(fast, {"data.epoch_samples": samples // (EPOCHS * BATCH) * BATCH, "recursion.train": counts})
+        for name, (samples, counts) in ARMS.items()
     }
     return Study(
         name="samples-to-quality",
