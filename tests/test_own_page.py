@@ -127,10 +127,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         "from rdun.config import CosineTask\nfrom rdun.operators.cosine import CoefficientTask\n\n\n",
     )
     made.change("rdun/operators/__init__.py", "        case DenoisingTask():", case("CosineTask"))
-    for file, place in (("config/conditions.py", "def _measurement"), ("weights/evaluate.py", "def _seeded")):
-        made.change(f"rdun/{file}", place, "from rdun.config.tasks import CosineTask\n\n\n")
-    made.change("rdun/config/conditions.py", "        case DenoisingTask():", case(r"CosineTask(?=\(\): return {)"))
-    made.change("rdun/weights/evaluate.py", "        case DenoisingTask():", case(r"CosineTask(?=\(\): return repl)"))
     made.case("OPERATORS", "cosine", "lambda shape, _: Cosine(torch.from_numpy(pixel_mask(0.4, shape, 5)))")
     made.case("TASKS", "cosine", "config.CosineTask(ratios=(0.2, 0.5), block=BLOCK, test_seeds=(0, 1))")
 

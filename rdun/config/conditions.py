@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rdun.config.identity import canonical
 from rdun.config.schema import TrialConfig
-from rdun.config.tasks import BlockSensingTask, DenoisingTask, InpaintingTask, TaskConfig
 
 Conditions = dict[str, object]
 
@@ -18,20 +17,4 @@ def conditions(config: TrialConfig) -> dict[float, Conditions]:
         "task.block": task.block,
         "model.deblock": config.model.deblock,
     }
-    return {ratio: common | _measurement(task) for ratio in task.ratios}
-
-
-def _measurement(task: TaskConfig) -> Conditions:
-    match task:
-        case BlockSensingTask(test_matrices="seen"):
-            return {"task.rows": task.rows, "task.test_matrices": "seen", "task.matrix_seed": task.matrix_seed}
-        case BlockSensingTask():
-            return {
-                "task.rows": task.rows,
-                "task.test_matrices": "unseen",
-                "task.test_matrix_seeds": task.test_matrix_seeds,
-            }
-        case InpaintingTask():
-            return {"task.test_mask_seeds": task.test_mask_seeds}
-        case DenoisingTask():
-            return {"task.sigma": task.sigma, "task.test_noise_seeds": task.test_noise_seeds}
+    return {ratio: common | task.test_fields() for ratio in task.ratios}

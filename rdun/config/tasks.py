@@ -1,9 +1,12 @@
-"""What is measured: one frozen, keyword-only dataclass per task."""
+"""What is measured: one frozen, keyword-only dataclass per task.
+
+A task also says what its tests hang on (`test_fields`), and how it is tested otherwise (`with_tests`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 from rdun.config.checks import Typed, check, check_ratios, check_seeds
 from rdun.config.rows import row_count
@@ -52,6 +55,18 @@ class BlockSensingTask(Typed):
         check_seeds("task.test_matrix_seeds", self.test_matrix_seeds)
         check(0 <= self.ridge < 1, "task.ridge", self.ridge, "use a value in [0, 1)")
 
+    def test_fields(self) -> dict[str, object]:
+        """Dotted fields that fix the test matrices, beside the ratio and the block."""
+        named: dict[str, object] = {"task.rows": self.rows, "task.test_matrices": self.test_matrices}
+        if self.test_matrices == "seen":
+            return named | {"task.matrix_seed": self.matrix_seed}
+        return named | {"task.test_matrix_seeds": self.test_matrix_seeds}
+
+    def with_tests(self, ratios: tuple[float, ...], seeds: tuple[int, ...]) -> Self:
+        """Tested at these ratios, with unseen matrices of these seeds; empty ones leave what it has."""
+        chosen = replace(self, ratios=ratios or self.ratios)
+        return replace(chosen, test_matrices="unseen", test_matrix_seeds=seeds) if seeds else chosen
+
 
 @dataclass(frozen=True, kw_only=True)
 class InpaintingTask(Typed):
@@ -81,6 +96,14 @@ class InpaintingTask(Typed):
         check(self.mask_seed >= 0, "task.mask_seed", self.mask_seed, "use 0 or more")
         check_seeds("task.test_mask_seeds", self.test_mask_seeds)
 
+    def test_fields(self) -> dict[str, object]:
+        """Dotted fields that fix the test masks, beside the fraction."""
+        return {"task.test_mask_seeds": self.test_mask_seeds}
+
+    def with_tests(self, ratios: tuple[float, ...], seeds: tuple[int, ...]) -> Self:
+        """Tested with masks of these fractions and seeds; empty ones leave what it has."""
+        return replace(self, ratios=ratios or self.ratios, test_mask_seeds=seeds or self.test_mask_seeds)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisingTask(Typed):
@@ -104,6 +127,19 @@ class DenoisingTask(Typed):
         check(0 < self.sigma <= 255, "task.sigma", self.sigma, "use grey levels in (0, 255], such as 25")
         check(self.block >= 2, "task.block", self.block, "use at least 2 pixels")
         check_seeds("task.test_noise_seeds", self.test_noise_seeds)
+
+    def test_fields(self) -> dict[str, object]:
+        """Dotted fields that fix the test noise."""
+        return {"task.sigma": self.sigma, "task.test_noise_seeds": self.test_noise_seeds}
+
+    def with_tests(self, ratios: tuple[float, ...], seeds: tuple[int, ...]) -> Self:
+        """Tested with noise of these seeds; none: of its own.
+
+        Raises:
+            ValueError: ratios, which it has none of.
+        """
+        check(not ratios, "task.ratios", ratios, "a denoising network measures every pixel; leave them out")
+        return replace(self, test_noise_seeds=seeds or self.test_noise_seeds)
 
 
 TaskConfig = BlockSensingTask | DenoisingTask | InpaintingTask

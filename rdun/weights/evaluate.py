@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rdun.config import BlockSensingTask, DenoisingTask, InpaintingTask, Precision, RowRule, TaskConfig, TrialConfig
+from rdun.config import BlockSensingTask, Precision, RowRule, TaskConfig, TrialConfig
 from rdun.data import image_set, training_blocks
 from rdun.evaluation import Picture, Protocols, Reconstructor, ScoreLabels, reconstructions
 from rdun.evaluation.reconstruct import CHUNK, levels
@@ -46,7 +46,7 @@ class Measurement:
         if self.matrix is None:
             if self.estimator is not None:
                 raise ValueError("--initial belongs to a matrix from a file; give that too (--matrix)")
-            chosen = _seeded(config.task, self)
+            chosen = _tested(config.task, self)
             moment = _moment(config, chosen.block) if chosen.initial == "linear" else None
             return make_task(chosen, moment, device)
         if self.ratios or self.rows or self.seeds:
@@ -152,17 +152,9 @@ def protocols(config: TrialConfig, task: Task, precision: Precision = "fp32") ->
     return Protocols.of(task, ratios, deblock=config.model.deblock, precision=precision)
 
 
-def _seeded(task: TaskConfig, asked: Measurement) -> TaskConfig:
-    ratios, seeds = asked.ratios, asked.seeds
-    if asked.rows and not isinstance(task, BlockSensingTask):
-        raise ValueError("these weights do not measure blocks with matrices; leave out --rows")
-    match task:
-        case BlockSensingTask():
-            chosen = replace(task, ratios=ratios or task.ratios, rows=asked.rows or task.rows)
-            return replace(chosen, test_matrices="unseen", test_matrix_seeds=seeds) if seeds else chosen
-        case InpaintingTask():
-            return replace(task, ratios=ratios or task.ratios, test_mask_seeds=seeds or task.test_mask_seeds)
-        case DenoisingTask():
-            if ratios:
-                raise ValueError("a denoising network measures every pixel; leave out --ratio")
-            return replace(task, test_noise_seeds=seeds or task.test_noise_seeds)
+def _tested(task: TaskConfig, asked: Measurement) -> TaskConfig:
+    if asked.rows:
+        if not isinstance(task, BlockSensingTask):
+            raise ValueError("these weights do not measure blocks with matrices; leave out --rows")
+        task = replace(task, rows=asked.rows)
+    return task.with_tests(asked.ratios, asked.seeds)

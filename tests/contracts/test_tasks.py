@@ -125,3 +125,29 @@ def test_records_tell_apart_what_is_measured_otherwise(name: str, change: dict[s
     records = [task_of(name).protocol(ratio) for ratio in TASKS[name].ratios]
     assert all(changed.protocol(ratio) not in records for ratio in config.ratios)
     assert all(a != b for i, a in enumerate(records) for b in records[:i])
+
+
+@every_task
+def test_tested_otherwise(name: str) -> None:
+    """Other seeds give other test operators, so that scores are not compared; none leave the task as it is."""
+    task = TASKS[name]
+    assert task.with_tests((), ()) == task
+    other = task.with_tests((), (5, 7))
+    assert other.test_fields() != task.test_fields()
+    names = [test.matrix for test in make_task(other, moment(), torch.device("cpu")).test_operators((BLOCK, BLOCK))]
+    assert [matrix.rpartition("-s")[2] for matrix in names] == ["5", "7"] * len(task.ratios)
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.ratios != (1.0,)])
+def test_tested_at_other_ratios(name: str) -> None:
+    other = TASKS[name].with_tests((0.5, 0.75), ())
+    tests = make_task(other, moment(), torch.device("cpu")).test_operators((BLOCK, BLOCK))
+    assert {test.ratio for test in tests} == {0.5, 0.75}
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.ratios == (1.0,)])
+def test_what_measures_every_pixel_has_no_other_ratio(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"task.ratios=\(0.5,\) is not possible; a denoising network measures every pixel"
+    ):
+        TASKS[name].with_tests((0.5,), ())
