@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from rdun.config import Fixed, TrialConfig, with_values
 
 Values = Mapping[str, tuple[float, ...]]
 ASIDE = 0.16
-"""Recursions between lines that stand side by side."""
+"""Recursions between lines that stand side by side; where they meet they have one marker."""
 
 
 class ReturnsPoint(NamedTuple):
@@ -120,8 +121,10 @@ def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
         figure, axes = panels(max(len(info.panels), 1), 2.5)
         for ax, panel in zip(axes, info.panels, strict=False):
             head(ax, panel.family)
+            met = Counter(p.treatment for line in panel.lines for p in line.points)
             for place, line in enumerate(panel.lines):
-                _draw_line(ax, line, table, ASIDE * (place - (len(panel.lines) - 1) / 2))
+                aside = ASIDE * (place - (len(panel.lines) - 1) / 2)
+                _draw_line(ax, line, table, [p.recursions + aside * (met[p.treatment] == 1) for p in line.points])
             if len({line.way for line in panel.lines}) > 1:
                 _name_lines(ax, panel.lines)
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -132,10 +135,11 @@ def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
     return figure
 
 
-def _draw_line(ax: Axes, line: ReturnsLine, table: dict[str, Look], aside: float) -> None:
-    means = [Mark(p.recursions + aside, float(np.mean(p.per_seed)), table[p.treatment]) for p in line.points]
+def _draw_line(ax: Axes, line: ReturnsLine, table: dict[str, Look], places: Sequence[float]) -> None:
+    placed = list(zip(places, line.points, strict=True))
+    means = [Mark(x, float(np.mean(p.per_seed)), table[p.treatment]) for x, p in placed]
     ax.plot([m.x for m in means], [m.y for m in means], color=MUTED, linewidth=1.0, zorder=1)
-    draw_seeds(ax, [Mark(p.recursions + aside, v, table[p.treatment]) for p in line.points for v in p.per_seed])
+    draw_seeds(ax, [Mark(x, v, table[p.treatment]) for x, p in placed for v in p.per_seed])
     draw_means(ax, means)
 
 

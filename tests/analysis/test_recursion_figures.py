@@ -71,6 +71,8 @@ def test_returns_join_arms_that_differ_in_their_recursions_alone(whole: tuple[Pa
     assert [(p.treatment, p.recursions) for p in random] == [("unrolled", 1), ("recursive, random, RFMU", 4)]
     (axes,) = draw_returns(info, looks(frames)).axes
     assert [text.get_text() for text in axes.texts] == [way, other], "each line says which it is"
+    (first, last), (start, end) = [np.asarray(line.get_xdata(), dtype=float)[[0, -1]] for line in axes.lines]
+    assert first == start == 1 and last < 4 < end, "side by side, but where the lines meet"
     cells = cell_means(Images(frames).values)
     own = cells[(cells["arm"] == "COAST, recursive, 10 %") & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     assert fixed[1].per_seed == pytest.approx(own["value"].to_numpy())
