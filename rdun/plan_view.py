@@ -152,10 +152,9 @@ def summary(plan: Plan, forecast: Forecast) -> list[str]:
             f"from {' and '.join(forecast.sources())}{_without(forecast)}"
         )
     if forecast.unknown:
-        remedy = "; --probe measures some steps of each network" if forecast.unmeasured else ""
         lines.append(
             f"Time of {forecast.unknown} of {left} trials is unknown: nothing comparable ran on {machine.device}, "
-            f"{machine.threads} thread{'s' * (machine.threads > 1)}{remedy}"
+            f"{machine.threads} thread{'s' * (machine.threads > 1)}; --probe measures some steps of each network"
         )
     return lines + sharing(forecast.parts.values())
 

@@ -1,6 +1,7 @@
 """What is measured: one frozen, keyword-only dataclass per task.
 
-A task also says what its tests hang on (`test_fields`), and how it is tested otherwise (`with_tests`).
+A task also says what its tests hang on (`test_fields`), how many there are (`tests`), and how it is tested otherwise
+(`with_tests`).
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class BlockSensingTask(Typed):
         check_seeds("task.test_matrix_seeds", self.test_matrix_seeds)
         check(0 <= self.ridge < 1, "task.ridge", self.ridge, "use a value in [0, 1)")
 
+    @property
+    def tests(self) -> int:
+        """Test operators of each ratio."""
+        return 1 if self.test_matrices == "seen" else len(self.test_matrix_seeds)
+
     def test_fields(self) -> dict[str, object]:
         """Dotted fields that fix the test matrices, beside the ratio and the block."""
         named: dict[str, object] = {"task.rows": self.rows, "task.test_matrices": self.test_matrices}
@@ -96,6 +102,11 @@ class InpaintingTask(Typed):
         check(self.mask_seed >= 0, "task.mask_seed", self.mask_seed, "use 0 or more")
         check_seeds("task.test_mask_seeds", self.test_mask_seeds)
 
+    @property
+    def tests(self) -> int:
+        """Test operators of each fraction."""
+        return len(self.test_mask_seeds)
+
     def test_fields(self) -> dict[str, object]:
         """Dotted fields that fix the test masks, beside the fraction."""
         return {"task.test_mask_seeds": self.test_mask_seeds}
@@ -127,6 +138,11 @@ class DenoisingTask(Typed):
         check(0 < self.sigma <= 255, "task.sigma", self.sigma, "use grey levels in (0, 255], such as 25")
         check(self.block >= 2, "task.block", self.block, "use at least 2 pixels")
         check_seeds("task.test_noise_seeds", self.test_noise_seeds)
+
+    @property
+    def tests(self) -> int:
+        """Test operators."""
+        return len(self.test_noise_seeds)
 
     def test_fields(self) -> dict[str, object]:
         """Dotted fields that fix the test noise."""

@@ -13,7 +13,7 @@ from rdun.data.blocks import (
 )
 from rdun.data.entry import DATA_VARIABLE, Entry, data_folder
 from rdun.data.identity import from_anywhere, training_fingerprint, trial_fingerprint
-from rdun.data.images import png, read_luminance, unit_range
+from rdun.data.images import pixel_count, png, read_luminance, unit_range
 from rdun.data.registry import ImageSet, image_hash, image_set, registry
 from rdun.data.weights_file import weights_file
 
@@ -33,6 +33,7 @@ __all__ = [
     "grid_blocks",
     "image_hash",
     "image_set",
+    "pixel_count",
     "png",
     "read_luminance",
     "registry",

@@ -57,6 +57,12 @@ def _bt601(rgb: np.ndarray) -> np.ndarray:
     return luma
 
 
+def pixel_count(path: Path) -> int:
+    """Pixels of an image file, by its header."""
+    with Image.open(path) as image:
+        return image.width * image.height
+
+
 def unit_range(pixels: np.ndarray) -> np.ndarray:
     """uint8 -> float32 in [0, 1], the quotient by 255 rounded once."""
     return pixels.astype(np.float32) / np.float32(255)

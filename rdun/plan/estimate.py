@@ -13,6 +13,7 @@ from rdun.config import TrialConfig
 from rdun.plan.costs import steps
 from rdun.plan.machine import LITTLE, Machine
 from rdun.plan.measurements import Keys, Measurement, keys
+from rdun.plan.reconstructed import reconstructed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,6 @@ class Estimate:
         validation, scoring: whether these are in the seconds.
         memory_mib, gpu_memory_mib: as in `Measurement`; None: no equal training was measured.
         source: where it comes from; empty if nothing is known.
-        tests_only: nothing is left to train, so that a probe of some steps could not tell more.
     """
 
     seconds: float | None = None
@@ -33,7 +33,6 @@ class Estimate:
     memory_mib: float | None = None
     gpu_memory_mib: float | None = None
     source: str = ""
-    tests_only: bool = False
 
 
 class Estimator:
@@ -52,7 +51,9 @@ class Estimator:
         """Of the epochs that are left and the scoring.
 
         The time per step is that of past runs of the same training, else of its probe, scaled from the stage applications that
-        were drawn to those expected; else that of trainings that differ in layers and counts only, scaled in the same way.
+        were drawn to those expected; else that of trainings that differ in layers and counts only, scaled in the same way. The
+        times of validation and scoring are those of reconstructions of as many pixels by networks of the same stages, else of
+        other numbers of pixels, in proportion.
         """
         plain = replace(config, seed=0)
         if epochs_done:
@@ -66,14 +67,11 @@ class Estimator:
 
         own = keys(config)
         trained, how = self._trained(own)
-        tested = self._by["testing"].get(own.testing, [])
-        epoch = _median(m.epoch for m in tested if m.epoch is not None)
-        scoring = _median(m.scoring for m in tested if m.scoring is not None)
+        epoch, scoring = self._tested(config, own)
         total = config.optim.epochs
         if epochs_done >= total:  # weights that are only tested
-            source = tested[0].source if scoring is not None else ""
-            known = scoring is not None
-            return Estimate(seconds=scoring, validation=True, scoring=known, source=source, tests_only=True)
+            source = self._by["tested"][own.tested][0].source if scoring is not None else ""
+            return Estimate(seconds=scoring, validation=True, scoring=scoring is not None, source=source)
         if not trained:
             return Estimate()
         expected = mean_evaluations(config.recursion, config.model.layers)
@@ -96,6 +94,22 @@ class Estimator:
                 if kept := [m for m in found if m.source == source]:
                     return kept, name
         return [], ""
+
+    def _tested(self, config: TrialConfig, own: Keys) -> tuple[float | None, float | None]:
+        """Seconds of a validation, and of the scoring; None: nothing that tells was measured."""
+        known = [(m, m.reconstructed) for m in self._by["tested"].get(own.tested, []) if m.reconstructed]
+        if not known:
+            return None, None
+        epochs = [(m.epoch, done.validation) for m, done in known if m.epoch is not None]
+        scorings = [(m.scoring, done.scoring) for m, done in known if m.scoring is not None]
+        asked = reconstructed(config)
+        return _in_proportion(epochs or scorings, asked.validation), _in_proportion(scorings or epochs, asked.scoring)
+
+
+def _in_proportion(measured: Sequence[tuple[float, float]], amount: float) -> float | None:
+    """Seconds of an amount, by pairs of seconds and amounts: of this very amount, where there are such."""
+    equal = [seconds for seconds, done in measured if done == amount]
+    return _median(equal or [seconds * amount / done for seconds, done in measured if done])
 
 
 def makespan(trials: Iterable[tuple[float, float]], slots: int, gpus: int = 0) -> tuple[float, int]:

@@ -38,11 +38,6 @@ class Forecast:
         """Trials of which no time is known."""
         return sum(estimate.seconds is None for estimate in self.estimates.values())
 
-    @property
-    def unmeasured(self) -> int:
-        """Of these, the trials that have to train, so that a probe would tell."""
-        return sum(estimate.seconds is None and not estimate.tests_only for estimate in self.estimates.values())
-
     def left_out(self) -> list[str]:
         """What the known times do not hold."""
         known = [estimate for estimate in self.estimates.values() if estimate.seconds is not None]
@@ -87,8 +82,6 @@ def epochs_done(trial: Trial, store: Store) -> int:
 def check_budget(forecast: Forecast, resources: Resources) -> None:
     """Refuses a plan that takes more than the budget, or of which nobody knows whether it does.
 
-    Tests of which no time is known are not counted: the run ends at its budget all the same.
-
     Raises:
         ValueError: with the numbers and what to do.
     """
@@ -102,8 +95,8 @@ def check_budget(forecast: Forecast, resources: Resources) -> None:
             f"budget={budget:g} {unit} is exceeded: what is left takes {least}{hours:.3g} {unit}{cost}; raise the budget, or "
             "plan fewer seeds, arms or epochs"
         )
-    if forecast.unmeasured:
+    if forecast.unknown:
         raise ValueError(
-            f"budget={budget:g} {unit} cannot be checked: the time of {forecast.unmeasured} of {len(forecast.estimates)} trials "
+            f"budget={budget:g} {unit} cannot be checked: the time of {forecast.unknown} of {len(forecast.estimates)} trials "
             "is unknown; measure some steps of each network with --probe, or leave the budget out"
         )

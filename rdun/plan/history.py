@@ -11,6 +11,7 @@ from itertools import pairwise
 from rdun.config import TrialConfig, from_dict
 from rdun.plan.machine import Machine
 from rdun.plan.measurements import Measurement, keys
+from rdun.plan.reconstructed import Reconstructed, reconstructed
 from rdun.results import SCORED_IN, TRAINED_IN, EpochRecord, Folder, RunInfo, Store, TrialDirectory
 
 NEWEST = 300
@@ -58,16 +59,26 @@ def _measured(folder: TrialDirectory, machine: Machine) -> Measurement | None:
         evaluations=statistics.fmean(record.stage_evaluations for record in trained) if trained else 0.0,
         epoch=epoch,
         scoring=_scoring(run, trained, epoch),
+        reconstructed=_reconstructed(config),
         memory_mib=max((sample.memory_mib for sample in samples), default=0.0),
         gpu_memory_mib=run.facts.get("peak_memory_bytes", 0) / 2**20 if gpu else 0.0,
     )
 
 
-def _scoring(run: RunInfo, records: Sequence[EpochRecord], epoch: float | None) -> float | None:
-    """Seconds outside the epochs, of a trial that ran from start to end in one stretch and measured all of its scores."""
-    first = run.attempts[0]
-    if run.status != "complete" or len(run.attempts) > 1 or first.ended is None or SCORED_IN in run.facts:
+def _reconstructed(config: TrialConfig) -> Reconstructed | None:
+    try:
+        return reconstructed(config)
+    except (OSError, ValueError):  # its steps tell all the same
         return None
-    whole = (datetime.fromisoformat(first.ended) - datetime.fromisoformat(first.started)).total_seconds()
-    trained = records[-1].seconds if records else 0.0
-    return max(0.0, whole - trained - len(records) * (epoch or 0.0))
+
+
+def _scoring(run: RunInfo, records: Sequence[EpochRecord], epoch: float | None) -> float | None:
+    """Seconds outside the epochs, of a trial whose last attempt trained its last epoch, if any, and measured all its scores."""
+    last = run.attempts[-1]
+    own = records[last.resumed_at_epoch :]
+    if run.status != "complete" or last.ended is None or SCORED_IN in run.facts or not (own or len(run.attempts) == 1):
+        return None
+    whole = (datetime.fromisoformat(last.ended) - datetime.fromisoformat(last.started)).total_seconds()
+    before = records[-len(own) - 1].seconds if len(own) < len(records) else 0.0
+    trained = own[-1].seconds - before if own else 0.0
+    return max(0.0, whole - trained - len(own) * (epoch or 0.0))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rdun.config import Fixed, OptimConfig, RecursionConfig, TrialConfig, canonical, digest, to_dict, without_start
+from rdun.plan.reconstructed import Reconstructed
 from rdun.results import Folder
 
 PROBES = "probes.json"
@@ -16,11 +17,11 @@ PROBES = "probes.json"
 
 class Keys(NamedTuple):
     """Three hashes: trainings with equal `network` cost the same per step; with equal `stage`, the same per stage application;
-    with equal `testing`, equal networks are validated and scored on the same images in the same way."""
+    networks with equal `tested`, per pixel and stage application of a reconstruction."""
 
     network: str
     stage: str
-    testing: str
+    tested: str
 
 
 def keys(config: TrialConfig) -> Keys:
@@ -41,9 +42,7 @@ def _keys(config: TrialConfig) -> Keys:
         optim=_costing(normal.optim),
         precision=normal.precision,
     )
-    return _digests(
-        network, normal.recursion, (normal.data.validation, normal.data.validation_ratios, normal.data.test)
-    )
+    return _digests(network)
 
 
 def _costing(optim: OptimConfig) -> OptimConfig:
@@ -53,18 +52,19 @@ def _costing(optim: OptimConfig) -> OptimConfig:
 
 
 @lru_cache(maxsize=4096)
-def _digests(network: TrialConfig, recursion: RecursionConfig, images: tuple[object, ...]) -> Keys:
+def _digests(network: TrialConfig) -> Keys:
     stage = replace(
         network,
         model=replace(network.model, layers=1),
-        recursion=RecursionConfig(train=Fixed(counts=(1,)), modulation=recursion.modulation),
+        recursion=RecursionConfig(train=Fixed(counts=(1,)), modulation=network.recursion.modulation),
     )
-    tested = replace(network, optim=OptimConfig())  # tested weights have no batch
-    return Keys(
-        digest(to_dict(network)),
-        digest(to_dict(stage)),
-        digest([to_dict(tested), to_dict(recursion), images]),
-    )
+    tested = [
+        to_dict(stage.model),
+        to_dict(stage.recursion),
+        network.task.kind,
+        network.task.block,
+    ]  # in float32 always
+    return Keys(digest(to_dict(network)), digest(to_dict(stage)), digest(tested))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +73,13 @@ class Measurement:
 
     Attributes:
         source: "past runs" or "probe".
-        network, stage, testing: the keys of its config.
+        network, stage, tested: the keys of its config.
         device, threads, recompute: as in `Machine`.
         step: seconds per optimizer step; None: nothing was trained.
         evaluations: mean stage applications per step, as drawn.
         epoch: seconds per epoch besides its steps (validation, checkpoint); None: unknown.
         scoring: seconds per trial besides its epochs (set-up, test scores); None: unknown.
+        reconstructed: in these; None: images of it are gone.
         memory_mib: of the process: its peak in a probe, the highest sample in a past run.
         gpu_memory_mib: the most that PyTorch took of the GPU; 0: unknown, or no GPU.
     """
@@ -86,13 +87,14 @@ class Measurement:
     source: str
     network: str
     stage: str
-    testing: str
+    tested: str
     device: str
     threads: int
     step: float | None
     evaluations: float
     epoch: float | None
     scoring: float | None
+    reconstructed: Reconstructed | None
     memory_mib: float
     gpu_memory_mib: float
     recompute: bool = False
@@ -114,16 +116,19 @@ def read_probes(runs: Folder) -> list[Measurement]:
 
 def _decoded(runs: Folder, content: bytes | None) -> list[Measurement]:
     try:
-        return [Measurement(**values) for values in json.loads(content or "[]")]
-    except (ValueError, TypeError) as error:
+        return [
+            Measurement(**v | {"reconstructed": Reconstructed(*v["reconstructed"])})
+            for v in json.loads(content or "[]")
+        ]
+    except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{runs.path}/{PROBES} cannot be read ({error}); delete it and probe again") from None
 
 
 def add_probes(runs: Folder, found: Iterable[Measurement]) -> None:
-    """Remembers probes; a newer one takes the place of the same training's on the same kind of machine."""
+    """Remembers probes; a newer one takes the place of the same training's, or test's, on the same kind of machine."""
     while True:
         before = runs.read_if_there(PROBES)
-        kept = {(m.network, m.testing, m.place): m for m in [*_decoded(runs, before), *found]}
+        kept = {(m.network, m.step is None, m.place): m for m in [*_decoded(runs, before), *found]}
         content = json.dumps([asdict(m) for m in kept.values()], indent=2) + "\n"
         if runs.swap(PROBES, content.encode(), before):
             return

@@ -132,6 +132,7 @@ def test_tested_otherwise(name: str) -> None:
     """Other seeds give other test operators, so that scores are not compared; none leave the task as it is."""
     task = TASKS[name]
     assert task.with_tests((), ()) == task
+    assert len(task_of(name).test_operators((BLOCK, BLOCK))) == len(task.ratios) * task.tests
     other = task.with_tests((), (5, 7))
     assert other.test_fields() != task.test_fields()
     names = [test.matrix for test in make_task(other, moment(), torch.device("cpu")).test_operators((BLOCK, BLOCK))]

@@ -36,7 +36,7 @@ Past = Callable[..., str]
 def past(store: Store) -> Past:
     """Writes a complete trial: 0.5 s per step, 3 s of validation per epoch, 10 s for the rest; returns its fingerprint."""
 
-    def write(config: TrialConfig, machine: Machine = MACHINE, step: float = 0.5) -> str:
+    def write(config: TrialConfig, machine: Machine = MACHINE, step: float = 0.5, test: float = 10.0) -> str:
         key = trial_fingerprint(config)
         folder = store.trial(key)
         epochs, per_epoch = config.optim.epochs, 6
@@ -57,7 +57,7 @@ def past(store: Store) -> Past:
             )
             for e in range(1, epochs + 1)
         ]
-        whole = round(epochs * (per_epoch * step + 3) + 10)
+        whole = round(epochs * (per_epoch * step + 3) + test)
         attempt = Attempt(
             started="2026-01-01T00:00:00+00:00",
             host="h",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rdun.config import TrialConfig, with_values
 from rdun.plan import Estimator, Machine, Plan, Room, keys, make_forecast, makespan, past_runs
 from rdun.plan.forecast import check_budget
+from rdun.plan.reconstructed import pixels, reconstructed
 from rdun.results import TRAINED_IN, Store, SystemSample
 from rdun.study import Price, Resources
 from tests.plan.conftest import MACHINE, Past, other
@@ -38,16 +41,18 @@ def test_memory_is_the_most_that_equal_trainings_have_taken(store: Store, past: 
     assert estimator(store).estimate(tiny).memory_mib == 700.0
 
 
-def test_a_trial_that_was_cut_off_tells_nothing_of_the_time_outside_its_epochs(
-    store: Store, past: Past, tiny: TrialConfig
+@pytest.mark.parametrize(("resumed", "scoring"), [(2, 10.0), (3, None)])
+def test_a_trial_that_was_cut_off_tells_of_its_tests_where_all_came_after_its_last_epoch(
+    resumed: int, scoring: float | None, store: Store, past: Past, tiny: TrialConfig
 ) -> None:
-    """Its first attempt has an end, which is not that of the trial."""
-    folder = store.trial(past(tiny))
+    """Where the first attempt came to the tests, nobody knows what the second was spared."""
+    folder = store.trial(past(tiny))  # 3 epochs of 6 s
     run = folder.run()
     assert run is not None
-    folder.write_run(replace(run, attempts=(*run.attempts, run.attempts[0])))
+    last = replace(run.attempts[0], resumed_at_epoch=resumed, ended="2026-01-01T00:00:16+00:00")
+    folder.write_run(replace(run, attempts=(run.attempts[0], last)))
     (found,) = past_runs(store, MACHINE)
-    assert (found.step, found.epoch, found.scoring) == (0.5, 3.0, None)
+    assert (found.step, found.epoch, found.scoring) == (0.5, 3.0, scoring)
 
 
 def test_a_training_that_was_taken_over_tells_of_its_test_only(store: Store, past: Past, tiny: TrialConfig) -> None:
@@ -70,8 +75,8 @@ def test_other_depths_scale_by_stage_applications(store: Store, past: Past, tiny
         tiny, {"model.layers": 4, "recursion.train": {"kind": "uniform_range", "low": [1], "high": [3]}}
     )
     found = estimator(store).estimate(deeper)
-    assert found.seconds == pytest.approx(3 * 6 * 0.5 * 8 / 2)
-    assert (found.validation, found.scoring, found.source) == (False, False, "past runs of other depths")
+    assert found.seconds == pytest.approx(3 * (6 * 0.5 * 8 / 2 + 3 * 12 / 2) + 10 * 12 / 2)  # tested with 4 x 3
+    assert (found.validation, found.scoring, found.source) == (True, True, "past runs of other depths")
     assert found.memory_mib is None
 
 
@@ -132,12 +137,33 @@ def test_damaged_directories_are_passed_over(store: Store, past: Past, tiny: Tri
 
 
 def test_weights_that_are_only_tested(store: Store, past: Past, tiny: TrialConfig) -> None:
-    """Nothing is trained, so that only a past test of the same tells the time."""
+    """The time is that of past tests in proportion to what is reconstructed, of one network instead of the last and the best."""
     past(tiny)
     tested = replace(tiny, weights="w.safetensors", optim=replace(tiny.optim, epochs=0))
-    assert estimator(store).estimate(tested).seconds == pytest.approx(10, abs=1)
-    moved = with_values(tested, {"data.test": [tiny.data.train]})
-    assert estimator(store).estimate(moved).seconds is None
+    amounts = [reconstructed(config).scoring for config in (tiny, tested)]
+    assert estimator(store).estimate(tested).seconds == pytest.approx(10 * amounts[1] / amounts[0])
+    more = with_values(tested, {"data.test": [*tiny.data.test, tiny.data.train], "recursion.sweep": (4,)})
+    assert estimator(store).estimate(more).seconds == pytest.approx(10 * reconstructed(more).scoring / amounts[0])
+    other = with_values(tested, {"model.channels": 8})
+    assert estimator(store).estimate(other).seconds is None
+
+
+def test_equal_tests_tell_before_others(store: Store, past: Past, tiny: TrialConfig) -> None:
+    """What is no reconstruction, such as the start of a process, is not in proportion to it."""
+    past(tiny)
+    past(with_values(tiny, {"data.test": [tiny.data.train]}), test=100.0)
+    assert estimator(store).estimate(tiny).seconds == pytest.approx(3 * (6 * 0.5 + 3) + 10)
+
+
+def test_images_that_are_gone_take_the_times_of_tests_with_them(
+    store: Store, past: Past, tiny: TrialConfig, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny.data.test[0], tmp_path / "gone")
+    past(with_values(tiny, {"data.test": [str(tmp_path / "gone")]}))
+    shutil.rmtree(tmp_path / "gone")
+    pixels.cache_clear()
+    found = estimator(store).estimate(tiny)
+    assert found.seconds == pytest.approx(18 * 0.5) and not (found.validation or found.scoring)
 
 
 @pytest.mark.parametrize(
@@ -171,10 +197,10 @@ def test_a_forecast_adds_up(plan: Plan, store: Store, past: Past) -> None:
     forecast = make_forecast(plan.refreshed(store), store, MACHINE, past_runs(store, MACHINE))
     assert len(forecast.estimates) == 3
     times = sorted(e.seconds for e in forecast.estimates.values() if e.seconds is not None)
-    assert times == pytest.approx([6, 6, 22], abs=1)
+    assert times == pytest.approx([22, 22, 22], abs=1)
     assert forecast.hours == pytest.approx(sum(times) / 3600)
-    assert forecast.seconds == pytest.approx(22, abs=1)
-    assert forecast.left_out() == ["validation", "scoring"]
+    assert forecast.seconds == pytest.approx(44, abs=1)
+    assert forecast.left_out() == []
     assert forecast.sources() == ["past runs", "past runs of other depths"]
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 import rdun.plan
-from rdun.config import TrialConfig, with_values
+from rdun.config import OptimConfig, TrialConfig, with_values
 from rdun.plan import Estimator, Machine, Measurement, add_probes, keys, probe, read_probes, unmeasured
 from rdun.plan.probe import STEPS, shortened
+from rdun.plan.reconstructed import Reconstructed, reconstructed
 from rdun.results import Folder, Store
+from rdun.trial import run_trial
 from studies.planning import measured
 from tests.plan.conftest import MACHINE
 
@@ -31,8 +33,27 @@ def test_a_probe_measures_and_is_remembered(tiny: TrialConfig, tmp_path: Path) -
     known = read_probes(runs)
     assert len(known) == 2
     estimate = Estimator(known, MACHINE).estimate(tiny)
-    assert estimate.seconds == pytest.approx(18 * 2.0 + 3 * found.epoch)
-    assert (estimate.source, estimate.validation, estimate.scoring) == ("probe", True, False)
+    amount = reconstructed(tiny)
+    assert estimate.seconds == pytest.approx(18 * 2.0 + found.epoch * (3 + amount.scoring / amount.validation))
+    assert (estimate.source, estimate.validation, estimate.scoring) == ("probe", True, True)
+
+
+def test_a_probe_of_weights_that_are_only_tested(tiny: TrialConfig, tmp_path: Path) -> None:
+    """Its steps are of one block, and are no training's."""
+    run_trial(tiny, str(tmp_path / "trained"))
+    tested = replace(tiny, weights=str(tmp_path / "trained" / "best.safetensors"), optim=OptimConfig(epochs=0))
+    lines: list[str] = []
+    found = probe(tested, MACHINE, lines.append)
+    assert lines == ["probe: 40 steps of coast, 2 layers, batch 1"]
+    assert found.step is None and found.epoch is not None
+    runs = Folder(tmp_path)
+    add_probes(runs, [replace(found, step=1.0)])
+    add_probes(runs, [found])
+    known = read_probes(runs)
+    assert unmeasured([tested], known) == []
+    amount = reconstructed(tested)
+    estimate = Estimator(known, MACHINE).estimate(tested)
+    assert estimate.seconds == pytest.approx(found.epoch * amount.scoring / amount.validation)
 
 
 def test_a_probe_that_fails_says_why(tiny: TrialConfig) -> None:
@@ -55,12 +76,15 @@ def test_one_probe_for_each_training(tiny: TrialConfig) -> None:
     ]
     others = [with_values(tiny, {"model.layers": 3}), with_values(tiny, {"optim.batch": 4})]
     tested = replace(tiny, weights="w", optim=replace(tiny.optim, epochs=0))
-    assert len(unmeasured([tiny, *same, *others, tested], [])) == 3
+    assert len(unmeasured([tiny, *same, *others], [])) == 3
     known = Measurement(
-        source="probe", network=keys(tiny).network, stage="", testing="", device="d", threads=1, step=1, evaluations=2,
-        epoch=1, scoring=None, memory_mib=1, gpu_memory_mib=0,
+        source="probe", network=keys(tiny).network, stage="", tested="", device="d", threads=1, step=1, evaluations=2,
+        epoch=1, scoring=None, reconstructed=Reconstructed(1, 1), memory_mib=1, gpu_memory_mib=0,
     )  # fmt: skip
     assert unmeasured([tiny, *same, *others], [known]) == others
+    assert unmeasured([tested], [known]) == [tested] and not unmeasured(
+        [tested], [replace(known, tested=keys(tiny).tested)]
+    )
 
 
 def test_a_probe_makes_few_matrices_and_steps_as_the_training_does(tiny: TrialConfig) -> None:
@@ -74,7 +98,7 @@ def test_a_probe_makes_few_matrices_and_steps_as_the_training_does(tiny: TrialCo
 def test_measurements_with_and_without_recomputation_do_not_mix(tiny: TrialConfig) -> None:
     known = Measurement(
         source="probe", **keys(tiny)._asdict(), device=MACHINE.device, threads=1, step=1, evaluations=2, epoch=1, scoring=1,
-        memory_mib=1, gpu_memory_mib=0, recompute=True,
+        reconstructed=None, memory_mib=1, gpu_memory_mib=0, recompute=True,
     )  # fmt: skip
     assert Estimator([known], MACHINE).estimate(tiny).memory_mib is None
     assert Estimator([known], replace(MACHINE, recompute=True)).estimate(tiny).memory_mib == 1
@@ -90,7 +114,7 @@ def test_a_probe_without_recomputation_is_none_of_a_study_with_it(
         made.append(machine.recompute)
         return Measurement(
             source="probe", **keys(config)._asdict(), device=machine.device, threads=1, step=1, evaluations=2, epoch=1,
-            scoring=None, memory_mib=1, gpu_memory_mib=0, recompute=machine.recompute,
+            scoring=None, reconstructed=reconstructed(config), memory_mib=1, gpu_memory_mib=0, recompute=machine.recompute,
         )  # fmt: skip
 
     monkeypatch.setattr(rdun.plan, "probe", measure)

@@ -49,8 +49,12 @@ def test_the_summary_says_hours_money_and_what_is_left_out(plan: Plan, store: St
     assert line.startswith("Time of 4 of 4 trials is unknown: nothing comparable ran on A processor, 1 thread; --probe")
     past(plan.trials[0].config)
     priced = replace(plan, study=replace(plan.study, resources=Resources(price=Price(1000, "EUR"))))
-    (line,) = summary(priced, make_forecast(plan, store, MACHINE, past_runs(store, MACHINE)))
-    assert line.startswith("Estimate: 28 s with 2 trials at a time, 0.0156 core-hours, 15.56 EUR, from past runs and")
+    known = past_runs(store, MACHINE)
+    (line,) = summary(priced, make_forecast(plan, store, MACHINE, known))
+    whole = "Estimate: 44 s with 2 trials at a time, 0.0244 core-hours, 24.44 EUR, from past runs and past runs of other depths"
+    assert line == whole
+    (line,) = summary(priced, make_forecast(plan, store, MACHINE, [replace(m, reconstructed=None) for m in known]))
+    assert line.startswith("Estimate: 12 s with 2 trials at a time, 0.00667 core-hours, 6.67 EUR, from past runs and")
     assert line.endswith("; validation and scoring left out")
 
 

@@ -15,6 +15,7 @@ import pytest
 from rdun.config import TrialConfig
 from rdun.data import trial_fingerprint
 from rdun.plan import Measurement, add_probes, keys
+from rdun.plan.reconstructed import reconstructed
 from rdun.results import Folder, RunInfo, Runs, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search, Values
 from rdun.tuning import DATABASE, Suggestions
@@ -200,6 +201,7 @@ def left_behind(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     place = machine(search.resources, 1)
     for config in map(search.config, search.corners()):
         costs: dict[str, Any] = {"step": 300.0, "evaluations": 1.0, "epoch": 0.0, "scoring": 0.0, "memory_mib": 1.0}
+        costs["reconstructed"] = reconstructed(config)
         known = Measurement(
             source="probe", **keys(config)._asdict(), device=place.device, threads=1, gpu_memory_mib=0.0, **costs
         )
