@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -13,11 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rdun.plan import Plan
+from rdun.plan import Estimate, Plan, epochs_done
 from rdun.results import EpochRecord, Outcome, Store
 
 ROWS = 12
 """Running trials shown at most."""
+UNDER_WAY = ("waiting", "running")
 
 
 @dataclass
@@ -25,12 +26,20 @@ class _Row:
     arm: str
     seed: int
     epochs: int  # 0: weights that are only tested
-    work: float  # stage evaluations of the whole trial, in units of one arm's multiply-accumulates
-    epoch: int = 0
-    at_start: int = 0
+    at_start: int
+    epoch: int
+    training: float  # what is expected of the epochs that were left then, and of the tests: seconds, else arithmetic
+    tests: float
     psnr: float | None = None
     state: str = "waiting"
     trained: bool = False  # by another trial
+
+    def done(self) -> float:
+        """Of what was expected."""
+        if self.state == "complete":
+            return self.training + self.tests
+        left = self.epochs - self.at_start
+        return self.training * (self.epoch - self.at_start) / left if left else 0.0
 
 
 class Progress:
@@ -39,6 +48,7 @@ class Progress:
     Args:
         plan: the study with what is already done.
         store: where finished trials say how they ended.
+        estimates: of the trials that are to run. Where each has one, the time that is left goes by them, else by arithmetic.
         then: is told of each trial that is over.
     """
 
@@ -46,20 +56,21 @@ class Progress:
         self,
         plan: Plan,
         store: Store,
+        estimates: Mapping[str, Estimate],
         console: Console | None = None,
         then: Callable[[str], None] | None = None,
     ) -> None:
         self.store, self.console, self._then = store, console or Console(), then
         self.total, self.begin = len(plan.trials), time.monotonic()
         self.reused = plan.counts()["complete"]
-        arms = {arm.name: arm for arm in plan.record.arms}
+        begun = {trial.fingerprint: epochs_done(trial, store) for trial in plan.missing()}
+        expected = _expected(plan, estimates, begun)
         self.rows: dict[str, _Row] = {}
         for trial in plan.missing():
-            arm = arms[trial.arms[0]]
-            work = arm.steps * arm.stage_evaluations_train * arm.macs / max(1, arm.stage_evaluations_test)
-            row = _Row(arm.name, trial.config.seed, trial.config.optim.epochs, work)
+            key, epochs = trial.fingerprint, trial.config.optim.epochs
+            row = _Row(trial.arms[0], trial.config.seed, epochs, begun[key], begun[key], *expected[key])
             row.trained = trial.state == "trained"
-            self.rows[trial.fingerprint] = row
+            self.rows[key] = row
         self.best: tuple[float, str] | None = None
         self.hours, self.unit, self.price = 0.0, "", plan.study.resources.price
         self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
@@ -80,8 +91,7 @@ class Progress:
         """A trial begins, or goes on."""
         row = self.rows[fingerprint]
         row.state = "running"
-        row.at_start = row.epochs if row.trained else len(self.store.trial(fingerprint).epochs())
-        row.epoch = row.at_start
+        row.epoch = row.epochs if row.trained else len(self.store.trial(fingerprint).epochs())
 
     def epoch(self, fingerprint: str, record: EpochRecord) -> None:
         """A trial has finished an epoch."""
@@ -144,9 +154,8 @@ class Progress:
         return text + (f", about {_clock(left)} left" if left else "")
 
     def _left(self) -> float | None:
-        trained = [row for row in self.rows.values() if row.epochs]
-        done = sum(r.work * (r.epoch - r.at_start) / r.epochs for r in trained)
-        rest = sum(r.work * (1 - r.epoch / r.epochs) for r in trained if r.state in ("waiting", "running"))
+        done = sum(row.done() for row in self.rows.values())
+        rest = sum(row.training + row.tests - row.done() for row in self.rows.values() if row.state in UNDER_WAY)
         return (time.monotonic() - self.begin) * rest / done if done > 0 and rest > 0 else None
 
     def _view(self) -> Group:
@@ -165,6 +174,22 @@ class Progress:
         whole = Table.grid()  # a bar alone would not end its line
         whole.add_row(ProgressBar(total=self.total, completed=finished, width=60))
         return Group(whole, Text(self.summary()), table)
+
+
+def _expected(
+    plan: Plan, estimates: Mapping[str, Estimate], begun: Mapping[str, int]
+) -> dict[str, tuple[float, float]]:
+    """Of the epochs that are left and of the tests of each trial that is to run, in seconds; of one of them nobody knows these:
+    of the epochs alone, in multiply-accumulates."""
+    known = {key: (e.seconds - e.tests, e.tests) for key, e in estimates.items() if e.seconds is not None}
+    if begun.keys() <= known.keys():
+        return known
+    arms, work = {arm.name: arm for arm in plan.record.arms}, dict[str, tuple[float, float]]()
+    for trial in plan.missing():
+        arm, epochs = arms[trial.arms[0]], max(1, trial.config.optim.epochs)
+        whole = arm.steps * arm.stage_evaluations_train * arm.macs / max(1, arm.stage_evaluations_test)
+        work[trial.fingerprint] = whole * (1 - begun[trial.fingerprint] / epochs), 0.0
+    return work
 
 
 def _clock(seconds: float) -> str:

@@ -135,7 +135,7 @@ def _training(
 
         def train() -> str:
             try:
-                with Progress(plan, store, console, clear) as progress:
+                with Progress(plan, store, forecast.estimates, console, clear) as progress:
                     run_trials(plan, store, progress, capacity, shared)
             except KeyboardInterrupt:
                 return INTERRUPTED

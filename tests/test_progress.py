@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from rdun.config import OptimConfig
-from rdun.plan import Plan, make_plan
+from rdun.plan import Estimate, Plan, make_plan
 from rdun.progress import Progress
 from rdun.results import EpochRecord, RunInfo, Store
 from studies.loading import load_study
@@ -40,7 +41,7 @@ def plan(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def test_the_view_fits_a_terminal_of_100_columns(plan: Plan, tmp_path: Path) -> None:
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=True, color_system=None)
-    progress = Progress(plan, Store(tmp_path), console)
+    progress = Progress(plan, Store(tmp_path), {}, console)
     first, second = (trial.fingerprint for trial in plan.trials[:2])
     progress.started(first)
     progress.started(second)
@@ -54,7 +55,7 @@ def test_the_view_fits_a_terminal_of_100_columns(plan: Plan, tmp_path: Path) -> 
 
 def test_lines_without_a_terminal_say_how_each_trial_ended(plan: Plan, tmp_path: Path) -> None:
     out, told = io.StringIO(), list[str]()
-    progress = Progress(plan, Store(tmp_path), Console(file=out, width=80), then=told.append)
+    progress = Progress(plan, Store(tmp_path), {}, Console(file=out, width=80), then=told.append)
     done, broken = plan.trials[:2]
     for trial in (done, broken):
         progress.started(trial.fingerprint)
@@ -74,7 +75,7 @@ def test_lines_without_a_terminal_say_how_each_trial_ended(plan: Plan, tmp_path:
 
 def test_a_trial_that_has_been_trained_is_tested(plan: Plan, tmp_path: Path) -> None:
     out = io.StringIO()
-    progress = Progress(plan, Store(tmp_path), Console(file=out, width=100, force_terminal=True, color_system=None))
+    progress = Progress(plan, Store(tmp_path), {}, Console(file=out, width=100, force_terminal=True, color_system=None))
     progress.started(plan.trials[0].fingerprint)
     for epoch, testing in ((1, False), (2, True)):
         progress.epoch(plan.trials[0].fingerprint, replace(RECORD, epoch=epoch))
@@ -84,7 +85,40 @@ def test_a_trial_that_has_been_trained_is_tested(plan: Plan, tmp_path: Path) -> 
 
 def test_weights_that_are_only_tested_have_no_epochs(plan: Plan, tmp_path: Path) -> None:
     trials = tuple(replace(t, config=replace(t.config, weights="w", optim=OptimConfig(epochs=0))) for t in plan.trials)
-    progress = Progress(replace(plan, trials=trials), Store(tmp_path), Console(file=io.StringIO(), width=80))
+    progress = Progress(replace(plan, trials=trials), Store(tmp_path), {}, Console(file=io.StringIO(), width=80))
     progress.started(trials[0].fingerprint)
     assert "0/4 trials done, 1 running" in progress.summary()
     progress._view()
+
+
+def test_the_time_that_is_left_holds_the_tests(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four trials of 8 s of training and 4 s of tests; the first has done one of its two epochs after 6 s."""
+    monkeypatch.setattr("rdun.progress.time.monotonic", chain([0.0], repeat(6.0)).__next__)
+    estimates = {t.fingerprint: Estimate(seconds=12.0, tests=4.0) for t in plan.trials}
+    progress = Progress(plan, Store(tmp_path), estimates, Console(file=io.StringIO(), width=80))
+    first, second, *_ = plan.trials
+    progress.started(first.fingerprint)
+    assert "left" not in progress.summary(), "nothing is done that could tell"
+    progress.epoch(first.fingerprint, RECORD)
+    assert progress.summary().endswith("; 0:06 gone, about 1:06 left")  # 44 s of 48, at 4 s in 6
+    progress.epoch(first.fingerprint, replace(RECORD, epoch=2))
+    assert progress.summary().endswith("about 0:30 left")  # 40 s, at 8 s in 6
+    store = Store(tmp_path)
+    store.trial(first.fingerprint).write_run(RunInfo(fingerprint=first.fingerprint, status="complete"))
+    progress.ended(first.fingerprint)
+    assert progress.summary().endswith("about 0:18 left")  # 36 s, at 12 s in 6
+    store.trial(second.fingerprint).write_run(RunInfo(fingerprint=second.fingerprint, status="failed"))
+    progress.started(second.fingerprint)
+    progress.ended(second.fingerprint)
+    assert progress.summary().endswith("about 0:12 left")
+
+
+def test_where_one_trial_has_no_estimate_arithmetic_tells_the_time_that_is_left(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rdun.progress.time.monotonic", chain([0.0], repeat(6.0)).__next__)
+    estimates = {t.fingerprint: Estimate(seconds=12.0, tests=4.0) for t in plan.trials[1:]}
+    progress = Progress(plan, Store(tmp_path), estimates, Console(file=io.StringIO(), width=80))
+    progress.started(plan.trials[0].fingerprint)
+    progress.epoch(plan.trials[0].fingerprint, RECORD)
+    assert progress.summary().endswith("about 0:42 left")  # seven epochs of eight that cost the same

@@ -23,6 +23,7 @@ class Estimate:
     Attributes:
         seconds: on one slot; None: nothing comparable was measured.
         validation, scoring: whether these are in the seconds.
+        tests: of the seconds, those of the scoring.
         memory_mib, gpu_memory_mib: as in `Measurement`; None: no equal training was measured.
         source: where it comes from; empty if nothing is known.
     """
@@ -30,6 +31,7 @@ class Estimate:
     seconds: float | None = None
     validation: bool = False
     scoring: bool = False
+    tests: float = 0.0
     memory_mib: float | None = None
     gpu_memory_mib: float | None = None
     source: str = ""
@@ -71,7 +73,8 @@ class Estimator:
         total = config.optim.epochs
         if epochs_done >= total:  # weights that are only tested
             source = self._by["tested"][own.tested][0].source if scoring is not None else ""
-            return Estimate(seconds=scoring, validation=True, scoring=scoring is not None, source=source)
+            known = scoring is not None
+            return Estimate(seconds=scoring, validation=True, scoring=known, tests=scoring or 0.0, source=source)
         if not trained:
             return Estimate()
         expected = mean_evaluations(config.recursion, config.model.layers)
@@ -82,6 +85,7 @@ class Estimator:
             seconds=steps(config) * left / total * step + left * (epoch or 0.0) + (scoring or 0.0),
             validation=epoch is not None,
             scoring=scoring is not None,
+            tests=scoring or 0.0,
             memory_mib=_largest(m.memory_mib for m in exact),
             gpu_memory_mib=_largest(m.gpu_memory_mib for m in exact),
             source=trained[0].source + ("" if exact else " of other depths"),
