@@ -61,12 +61,21 @@ def test_a_clock_that_was_set_back(root: Path, store: Store, monkeypatch: pytest
     before = Seen(uri).runs
     assert before["The study s"].data.metrics["trials_failed"] == 1
     monkeypatch.setattr(time, "time_ns", lambda: 10**18)
-    write_trial(store, "dd")
+
+    def failed() -> float:
+        return float(Seen(uri).runs["The study s"].data.metrics["trials_failed"])
+
+    with Mirror(home, store, uri, period=0.1):
+        write_trial(store, "dd", status="running")
+        wait_for(lambda: failed() == 0)
+        write_trial(store, "dd", status="failed")
+        wait_for(lambda: failed() == 1)
+        write_trial(store, "dd")
     for _ in range(2):
-        sync(home, store, uri)
         values = Seen(uri).runs["The study s"].data.metrics
         assert (values["trials_complete"], values["trials_failed"]) == (4, 0)
-    assert Seen(uri).steps("The study s", "trials_failed") == [0, 0]
+        sync(home, store, uri)
+    assert Seen(uri).steps("The study s", "trials_failed") == [0, 0, 0, 0]
 
 
 def test_names_longer_than_a_column_of_a_database(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,8 +98,11 @@ def test_seeds_that_are_still_missing_leave_the_earlier_curve(root: Path, store:
     assert (Seen(uri).ids()["A"], curve(root, PSNR)) == (first["A"], before)
 
 
-def test_cut_off_in_the_middle_of_a_curve(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest comes with the next copy, into the same run."""
+@pytest.mark.parametrize("more", [False, True])
+def test_cut_off_in_the_middle_of_a_curve(
+    more: bool, root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest comes with the next copy, into the same run; if that is over more seeds, all of it into another one."""
     from mlflow import MlflowClient
 
     home, uri, send = plan(root, "aa"), uri_of(root), MlflowClient.log_batch
@@ -119,7 +122,10 @@ def test_cut_off_in_the_middle_of_a_curve(root: Path, store: Store, monkeypatch:
             sync(home, store, uri)
     first = Seen(uri).ids()
     assert 0 < len(curve(root, PSNR)) < 300
+    if more:
+        write_trial(store, "bb", epochs=300, level=27.0)
+        plan(root, "aa", "bb")
     sync(home, store, uri)
-    assert [step for step, _ in curve(root, PSNR)] == list(range(1, 301))
-    assert Seen(uri).ids() == first
+    assert curve(root, PSNR) == [(step, 24.0 + step + more) for step in range(1, 301)]
+    assert (Seen(uri).ids()["A"] == first["A"]) == (not more)
     assert set(Seen(uri).points().values()) == {1}

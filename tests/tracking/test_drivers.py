@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rdun.results import Store, runs_id
-from rdun.tracking import client, sync, trials
+from rdun.tracking import TrackerError, client, sync, trials
 from rdun.tracking.client import Tracker
 from rdun.tracking.files import read_trial
 from rdun.tracking.view import Identity
@@ -37,6 +37,29 @@ def test_a_driver_that_is_behind_deletes_nothing(root: Path, store: Store, monke
     assert second.ids() == first.ids()
     assert second.steps("seed 0: A", "epoch/train_loss") == [1, 2]
     assert set(second.points().values()) == {1}
+
+
+def test_a_run_that_is_deleted_in_the_middle_of_a_pass_does_not_hide_the_others(
+    root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, uri = saved(root, plan_record("s", dict(reversed(CELLS.items())))), uri_of(root)
+    write_study(store)
+    sync(home, store, uri)
+    write_trial(store, "dd")
+    write_trial(store, "aa", epochs=6)
+
+    def deleted(*args: Any) -> Any:
+        monkeypatch.undo()
+        seen = Seen(uri)
+        seen.client.delete_run(seen.ids()["seed 1: B"])
+        return read_trial(*args)
+
+    monkeypatch.setattr(trials, "read_trial", deleted)
+    with pytest.raises(TrackerError, match=r"1 trial\(s\) could not be copied, such as dd: "):
+        sync(home, store, uri)
+    assert Seen(uri).steps("seed 0: A", "epoch/train_loss") == [1, 2, 3, 4, 5, 6]
+    sync(home, store, uri)
+    assert Seen(uri).whole().status("seed 1: B") == "FINISHED"
 
 
 def test_runs_that_are_made_while_others_are_listed(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,23 @@ def test_killed_in_the_middle_loses_and_doubles_nothing(
     assert Seen(server.backend).whole().points() == before
 
 
+def test_files_of_a_trial_that_did_not_arrive_are_sent_again(
+    root: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, uri = saved(root, plan_record("s", {("A", 0): ["aa"]})), uri_of(root)
+    write_trial(store, "aa")
+
+    def away(*_: object) -> None:
+        raise ConnectionError("Connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "upload", away)
+        with pytest.raises(TrackerError, match="connection refused"):
+            sync(home, store, uri)
+    sync(home, store, uri)
+    assert "scores.csv" in Seen(uri).artifacts("seed 0: A")
+
+
 def test_a_report_that_did_not_arrive_is_sent_again(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tracker is away when the report is published, and back for the next pass."""
     home, uri, upload = saved(root, plan_record("s", CELLS)), uri_of(root), Tracker.upload

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,19 @@ import pytest
 from rdun.results import Store, runs_id
 from rdun.tracking import Mirror, TrackerError, sync
 from rdun.tracking.client import Tracker
+from rdun.tracking.database import _put_in_place
 from tests.tracking.seen import Seen, uri_of, wait_for
-from tests.tracking.tracked_study import BEGAN, CELLS, ODD, plan_record, saved, write_report, write_study, write_trial
+from tests.tracking.tracked_study import (
+    BEGAN,
+    CELLS,
+    ODD,
+    REPORT,
+    plan_record,
+    saved,
+    write_report,
+    write_study,
+    write_trial,
+)
 
 
 def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
@@ -42,6 +58,8 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
     assert trial.data.tags["rdun.versions"] == "python 3.11, torch 2.13"
     assert trial.data.tags["mlflow.source.git.commit"] == "abc123"
     assert trial.data.metrics["result/best_test_psnr"] == pytest.approx(27.8)
+    assert trial.data.metrics["size/parameters"] == 12345
+    assert "layout 5x1, 12,345 parameters" in trial.data.tags["mlflow.note.content"]
     failed = seen.runs["seed 1: B"]
     assert (failed.info.status, failed.data.tags["rdun.reason"]) == ("FAILED", "Diverged: not finite at <stage> 3")
     arm = seen.runs["A"].data
@@ -49,6 +67,7 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
     assert arm.metrics["spread/best_test_psnr"] == pytest.approx(2**0.5)
     assert (arm.metrics["size/parameters"], arm.metrics["seeds_complete"]) == (12345, 2)
     assert arm.metrics["cost/core_hours"] == pytest.approx(2 * 43 / 3600)
+    assert arm.tags["rdun.seeds"] == "0, 1"
     gap = seen.runs["B"].data
     assert (gap.metrics["result/best_test_psnr"], gap.metrics["seeds_averaged"]) == (pytest.approx(28.8), 1)
     assert (
@@ -61,13 +80,15 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
         1,
         "FAILED",
     )
+    assert (whole.data.metrics["trials_planned"], whole.data.metrics["train_hours"]) == (4, pytest.approx(22.5 / 3600))
     assert whole.data.metrics["cost/core_hours"] == pytest.approx((3 * 43 + 23) / 3600)
     assert "A is better by 1.0 dB." in whole.data.tags["mlflow.note.content"]
-    assert seen.artifacts(study) == {"report.html", "plan.json", "tables/quality.csv"}
+    assert seen.artifacts(study) == {*REPORT, "plan.json"}
     pictures = {name for name in seen.artifacts("seed 0: A") if name.endswith(".png")}
     assert len(pictures) == 3
     assert all(name.startswith("reconstructions/photos/cat _1_-") for name in pictures)
-    assert {"scores.csv", "epochs.csv", "config.json"} <= seen.artifacts("seed 0: A")
+    tables = {"scores.csv", "epochs.csv", "timing.csv", "system.csv", "config.json", "run.json"}
+    assert seen.artifacts("seed 0: A") == tables | pictures
     assert "error.txt" in seen.artifacts("seed 1: B")
     assert (root / "mlruns" / "s").is_dir()
 
@@ -75,13 +96,16 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
 def test_copying_again_changes_nothing(root: Path, store: Store) -> None:
     home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
-    sync(home, store, uri)
+    sync(home, store, uri, answer="A is better.")
     before = Seen(uri)
     with Mirror(home, store, uri, period=0.1):
         time.sleep(0.5)
     sync(home, store, uri)
     after = Seen(uri)
     assert (after.ids(), after.points()) == (before.ids(), before.points())
+    assert {name: run.data.tags for name, run in after.runs.items()} == {
+        name: run.data.tags for name, run in before.runs.items()
+    }
     assert set(after.points().values()) == {1}
 
 
@@ -103,6 +127,7 @@ def test_a_trial_grows_stops_and_resumes_in_the_same_run(root: Path, store: Stor
     second = Seen(uri)
     assert second.ids() == first.ids()
     assert second.steps("seed 0: A", "epoch/train_loss") == [1, 2, 3, 4, 5]
+    assert second.steps("seed 0: A", "result/last_train_loss") == [3, 5]  # of each end, and of nothing in between
     assert second.runs["seed 0: A"].data.tags["rdun.reason"] == "-"
     assert {second.status(name) for name in second.runs} == {"FINISHED"}
     assert set(second.points().values()) == {1}
@@ -116,6 +141,16 @@ def test_training_that_began_again_takes_the_place_of_the_old_curve(root: Path, 
     sync(home, store, uri)
     assert Seen(uri).steps("seed 0: A", "epoch/train_loss") == [1, 2, 3, 4]
     assert len(Seen(uri).runs) == 3
+
+
+def test_a_failed_trial_that_somebody_trains_again_meanwhile(root: Path, store: Store) -> None:
+    home, uri = saved(root, plan_record("s", {("A", 0): ["aa"]})), uri_of(root)
+    write_trial(store, "aa", status="failed", reason="disk lost", epochs=3)
+    with Mirror(home, store, uri, period=0.1):
+        wait_for(lambda: "FAILED" in {run.info.status for run in Seen(uri).all})
+        write_trial(store, "aa", epochs=4)
+    seen = Seen(uri).whole()
+    assert (seen.status("seed 0: A"), seen.steps("seed 0: A", "epoch/train_loss")) == ("FINISHED", [1, 2, 3, 4])
 
 
 def test_a_trial_that_was_cut_off_is_not_left_running(root: Path, store: Store) -> None:
@@ -201,6 +236,19 @@ def test_a_damaged_file_does_not_hide_the_others_either(name: str, root: Path, s
     assert (seen.status("seed 0: B"), seen.runs["The study s"].data.metrics["trials_complete"]) == ("FINISHED", 2)
 
 
+def test_an_arm_that_is_described_in_other_words(root: Path, store: Store) -> None:
+    """Its description follows; MLflow never changes a parameter."""
+    plan, uri = plan_record("s", {("A", 0): ["aa"]}), uri_of(root)
+    write_trial(store, "aa")
+    sync(saved(root, plan), store, uri)
+    before = Seen(uri)
+    sync(saved(root, replace(plan, arms=[replace(plan.arms[0], factors={"system": "Coast"})])), store, uri)
+    after = Seen(uri).whole()
+    assert after.ids() == before.ids()
+    assert "- system: Coast" in after.tag("A", "mlflow.note.content")
+    assert {after.runs[name].data.params["factor.system"] for name in ("A", "seed 0: A")} == {"COAST"}
+
+
 def test_an_arm_that_grows_ends_later(root: Path, store: Store) -> None:
     uri = uri_of(root)
     write_trial(store, "aa")
@@ -213,17 +261,27 @@ def test_an_arm_that_grows_ends_later(root: Path, store: Store) -> None:
 
 
 def test_runs_deleted_by_hand_come_back(root: Path, store: Store) -> None:
+    """While they are copied: a trial's with what it does next, the one on top with what it counts next."""
     home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
-    with Mirror(home, store, uri, period=0.1):
-        wait_for(lambda: "seed 1: B" in Seen(uri).runs)
+
+    def status() -> str:
+        runs = Seen(uri).runs
+        return str(runs["seed 1: B"].info.status) if {"seed 1: B", "The study s"} <= set(runs) else ""
+
+    with Mirror(home, store, uri, period=0.1) as mirror:
+        wait_for(lambda: status() == "FAILED")
         seen = Seen(uri)
-        seen.client.delete_run(seen.runs["The study s"].info.run_id)
         seen.client.delete_run(seen.runs["seed 1: B"].info.run_id)
-        write_trial(store, "dd", epochs=4)
-    sync(home, store, uri)
-    assert len(Seen(uri).runs) == 7
-    assert Seen(uri).status("seed 1: B") == "FINISHED"
+        write_trial(store, "dd", status="running")
+        wait_for(lambda: status() == "RUNNING")
+        seen.client.delete_run(seen.runs["The study s"].info.run_id)
+        write_trial(store, "dd")
+        wait_for(lambda: status() == "FINISHED")
+    assert mirror.problem is None
+    after = Seen(uri).whole()
+    assert len(after.runs) == 7
+    assert (after.parent("A"), after.parent("B"), after.parent("seed 1: B")) == ("The study s", "The study s", "B")
 
 
 def test_runs_made_twice_become_one(root: Path, store: Store) -> None:
@@ -264,6 +322,19 @@ def test_requests_hold_many_values(root: Path, store: Store, monkeypatch: pytest
     assert max(sizes) <= 1_000
 
 
+def test_a_database_on_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is put in place all the same, but never over one that somebody else has made meanwhile."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    for content in ("first", "second"):
+        (tmp_path / "whole").write_text(content)
+        _put_in_place(tmp_path / "whole", tmp_path / "mlflow.db")
+        assert (tmp_path / "mlflow.db").read_text() == "first"
+
+
 def test_two_studies_at_once_on_a_fresh_database(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from rdun.results import Store\n"
@@ -282,4 +353,6 @@ def test_two_studies_at_once_on_a_fresh_database(tmp_path: Path) -> None:
     ]  # and no logs of MLflow or alembic
     for name in ("s", "t"):
         assert {run.info.status for run in Seen(uri_of(tmp_path), name).runs.values()} == {"FINISHED"}
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

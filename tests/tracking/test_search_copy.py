@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rdun.results import Store
+from rdun.results import SearchState, Store
 from rdun.tracking import Mirror, sync
 from tests.tracking.seen import Seen, uri_of, wait_for
-from tests.tracking.tracked_study import BEGAN, saved, search_record, suggestion, write_report, write_trial
+from tests.tracking.tracked_study import BEGAN, REPORT, saved, search_record, suggestion, write_report, write_trial
 
 TOP = "The search q"
 
@@ -56,6 +56,9 @@ def test_search_and_suggestions(root: Path, store: Store) -> None:
     assert seen.steps("trial 0", "epoch/validation_psnr") == [1, 2, 3, 4]
     assert first.data.metrics["cost/gpu_hours"] == pytest.approx(0.5 * 43 / 3600)
     assert (first.info.start_time, first.info.end_time) == (BEGAN, BEGAN + 43_000)
+    assert "layers 1, model.channels 8, 3,000 parameters" in first.data.tags["mlflow.note.content"]
+    never = {name: seen.runs[name].info.start_time - BEGAN for name in (TOP, "trial 1", "trial 3")}
+    assert never == {TOP: 0, "trial 1": 1, "trial 3": 3}  # in the order of their numbers
     assert "objective/validation_psnr" not in seen.runs["trial 4"].data.metrics
     assert seen.steps("trial 3", "epoch/validation_psnr") == []
 
@@ -86,7 +89,7 @@ def test_the_run_of_the_search(root: Path, store: Store) -> None:
     assert top.tags["rdun.objectives"] == "maximize validation_psnr; minimize parameters"
     assert "Trial 0 is best." in top.tags["mlflow.note.content"]
     assert "<layers>" not in top.tags["mlflow.note.content"]
-    assert seen.artifacts(TOP) == {"report.html", "search.json", "tables/quality.csv"}
+    assert seen.artifacts(TOP) == {*REPORT, "search.json"}
     assert (seen.status(TOP), seen.runs[TOP].info.end_time) == ("FINISHED", BEGAN + 43_000)
 
 
@@ -118,14 +121,17 @@ def test_a_search_that_grows_is_cut_off_and_goes_on(root: Path, store: Store) ->
 
 
 def test_a_failed_setting_that_was_tried_again(root: Path, store: Store) -> None:
-    """The directory belongs to the suggestion that completed it; the first one stays failed."""
+    """The directory belongs to the suggestion that completed it, as does what comes up again; the first one stays failed."""
     write_trial(store, "aa")
-    trials = [suggestion(0, "aa", "failed", size=3000), suggestion(1, "aa", "complete", 25.2, 3000)]
+    ends: list[tuple[SearchState, float]] = [("failed", 0.0), ("complete", 25.2), ("duplicate", 25.2)]
+    trials = [suggestion(number, "aa", state, psnr, 3000) for number, (state, psnr) in enumerate(ends)]
     home = saved(root, search_record("q", trials, baselines={}, wanted=1))
     sync(home, store, uri_of(root))
     seen = Seen(uri_of(root), "q").whole()
     assert (seen.status("trial 0"), seen.status("trial 1")) == ("FAILED", "FINISHED")
     assert seen.steps("trial 0", "epoch/train_loss") == []
+    assert seen.runs["trial 0"].info.end_time == BEGAN
+    assert seen.tag("trial 2", "rdun.duplicate_of") == "1"
     assert seen.steps("trial 1", "epoch/train_loss") == [1, 2, 3, 4]
 
 
@@ -173,6 +179,20 @@ def test_settings_with_several_seeds_have_a_run_below_them_for_each(root: Path, 
     assert Seen(uri_of(root), "q").whole().points() == before
 
 
+def test_a_setting_with_several_seeds_that_is_trained_elsewhere_goes_on(root: Path, store: Store) -> None:
+    write_trial(store, "a1")
+    held = write_trial(store, "a2", status="running", epochs=1)
+    held.write_json("lock.json", {"heartbeat": 9e12})
+    trial = replace(suggestion(0, "a1", "running", size=3000), fingerprints=["a1", "a2"])
+    home = saved(root, search_record("q", [trial], baselines={}, seeds=[4, 9]))
+    names = (TOP, "trial 0", "seed 9: trial 0")
+    for status in ("RUNNING", "KILLED"):
+        sync(home, store, uri_of(root))
+        seen = Seen(uri_of(root), "q").whole()
+        assert [seen.status(name) for name in names] == [status] * 3
+        held.remove("lock.json")
+
+
 def test_a_setting_that_a_baseline_has_trained_before(root: Path, store: Store) -> None:
     """The suggestion comes while the search runs, after its trial has been copied."""
     home, uri = saved(root, search_record("q", [])), uri_of(root)
@@ -201,10 +221,12 @@ def test_a_search_that_is_begun_anew_shows_its_own_best(root: Path, store: Store
     write_search(store)
     sync(saved(root, search_record("q", TRIALS)), store, uri_of(root))
     sync(saved(root, search_record("q", [suggestion(0, "bb", "complete", 25.2, 2000)])), store, uri_of(root))
-    top = Seen(uri_of(root), "q").runs[TOP].data.metrics
+    seen = Seen(uri_of(root), "q")
+    top = seen.runs[TOP].data.metrics
     assert (top["best/validation_psnr"], top["best/trials"], top["trials_complete"], top["trials_failed"]) == (
         25.2,
         1,
         1,
         0,
     )
+    assert seen.status(TOP) == "KILLED"  # one of four that are wanted

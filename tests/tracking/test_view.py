@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -80,6 +81,9 @@ def test_load_samples_stand_at_seconds_since_the_start(tmp_path: Path) -> None:
     rows = view.system_points(samples, BEGAN)
     found = [(sample.timestamp, {(point.timestamp, point.step) for point in points}) for sample, points in rows]
     assert found == [(BEGAN + 5000 * n, {(BEGAN + 5000 * n, 5 * n)}) for n in range(4)]
+    on_gpu = [replace(sample, gpu_memory_mib=7.0) for sample in samples]
+    told = [{point.key: point.value for point in points} for _, points in view.system_points(on_gpu, BEGAN)]
+    assert told[1] == {"system/cpu_percent": 91.0, "system/memory_mib": 501.0, "system/gpu_memory_mib": 7.0}
 
 
 def test_other_recursion_counts_are_not_among_the_means(tmp_path: Path) -> None:
@@ -105,6 +109,38 @@ def test_summary_means_over_images_and_per_ratio(tmp_path: Path) -> None:
     assert values["time/train_seconds"] == 7.5
 
 
+def test_scores_of_several_data_sets_and_of_blocks(tmp_path: Path) -> None:
+    folder = write_trial(Store(tmp_path), "aa", level=30.0)
+    run = folder.run()
+    assert run is not None
+    files = read_trial(folder, run)
+    other = [replace(score, dataset="other", value=score.value + 10) for score in files.scores]
+    blocks = [replace(score, split="train", unit="block", value=1.0) for score in files.scores]
+    values = view.summary(replace(files, scores=(*files.scores, *other, *blocks)))
+    best = 30 + 0.3 + 1.5 + 1
+    assert values["result/best_test_psnr"] == pytest.approx(best + 5)
+    assert values["result/best_test_psnr/other"] == pytest.approx(best + 10)
+    assert values["result/initial_test_psnr/photos"] == pytest.approx(best - 0.5)  # that of both checkpoints
+    assert values["result/best_train_block_psnr"] == 1.0 and "result/best_train_block_psnr/photos" not in values
+
+
+def test_a_description_of_a_trial_tells_how_it_went(tmp_path: Path) -> None:
+    folder = write_trial(Store(tmp_path), "aa", level=30.0)
+    run = folder.run()
+    assert run is not None
+    note = view.trial_note(read_trial(folder, run), "A, seed 0", "5 layers")
+    assert "- best validation PSNR 30.20 dB, at epoch 2 of 4\n" in note
+    assert "- test PSNR 32.80 dB, SSIM 0.9000 (initial estimate: 32.30 dB)\n- 5 layers\n" in note
+
+
+def test_the_parameters_of_an_arm_are_those_in_which_its_configs_agree() -> None:
+    arm = arm_record("a")
+    other = {**arm.configs[0], "seed": 3, "model": {**arm.configs[0]["model"], "layers": 6}}
+    agreed = view.arm_config(replace(arm, configs=[*arm.configs, other]))
+    assert (agreed.get("model.layers"), agreed.get("seed"), agreed["optim.epochs"]) == (None, None, "4")
+    assert view.arm_config(arm)["model.layers"] == "5"
+
+
 def test_hours_of_all_attempts(tmp_path: Path) -> None:
     """43 s on half a GPU with one thread; before that an attempt that was cut off, last seen in its second epoch."""
     folder = write_trial(Store(tmp_path), "aa", gpus=0.5)
@@ -125,14 +161,31 @@ def test_costs_are_summed_and_never_averaged() -> None:
     assert view.total_costs([*trials, {}]) == {"cost/gpu_hours": 6.0}
 
 
+def test_a_trial_of_several_attempts(tmp_path: Path) -> None:
+    """It began with the first and ended with the last one, which its tags are of; one that was cut off, with its last epoch."""
+    folder = write_trial(Store(tmp_path), "aa")
+    run = folder.run()
+    assert run is not None
+    (first,) = run.attempts
+    last = replace(first, started="2026-01-02T00:00:00+00:00", ended="2026-01-02T01:00:00+00:00", host="another")
+    files = read_trial(folder, replace(run, attempts=(first, last)))
+    assert (files.started, files.ended) == (BEGAN, BEGAN + 25 * 3_600_000)
+    assert (view.trial_tags(files)["rdun.host"], view.trial_tags(files)["rdun.attempts"]) == ("another", "2")
+    cut = read_trial(folder, replace(run, attempts=(first, replace(last, ended=None))))
+    assert cut.ended == BEGAN + 40_000
+
+
 def test_what_a_stopped_trial_has_come_to(tmp_path: Path) -> None:
+    """Its tests had begun: their means are of some images only."""
+    write_trial(Store(tmp_path), "aa", epochs=3)
     folder = write_trial(Store(tmp_path), "aa", status="stopped", epochs=3)
+    assert folder.scores() and folder.timings()
     run = folder.run()
     assert run is not None
     values = view.summary(read_trial(folder, run))
     assert values["result/best_validation_psnr"] == 25.2
     assert values["result/last_train_loss"] == pytest.approx(1 / 3)
-    assert "result/best_test_psnr" not in values
+    assert not {"result/best_test_psnr", "time/train_seconds"} & set(values)
 
 
 def test_how_a_trial_and_a_study_were_made(tmp_path: Path) -> None:
@@ -192,6 +245,13 @@ def test_no_password_in_messages() -> None:
     assert without_password("https://me:secret@host/x") == "https://***@host/x"
     assert cause(RuntimeError("postgresql://me:secret@db/x is gone")) == "postgresql://***@db/x is gone"
     assert cause(RuntimeError("... [Errno 111] Connection refused')")) == "connection refused"
+
+
+def test_a_tracker_whose_name_is_wrong_is_told_in_words() -> None:
+    with pytest.raises(socket.gaierror) as caught:
+        socket.getaddrinfo("tracker.invalid", 5000, flags=socket.AI_NUMERICHOST)  # without asking anybody
+    offline = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    assert [cause(error) for error in (caught.value, offline)] == ["unknown host name"] * 2
 
 
 def test_import_is_cheap() -> None:

@@ -33,6 +33,8 @@ from rdun.results import (
 BEGAN = 1_767_225_600_000  # 2026-01-01, milliseconds
 HOST = "node <1>"
 ODD = "<script>alert('x')</script> / ünï 50 % #1"
+REPORT = ("report.html", "report.md", "report.pdf", "tables/quality.csv", "figures/quality.svg")
+"""What is written of a report; the folder of a study or search holds other files too, which are not for the tracker."""
 CELLS = {("A", 0): ["aa"], ("B", 0): ["bb"], ("A", 1): ["cc"], ("B", 1): ["dd"]}
 
 
@@ -127,10 +129,9 @@ def write_study(store: Store) -> None:
 
 
 def write_report(home: Path) -> None:
-    (home / "tables").mkdir(parents=True, exist_ok=True)
-    (home / "report.html").write_text("<h1>Report</h1>")
-    (home / "tables" / "quality.csv").write_text("arm,psnr\n")
-    (home / "scratch.bin").write_text("not for the tracker")
+    for name in (*REPORT, "scratch.bin"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(f"this is {name}")
 
 
 def write_trial(

@@ -31,7 +31,8 @@ def suggestion_tags(record: SearchRecord, trial: SearchTrial, best: set[int]) ->
     if trial.reason:
         tags["rdun.reason"] = trial.reason
     if trial.state == "duplicate":
-        first = next(t for t in record.trials if t.fingerprint == trial.fingerprint and t.state != "duplicate")
+        end = "complete" if trial.objectives else "stopped early"
+        first = next(t for t in record.trials if t.fingerprint == trial.fingerprint and t.state == end)
         tags["rdun.duplicate_of"] = str(first.number)
     return tags
 
