@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rdun.remote import ClusterFile, Wanted, packed, run_job
+from rdun.monitor import revision
+from rdun.remote import ClusterFile, Wanted, arrival, packed, run_job
 from rdun.remote import job as jobs
+from rdun.remote import server as job_server
 from rdun.remote.arrival import problems
 from rdun.remote.fetch import fetch
 from rdun.remote.package import content_hash
@@ -121,28 +124,52 @@ def test_looking_is_a_job_of_its_own(
     assert places == [ROOT / "runs" / "clusters" / "rdun" / place]
 
 
+def test_the_users_own_file_travels_and_the_command_ends_as_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ran(file: ClusterFile, wanted: Wanted, package: Path, **_: Any) -> jobs.Followed:
+        assert wanted.words[2:] == ("own/tiny_study.py", "--seeds", "0")
+        assert (package / wanted.words[2]).read_text() == OWN.read_text()
+        assert wanted.variables == {"RDUN_REVISION": revision()}
+        return jobs.Followed(status="FAILED", exit_code=3, output="")
+
+    monkeypatch.setattr("rdun.remote.run_job", ran)
+    monkeypatch.setenv("IMAGES", "/nowhere")
+    words = (str(OWN), "--seeds", "0", "--cluster", str(ROOT / "cluster.yaml"))
+    done = CliRunner(catch_exceptions=False).invoke(main, words)
+    assert (done.exit_code, done.stderr) == (3, "The job has ended: failed.\n")
+
+
+def test_no_token_of_the_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    with pytest.raises(ValueError, match=rf"there is no token in {tmp_path}/.ray/auth_token; copy the one that"):
+        job_server.connect("http://127.0.0.1:1")
+
+
 @dataclass
 class Job:
     """What Ray tells of a job."""
 
     submission_id: str
     status: str
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] | None = field(default_factory=dict)
     driver_exit_code: int | None = 0
 
 
 class Server:
-    """A job server whose job prints and ends; its connection breaks when told to."""
+    """A job server whose job prints, and ends a moment later; its connection breaks when told to."""
 
     def __init__(self, *there: Job, breaks: int = 0) -> None:
         self.jobs, self.breaks = list(there), breaks
         self.lines = ["one\n", "two\n", "three\n"]
+        self.sent: dict[str, Any] = {}
+        self.ending = ["RUNNING", "SUCCEEDED"]
 
     def list_jobs(self) -> list[Job]:
         return self.jobs
 
     def submit_job(self, **what: Any) -> str:
-        self.jobs.append(Job(what["submission_id"], "RUNNING", what["metadata"]))
+        self.sent = what
+        self.jobs.append(Job(what["submission_id"], "RUNNING", what["metadata"], driver_exit_code=None))
         return str(what["submission_id"])
 
     async def tail_job_logs(self, job: str) -> Any:
@@ -154,7 +181,8 @@ class Server:
 
     def get_job_info(self, job: str) -> Job:
         found = next(j for j in self.jobs if j.submission_id == job)
-        found.status = "SUCCEEDED"
+        found.status = self.ending.pop(0)
+        found.driver_exit_code = None if found.status == "RUNNING" else 0
         return found
 
     def get_job_logs(self, job: str) -> str:
@@ -185,22 +213,44 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 CLUSTER = ClusterFile(ROOT / "cluster.yaml")
-WANTED = Wanted(study="s", words=("python", "x.py"), variables={})
+WANTED = Wanted(study="s", words=("python", "x.py"), variables={"WHAT": "this"})
 
 
 def test_a_study_has_one_job_and_every_line_is_shown_once(connect: Connect, tmp_path: Path) -> None:
     ended = Job("rdun-s", "SUCCEEDED", {"study": "s", "asked": "python x.py"})
     other = Job("rdun-t", "RUNNING", {"study": "t", "asked": "python x.py"})
+    nobodys = Job("raysubmit_1", "RUNNING", None)
     said: list[str] = []
     shown: list[str] = []
-    server = Server(ended, other, breaks=2)
+    server = Server(ended, other, nobodys, breaks=2)
     connect(server)
     followed = run_job(CLUSTER, WANTED, tmp_path, said.append, shown.append)
-    assert [job.submission_id for job in server.jobs] == ["rdun-s", "rdun-t", "rdun-s.2"]
+    assert [job.submission_id for job in server.jobs] == ["rdun-s", "rdun-t", "raysubmit_1", "rdun-s.2"]
+    assert server.sent["entrypoint"] == "python -m rdun.remote.arrival && exec python x.py"
+    assert server.sent["runtime_env"] == {"working_dir": str(tmp_path), "env_vars": {"WHAT": "this"}}
+    assert server.sent["metadata"]["code"] == content_hash(tmp_path)
     assert "".join(shown) == followed.output == "one\ntwo\nthree\n"
     assert (followed.status, followed.exit_code) == ("SUCCEEDED", 0)
     assert sum("connection is lost" in line for line in said) == 2
     assert any("ray job stop" in line and "rdun-s.2" in line for line in said)
+
+
+def test_a_cluster_that_cannot_be_reached_for_a_while_is_tried_again(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Server(breaks=1)
+    connect(found)
+    answers = iter([None, "no way to its head", None])
+
+    def ask(address: str) -> Server:
+        if problem := next(answers):
+            raise ValueError(problem)
+        return found
+
+    monkeypatch.setattr(jobs, "connect", ask)
+    said: list[str] = []
+    followed = run_job(CLUSTER, WANTED, tmp_path, said.append, print)
+    assert (followed.exit_code, "no way to its head" in said) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +288,20 @@ def test_the_head_must_have_the_pinned_versions() -> None:
     pins = f"numpy=={numpy.__version__}\nray==1.0\nclick==0.1\n"
     (problem,) = problems(pins)
     assert re.fullmatch(r"ray \S+ instead of 1\.0", problem)
+
+
+def test_a_job_ends_at_once_where_the_head_has_other_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which build of PyTorch it is does not matter."""
+    monkeypatch.chdir(tmp_path)
+    torch = importlib.metadata.version("torch").partition("+")[0]
+    (tmp_path / "constraints.txt").write_text(f"torch=={torch}\n")
+    arrival.main()
+    (tmp_path / "constraints.txt").write_text(f"torch=={torch}\npillow==0.1\n")
+    with pytest.raises(SystemExit, match="2"):
+        arrival.main()
+    assert re.match(r"Error: the cluster has pillow \S+ instead of 0\.1; `ray up`", capsys.readouterr().err)
 
 
 def test_no_report_in_the_output_means_nothing_to_fetch(tmp_path: Path) -> None:
