@@ -8,15 +8,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rdun.config import TrialConfig, from_dict
+from rdun.config import Precision, TrialConfig, from_dict
 from rdun.data import trial_fingerprint
 from rdun.results import Store
 from rdun.study import Price
 from studies.loading import load_study
-from studies.run_study import _provenance
+from studies.run_study import _provenance, _warn_of_precision
 from studies.session import print_elsewhere
 from tests.studies.command import ROOT, TINY, run, run_here
 
@@ -243,6 +244,68 @@ def test_what_a_dry_run_cannot_know_of_a_cluster_is_told(images: Path, tmp_path:
     assert done.exit_code == 0, done.stderr
     assert "Warning: resources.gpus=99 per trial, but this machine has " in done.stderr
     assert "Whether the cluster has it is seen when it is connected." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("precision", "gpus", "warned"), [("auto", 1.0, True), ("auto", 0.0, False), ("fp32", 1.0, False)]
+)
+def test_a_machine_without_a_gpu_that_chooses_the_precision_of_a_cluster_says_so(
+    precision: Precision,
+    gpus: float,
+    warned: bool,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from rdun.plan import Room, make_plan
+    from rdun.tuning import Capacity
+
+    monkeypatch.setenv("IMAGES", str(images))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    study = load_study(str(TINY))
+    arms = tuple(replace(arm, configs=(replace(arm.configs[0], precision=precision),)) for arm in study.arms)
+    plan = make_plan(replace(study, arms=arms), Store(tmp_path), "fp32")
+    _warn_of_precision(plan, Capacity((Room(2, 0.0), Room(2, gpus)), "10.0.0.1:6379"))
+    assert ("precision=auto is fp32, as this machine has no GPU" in capsys.readouterr().err) == warned
+
+
+def test_a_place_in_the_published_tables_that_is_not_there(images: Path, tmp_path: Path) -> None:
+    factors = 'factors={"variant": "unrolled"}'
+    (tmp_path / "mine.py").write_text(TINY.read_text().replace(factors, f'{factors}, published={{"model": "Coast"}}'))
+    done = run_here(str(tmp_path / "mine.py"), "--dry-run", images=images, tmp_path=tmp_path)
+    assert done.exit_code == 2
+    assert "arm 'unrolled': published model='Coast' is not in table1; choose one of" in done.stderr
+
+
+@pytest.mark.parametrize("name", [TINY, SEARCH])
+def test_what_a_probe_has_measured_is_known_from_then_on(
+    name: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rdun.plan import Machine, Measurement, keys
+    from rdun.plan.reconstructed import reconstructed
+
+    probed: list[TrialConfig] = []
+
+    def probe(config: TrialConfig, place: Machine, say: object) -> Measurement:
+        probed.append(config)
+        costs: dict[str, Any] = dict.fromkeys(("step", "evaluations", "epoch", "memory_mib", "gpu_memory_mib"), 1.0)
+        costs |= {
+            "device": place.device,
+            "threads": place.threads,
+            "scoring": None,
+            "reconstructed": reconstructed(config),
+        }
+        return Measurement(source="probe", **keys(config)._asdict(), **costs)
+
+    monkeypatch.setattr("rdun.plan.probe", probe)
+    words = (str(name), "--dry-run", "--runs", str(tmp_path / "runs"))
+    for options, known in (((), False), (("--probe",), True), ((), True), (("--probe",), True)):
+        done = run_here(*words, *options, images=images, tmp_path=tmp_path)
+        assert done.exit_code == 0, done.stderr
+        assert ("Estimate: " in done.stdout) == known, done.stdout
+        assert bool(probed) == known
+        assert len({keys(config).network for config in probed}) == len(probed)
 
 
 def test_dry_run_lists_arms_and_costs(images: Path, tmp_path: Path) -> None:

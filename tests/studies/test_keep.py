@@ -26,6 +26,7 @@ from studies.run_study import run_study
 from studies.session import Weights
 from tests.databases import empty_database
 from tests.results.test_keeping import left
+from tests.tracking.servers import free_port
 from tests.tuning.conftest import one_arm
 
 BEST = "best.safetensors"
@@ -108,9 +109,16 @@ def test_checkpoints_of_trials_that_were_stopped_early_go_unless_all_weights_sta
 @pytest.mark.usefixtures("rough_figures")
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_weights_stay_until_the_trials_that_take_them_over_are_complete(
-    at_once: int, tiny: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_once: int,
+    tiny: TrialConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of a run that ends after the training, and of one that goes on with its tests; afterwards they are gone."""
+    """Of a run that ends after the training, and of one that goes on with its tests; afterwards they are gone.
+
+    While the first one runs, another command has the tests in work, and the tracker is away.
+    """
     configs = {"a": tiny, "b": with_values(tiny, {"recursion.sweep": (5,)})}
     study = replace(one_arm(tiny), arms=tuple(Arm(name=name, configs=(config,)) for name, config in configs.items()))
     runs = Runs(tmp_path)
@@ -127,10 +135,22 @@ def test_weights_stay_until_the_trials_that_take_them_over_are_complete(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setattr("rdun.tuning.cluster", lambda cpus: nullcontext(Capacity((Room(1, 0.0),), "local")))
     monkeypatch.setattr("rdun.tuning.run_trials", some)
-    for last in (False, True)[at_once - 1 :]:
-        with nullcontext() if last else pytest.raises(SystemExit):
-            run_study(study, runs, 1, Asked(), dry_run=False, retry_failed=False, keep="none")
     first, second = (runs.store.trial(trial_fingerprint(config)) for config in configs.values())
+    for last in (False, True)[at_once - 1 :]:
+        with monkeypatch.context() as patch:
+            if not last:
+                second.write_json("lock.json", {"heartbeat": 9e12})
+                patch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+            with nullcontext() if last else pytest.raises(SystemExit, match="1"):
+                run_study(study, runs, 1, Asked(), dry_run=False, retry_failed=False, keep="none")
+        told = capsys.readouterr().err
+        said = (
+            "is not up to date (connection refused)",
+            "Another command has 1 of the missing",
+            "Stopped: the budget is used up.",
+        )
+        assert [text in told for text in said] == [not last] * 3, told
+        second.remove("lock.json")
     info = second.run()
     assert info is not None and info.facts[TRAINED_IN] == first.name
     assert not with_weights(runs.store, [first.name, second.name])

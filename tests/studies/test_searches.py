@@ -12,11 +12,11 @@ from typing import Any
 import matplotlib
 import pytest
 
-from rdun.config import TrialConfig
+from rdun.config import TrialConfig, to_dict
 from rdun.data import trial_fingerprint
 from rdun.plan import Measurement, add_probes, keys
 from rdun.plan.reconstructed import reconstructed
-from rdun.results import Folder, RunInfo, Runs, SearchRecord, SearchState, SearchTrial
+from rdun.results import Attempt, Folder, RunInfo, Runs, SearchRecord, SearchState, SearchTrial
 from rdun.search import Search, Values
 from rdun.tuning import DATABASE, Suggestions
 from studies.loading import changed_search, load, names
@@ -308,6 +308,21 @@ def test_a_search_that_was_begun_in_another_precision_says_so(
         shown = capsys.readouterr()
         assert ("precision=auto goes on as fp32" in shown.err) == warned
         assert "Estimate: " in shown.out  # of the networks in fp32, which alone were measured
+
+
+def test_a_search_that_goes_on_with_other_code_is_warned_of(
+    left_behind: Search, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Runs(tmp_path).store.trial("f0")
+    folder.write_json("config.json", to_dict(left_behind.base))
+    values: dict[str, Any] = dict.fromkeys(("started", "host", "device", "revision"), "")
+    trained = Attempt(**values, threads=1, versions={}, resumed_at_epoch=0, code="0" * 16)
+    folder.write_run(RunInfo(fingerprint="f0", status="complete", attempts=(trained,)))
+    run_search(left_behind, Runs(tmp_path), 1, dry_run=True, retry_failed=False, keep="all")
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "other code" in line)
+    assert line.startswith(
+        "Warning: 1 of the trials that count as done or go on, such as f0, were trained by other code"
+    )
 
 
 def test_another_rule_has_a_name_of_its_own() -> None:
