@@ -17,6 +17,9 @@ from rdun.tracking.view import Identity
 STATUS = {"complete": "FINISHED", "duplicate": "FINISHED", "failed": "FAILED", "running": "RUNNING"}
 """State of a suggestion without a trial directory of its own -> status of its run; others were never trained: KILLED."""
 
+SHOWN = ("complete", "running", "stopped early", "failed")
+"""States of suggestions with trial directories: what failed may be tried again, what was stopped early be trained by a study."""
+
 
 class SearchCopier(Copier):
     """Copies a search, from its search.json, which grows, and its trials."""
@@ -160,9 +163,10 @@ def _name(trial: SearchTrial) -> str:
 
 
 def _shown(record: SearchRecord) -> dict[str, SearchTrial]:
-    """First fingerprint -> the suggestion whose run shows the trials: where a failed one was tried again, the later one."""
+    """First fingerprint -> the suggestion whose run shows the trials: of several, the first by state in `SHOWN`."""
     found: dict[str, SearchTrial] = {}
-    for trial in sorted(record.trials, key=lambda trial: trial.state == "failed"):
-        if trial.state not in ("infeasible", "duplicate"):
-            found.setdefault(trial.fingerprint, trial)
+    for state in SHOWN:
+        for trial in record.trials:
+            if trial.state == state:
+                found.setdefault(trial.fingerprint, trial)
     return found

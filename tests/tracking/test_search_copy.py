@@ -120,15 +120,21 @@ def test_a_search_that_grows_is_cut_off_and_goes_on(root: Path, store: Store) ->
     assert Seen(uri, "q").whole().points() == before
 
 
-def test_a_failed_setting_that_was_tried_again(root: Path, store: Store) -> None:
-    """The directory belongs to the suggestion that completed it, as does what comes up again; the first one stays failed."""
+@pytest.mark.parametrize(("first", "status"), [("failed", "FAILED"), ("stopped early", "KILLED")])
+def test_a_setting_that_was_completed_when_it_came_up_again(
+    first: SearchState, status: str, root: Path, store: Store
+) -> None:
+    """The directory belongs to the suggestion that completed it, as does what comes up once more; the first one stays as it was.
+
+    One that failed was tried again, one that was stopped early has been trained by a study.
+    """
     write_trial(store, "aa")
-    ends: list[tuple[SearchState, float]] = [("failed", 0.0), ("complete", 25.2), ("duplicate", 25.2)]
+    ends: list[tuple[SearchState, float]] = [(first, 0.0), ("complete", 25.2), ("duplicate", 25.2)]
     trials = [suggestion(number, "aa", state, psnr, 3000) for number, (state, psnr) in enumerate(ends)]
     home = saved(root, search_record("q", trials, baselines={}, wanted=1))
     sync(home, store, uri_of(root))
     seen = Seen(uri_of(root), "q").whole()
-    assert (seen.status("trial 0"), seen.status("trial 1")) == ("FAILED", "FINISHED")
+    assert (seen.status("trial 0"), seen.status("trial 1")) == (status, "FINISHED")
     assert seen.steps("trial 0", "epoch/train_loss") == []
     assert seen.runs["trial 0"].info.end_time == BEGAN
     assert seen.tag("trial 2", "rdun.duplicate_of") == "1"
