@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from analysis.report import Report
 from rdun.config import to_dict
 from rdun.plan import Measurement, Room, add_probes, keys
 from rdun.plan.reconstructed import reconstructed
@@ -19,11 +20,12 @@ from rdun.results import Folder, Runs, SearchRecord, Status, Store
 from rdun.search import Choice, Constraint, Int, Search
 from rdun.tuning import Capacity, Halted, Suggestions
 from rdun.tuning.in_work import Suggestion
-from studies.run_search import run_search
+from studies.run_search import _print_end, run_search
 from studies.session import machine
 from tests.databases import empty_database
 from tests.studies import tiny_search
 from tests.tracking.servers import free_port
+from tests.tracking.tracked_study import search_record, suggestion
 from tests.tuning.conftest import leave
 
 pytestmark = pytest.mark.usefixtures("rough_figures")
@@ -142,6 +144,8 @@ def test_a_search_of_which_nothing_is_complete_fails_and_is_tried_again_on_deman
         shown = capsys.readouterr()
         assert "is not up to date (connection refused)" in shown.err
         assert f"tiny-search: 1 failed{'' if exits else ', 1 complete'} of 1 trials" in shown.out
+        assert ("1 tried | trial 0: layers " in shown.out) == (ends == ["failed"])
+        assert (": failed: Diverged: not finite\n" in shown.out) == (ends == ["failed"])
 
 
 def test_a_search_that_finds_no_setting_within_its_bounds_says_so(
@@ -173,3 +177,15 @@ def test_what_is_learned_is_not_among_what_is_to_run(
     capsys.readouterr()
     run_search(wider, runs, 1, dry_run=True, retry_failed=False, keep="all", learn_from="tiny-search")
     assert "core-hours for 2 trials" in capsys.readouterr().out
+
+
+def test_the_best_trials_are_told_in_a_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trials = [suggestion(n, f"f{n}", "complete", 20.0 + n, 1000 * (n + 1)) for n in range(12)]
+    trials[11] = replace(trials[11], spreads=[0.25, 0.0])
+    report = Report(path=tmp_path / "report.html", answer="Large ones.")
+    _print_end(search_record("q", trials, wanted=12), report)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["q: 12 complete of 12 trials", "No other trial is better in every objective than these 12:"]
+    best = "  trial 11: layers 3, model.channels 8: validation_psnr 31 ± 0.25, parameters 12,000"
+    assert (lines[2], lines[11].split(":")[0], lines[12]) == (best, "  trial 2", "  and 2 more")
+    assert lines[13:] == ["Answer:  Large ones.", f"Report:  {tmp_path}/report.html"]

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 
 from rdun.results import Store, runs_id
 from rdun.tracking import Mirror, TrackerError, sync
-from rdun.tracking.client import Tracker
+from rdun.tracking.client import Tracker, _client_class
 from rdun.tracking.database import _put_in_place
 from tests.tracking.seen import Seen, uri_of, wait_for
 from tests.tracking.tracked_study import (
@@ -93,14 +94,29 @@ def test_study_arm_and_trial_runs(root: Path, store: Store) -> None:
     assert (root / "mlruns" / "s").is_dir()
 
 
-def test_copying_again_changes_nothing(root: Path, store: Store) -> None:
+def test_copying_again_changes_nothing(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And sends nothing but the report."""
+    from mlflow import MlflowClient
+
     home, uri = saved(root, plan_record("s", CELLS)), uri_of(root)
     write_study(store)
     sync(home, store, uri, answer="A is better.")
     before = Seen(uri)
     with Mirror(home, store, uri, period=0.1):
         time.sleep(0.5)
+    sent: list[str] = []
+
+    def told(name: str, send: Callable[..., Any]) -> Callable[..., Any]:
+        def request(*words: Any, **named: Any) -> Any:
+            sent.append(name)
+            return send(*words, **named)
+
+        return request
+
+    for name in ("create_run", "delete_run", "update_run", "set_terminated", "log_batch", "log_artifacts"):
+        monkeypatch.setattr(MlflowClient, name, told(name, getattr(MlflowClient, name)))
     sync(home, store, uri)
+    assert sent == ["log_artifacts"]
     after = Seen(uri)
     assert (after.ids(), after.points()) == (before.ids(), before.points())
     assert {name: run.data.tags for name, run in after.runs.items()} == {
@@ -300,7 +316,7 @@ def test_runs_made_twice_become_one(root: Path, store: Store) -> None:
 
 
 def test_requests_hold_many_values(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """300 epochs have 4,200 values and more; no key is sent alone."""
+    """300 epochs have 4,200 values and more; no key is sent alone, and of a trial that grows only what is new."""
     from mlflow import MlflowClient
 
     sizes, send = [], MlflowClient.log_batch
@@ -315,11 +331,16 @@ def test_requests_hold_many_values(root: Path, store: Store, monkeypatch: pytest
     monkeypatch.setattr(MlflowClient, "log_batch", counted)
     for name in ("log_metric", "log_param", "set_tag"):
         monkeypatch.setattr(MlflowClient, name, refused)
-    write_trial(store, "aa", epochs=300)
-    sync(saved(root, plan_record("s", {("A", 0): ["aa"]})), store, uri_of(root))
+    home = saved(root, plan_record("s", {("A", 0): ["aa"]}))
+    write_trial(store, "aa", status="running", epochs=300)
+    sync(home, store, uri_of(root))
     assert sum(sizes) > 4_200
     assert len(sizes) <= 20
     assert max(sizes) <= 1_000
+    sizes.clear()
+    write_trial(store, "aa", status="running", epochs=301)
+    sync(home, store, uri_of(root))
+    assert 10 < sum(sizes) < 100
 
 
 def test_a_database_on_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +363,7 @@ def test_two_studies_at_once_on_a_fresh_database(tmp_path: Path) -> None:
         "from rdun.tracking import Mirror\n"
         "root, name = sys.argv[1:]; store = Store(f'{root}/trials-{name}'); write_trial(store, 'aa')\n"
         "home = saved(Path(root), plan_record(name, {('A', 0): ['aa']}))\n"
-        "with Mirror(home, store, f'sqlite:///{root}/mlflow.db', patience=120) as mirror: pass\n"
+        "with Mirror(home, store, f'sqlite:///{root}/new/mlflow.db', patience=120) as mirror: pass\n"
         "print(mirror.problem)"
     )
     here = {"cwd": Path(__file__).parents[2], "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -352,7 +373,16 @@ def test_two_studies_at_once_on_a_fresh_database(tmp_path: Path) -> None:
         "None\n",
     ]  # and no logs of MLflow or alembic
     for name in ("s", "t"):
-        assert {run.info.status for run in Seen(uri_of(tmp_path), name).runs.values()} == {"FINISHED"}
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        assert {run.info.status for run in Seen(uri_of(tmp_path / "new"), name).runs.values()} == {"FINISHED"}
+    with contextlib.closing(sqlite3.connect(tmp_path / "new" / "mlflow.db")) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not [path for path in (tmp_path / "new").iterdir() if path.name.startswith(".")]
+
+
+def test_mlflow_tells_its_makers_nothing_and_heeds_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, users = ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"), "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    for name in ours:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(users, "99")
+    _client_class()
+    assert ([os.environ[name] for name in ours], os.environ[users]) == (["true", "0"], "99")

@@ -13,6 +13,7 @@ import pytest
 from rdun.results import Store, hours, is_held, milliseconds
 from rdun.tracking import tracking_uri, view
 from rdun.tracking.client import cause, without_password
+from rdun.tracking.database import sqlite_file
 from rdun.tracking.files import read_trial
 from rdun.tracking.view import Identity
 from tests.tracking.tracked_study import BEGAN, arm_record, plan_record, write_trial
@@ -138,7 +139,8 @@ def test_the_parameters_of_an_arm_are_those_in_which_its_configs_agree() -> None
     other = {**arm.configs[0], "seed": 3, "model": {**arm.configs[0]["model"], "layers": 6}}
     agreed = view.arm_config(replace(arm, configs=[*arm.configs, other]))
     assert (agreed.get("model.layers"), agreed.get("seed"), agreed["optim.epochs"]) == (None, None, "4")
-    assert view.arm_config(arm)["model.layers"] == "5"
+    alone = view.arm_config(arm)
+    assert alone["model.layers"] == "5" and "seed" in arm.configs[0] and "seed" not in alone
 
 
 def test_hours_of_all_attempts(tmp_path: Path) -> None:
@@ -239,6 +241,12 @@ def test_tracking_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
     assert tracking_uri(tmp_path) == "http://tracker:5000"
+
+
+def test_the_file_of_a_database() -> None:
+    assert sqlite_file("sqlite:////data/mlflow.db?timeout=20") == Path("/data/mlflow.db")
+    assert sqlite_file("sqlite:///mlflow.db") == Path.cwd() / "mlflow.db"
+    assert sqlite_file("postgresql://tracker/sqlite:///x") is None
 
 
 def test_no_password_in_messages() -> None:
