@@ -204,7 +204,7 @@ def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
     digits = DIGITS[c.metric] + 1
     costs = costs_beside(frames, result.claim.pairs)
     value = with_unit(c.mean, c.metric, digits, signed=True) + bounds(c.low, c.high, len(c.seeds), c.metric, digits)
-    measured = f" Measured {value}{f' with {costs}' if costs else ''}." if c.seeds else ""
+    measured = f" Measured, {result.difference}: {value}{f' with {costs}' if costs else ''}." if c.seeds else ""
     return f"“{result.claim.text}”: {result.verdict}{reason}.{measured}"
 
 

@@ -50,7 +50,7 @@ LEARNING = (
 NETWORKS = " Of an arm with several networks, one per ratio: the mean of them, also of their steps and seconds."
 RETURNS = (
     "Arms that differ in nothing but their recursions, joined by a line: mean over seeds (large markers) and single seeds "
-    "(dashes). A line that flattens shows diminishing returns."
+    "(dashes). A network that applies each layer once belongs to every line. A line that flattens shows diminishing returns."
 )
 TIMES = (
     "The same arms: seconds of training, mean over seeds (large markers) and single seeds (dashes), as measured on whatever "

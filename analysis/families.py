@@ -62,6 +62,12 @@ def label_arms(arms: Sequence[ArmRecord], fractions: Sequence[float]) -> dict[st
     }
 
 
+def shared(families: Iterable[str]) -> str:
+    """What the names of families have in common: "COAST" of "COAST · 3 %" and "COAST · 100 %"; empty where that is nothing."""
+    parts = [family.split(SEPARATOR) for family in families]
+    return SEPARATOR.join(part for part in parts[0] if all(part in other for other in parts)) if parts else ""
+
+
 def _roots(arms: Sequence[ArmRecord]) -> dict[str, str]:
     parents = {a.name: a.compare_to for a in arms}
     if not any(parents.values()):

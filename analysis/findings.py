@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from analysis.budgets import costs_beside
+from analysis.families import shared
 from analysis.frames import StudyFrames
 from analysis.numbers import DIGITS, NBSP, number, plural, with_unit
 from analysis.statistics import Comparison, Effect
@@ -50,7 +51,7 @@ class Finding(NamedTuple):
         if verdict == "undecided":
             verdict = undecided(e.estimate.p, e.p_all, e.p_holm)
         return Finding(
-            name=e.name + on(frames, e.dataset),
+            name=_of(shared(frames.arms[arm].family for arm, _ in e.pairs), e.name + on(frames, e.dataset)),
             mean=e.estimate.mean,
             low=e.estimate.low,
             high=e.estimate.high,
@@ -116,9 +117,12 @@ def bounds(low: float, high: float, seeds: int, metric: str = "psnr", digits: in
 
 def compared(frames: StudyFrames, c: Comparison) -> str:
     """Family, arm and base arm."""
-    family = frames.arms[c.arm].family
     pair = f"“{frames.arms[c.arm].treatment}” minus “{frames.arms[c.versus].treatment}”"
-    return (f"{family}, {pair}" if family else pair) + on(frames, c.dataset)
+    return _of(frames.arms[c.arm].family, pair + on(frames, c.dataset))
+
+
+def _of(family: str, pair: str) -> str:
+    return f"{family}, {pair}" if family else pair
 
 
 def on(frames: StudyFrames, dataset: str) -> str:

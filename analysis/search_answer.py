@@ -49,10 +49,17 @@ def _codes(frames: SearchFrames) -> list[str]:
 def standing(frames: SearchFrames) -> str:
     """How many suggestions are in which state, and how many are still to be made."""
     states = Counter(t.state for t in frames.record.trials)
+    besides = states.pop("infeasible", 0)
     words = [f"{count} {state}" for state, count in states.items() if state != "complete"]
     words += [f"{n} not suggested yet"] if (n := frames.record.untried()) else []
-    return f"{states['complete']} of {plural(frames.record.wanted, 'trial')} complete" + (
-        f"; {listed(words)}." if words else "."
+    return (
+        f"{states['complete']} of {plural(frames.record.wanted, 'trial')} complete"
+        + (f"; {listed(words)}" if words else "")
+        + (
+            f"; besides, {plural(besides, 'suggestion')} {'was' if besides == 1 else 'were'} infeasible."
+            if besides
+            else "."
+        )
     )
 
 

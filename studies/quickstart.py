@@ -67,6 +67,7 @@ def study() -> Study:
         system, variant, data = factors.values()
         config = with_values(config, FAST)
         compare_to = None if variant == "unrolled" else _name(system, "unrolled", data)
+        factors = factors | {"data": f"{data} of the data"}
         arms.append(Arm(name=_name(system, variant, data), configs=(config,), factors=factors, compare_to=compare_to))
     return Study(
         name="quickstart",

@@ -50,7 +50,7 @@ def study(scale: Scale = "pocket") -> Study:
         Arm(
             name=_name(system, variant, data),
             configs=tuple(with_values(config, changes[scale]) for config in configs),
-            factors={"system": system, "variant": variant, "data": data},
+            factors={"system": system, "variant": variant, "data": f"{data} of the data"},
             compare_to=None if variant == "base" else _name(system, "base", data),
             published={
                 "table": "table1",

@@ -3,8 +3,8 @@
 Question: the same network with fixed counts and with counts from {1, ..., R}, tested with R recursions per layer, trained for
 some steps and for four times as many.
 
-Expected: the paper trains with random counts for 400 epochs; what fixed counts or another length would have given was not
-published.
+Expected: the paper trains with random counts for 400 epochs; its ablations, which may tell what fixed counts give, were
+not available.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def study(scale: Scale = "pocket") -> Study:
         question="Does what random recursion counts cost fade as training gets longer?",
         method=f"Recursive COAST without RFMU, tested with {R} applications of each layer; trained with {R} too, or with counts "
         f"drawn from {{1, ..., {R}}} for each batch, for {short} and for {long}.",
-        expectation="The paper trains with random counts for 400 epochs; what fixed counts or another length would have given "
-        "was not published.",
+        expectation="The paper trains with random counts for 400 epochs; its ablations, which may tell what fixed counts "
+        "give, were not available.",
         scale=FULL_NOTE if scale == "full" else pocket_note(4 * STEPS),
         arms=grid(
             _config(scale),

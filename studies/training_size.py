@@ -22,7 +22,7 @@ def study(scale: Scale = "pocket") -> Study:
         Arm(
             name=_name(variant, fraction),
             configs=(with_values(config, {"data.fraction": fraction}),),
-            factors={"variant": variant, "data": _percent(fraction)},
+            factors={"variant": variant, "data": f"{_percent(fraction)} of the data"},
             compare_to=None if variant == "unrolled" else _name("unrolled", fraction),
         )
         for fraction in FRACTIONS

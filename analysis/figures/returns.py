@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, head, legend, panels, style
+from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, head, legend, look, panels, style
 from analysis.frames import Arm, StudyFrames
 from analysis.measures import AVERAGE, LeftOut, timing_cells, without_averages
 from analysis.statistics.paired import Images
@@ -116,30 +116,41 @@ def _way(config: TrialConfig) -> str | None:
 
 
 def draw_returns(info: ReturnsInfo, table: dict[str, Look]) -> Figure:
-    """Large markers are means, dashes single seeds; a line joins arms that differ in their recursions alone."""
+    """Large markers are means, dashes single seeds; a line joins arms that differ in their recursions alone.
+
+    Lines have a look each and their names, and an arm that they share its own; where two of a panel are counted in one way, all
+    arms have their own, and a legend.
+    """
+    ways = list(dict.fromkeys(line.way for panel in info.panels for line in panel.lines))
+    told = all(len({line.way for line in panel.lines}) == len(panel.lines) for panel in info.panels)
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.5)
         for ax, panel in zip(axes, info.panels, strict=False):
             head(ax, panel.family)
             met = Counter(p.treatment for line in panel.lines for p in line.points)
             for place, line in enumerate(panel.lines):
+                alone = [met[p.treatment] == 1 for p in line.points]
+                of_line, of_arms = look(ways.index(line.way)), [table[p.treatment] for p in line.points]
+                marks = [of_line if told and one else own for one, own in zip(alone, of_arms, strict=True)]
                 aside = ASIDE * (place - (len(panel.lines) - 1) / 2)
-                _draw_line(ax, line, table, [p.recursions + aside * (met[p.treatment] == 1) for p in line.points])
-            if len({line.way for line in panel.lines}) > 1:
+                places = [p.recursions + aside * one for one, p in zip(alone, line.points, strict=True)]
+                _draw_line(ax, line, marks, places)
+            if told or len({line.way for line in panel.lines}) > 1:
                 _name_lines(ax, panel.lines)
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             ax.set_xlabel("recursions per layer at test")
         axes[0].set_ylabel(info.label)
         shown = {p.treatment for panel in info.panels for line in panel.lines for p in line.points}
-        legend(figure, [t for t in table if t in shown], table, line=False)
+        if not told:
+            legend(figure, [t for t in table if t in shown], table, line=False)
     return figure
 
 
-def _draw_line(ax: Axes, line: ReturnsLine, table: dict[str, Look], places: Sequence[float]) -> None:
-    placed = list(zip(places, line.points, strict=True))
-    means = [Mark(x, float(np.mean(p.per_seed)), table[p.treatment]) for x, p in placed]
+def _draw_line(ax: Axes, line: ReturnsLine, marks: Sequence[Look], places: Sequence[float]) -> None:
+    placed = list(zip(places, line.points, marks, strict=True))
+    means = [Mark(x, float(np.mean(p.per_seed)), own) for x, p, own in placed]
     ax.plot([m.x for m in means], [m.y for m in means], color=MUTED, linewidth=1.0, zorder=1)
-    draw_seeds(ax, [Mark(x, v, table[p.treatment]) for x, p in placed for v in p.per_seed])
+    draw_seeds(ax, [Mark(x, v, own) for x, p, own in placed for v in p.per_seed])
     draw_means(ax, means)
 
 

@@ -70,7 +70,8 @@ def draw_search(info: SearchInfo) -> Figure:
         ax = figure.subplots()
         ax.yaxis.set_major_locator(MaxNLocator(5))
         ax.margins(y=0.09)  # the numbers of the best trials stay inside
-        for group, colour, size, label in ((False, MUTED, 4.0, "trial"), (True, HUES[0], 6.0, "best trial")):
+        best = "Pareto-optimal" if info.across else "best trial"
+        for group, colour, size, label in ((False, MUTED, 4.0, "trial"), (True, HUES[0], 6.0, best)):
             found = [p for p in info.points if p.best == group]
             if found:
                 ax.plot([p.x for p in found], [p.y for p in found], "o", color=colour, markersize=size, markeredgecolor=PAPER,

@@ -45,10 +45,11 @@ class Look(NamedTuple):
 
 def looks(frames: StudyFrames) -> dict[str, Look]:
     """One look per treatment, in the plan's order: the first in ink, the others in `HUES`, then again with other lines."""
-    return {t: _look(i) for i, t in enumerate(frames.treatments())}
+    return {t: look(i) for i, t in enumerate(frames.treatments())}
 
 
-def _look(index: int) -> Look:
+def look(index: int) -> Look:
+    """The look of what comes at this place."""
     colours = (INK, *HUES)
     turn, place = divmod(index, len(colours))
     return Look(colours[place], MARKERS[(place + turn) % len(MARKERS)], DASHES[turn % len(DASHES)])

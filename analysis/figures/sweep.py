@@ -11,6 +11,9 @@ from analysis.figures.style import Look, gap_text, head, legend, panels, style
 from analysis.frames import StudyFrames
 from analysis.measures import LeftOut, recursion_cells, swept_arms, without_averages
 
+MOST_TICKS = 10
+"""Counts up to which each has its tick."""
+
 
 class SweepLine(NamedTuple):
     """Mean, smallest and largest seed in dB for every count; `own` is the count the arm is meant to be tested with."""
@@ -63,6 +66,7 @@ def sweep_info(frames: StudyFrames, dataset: str) -> SweepInfo:
 
 def draw_sweep(info: SweepInfo, table: dict[str, Look]) -> Figure:
     """Bands run from the smallest to the largest seed; the large marker is the arm's own count."""
+    counts = sorted({count for panel in info.panels for line in panel.lines for count in line.counts})
     with style():
         figure, axes = panels(max(len(info.panels), 1), 2.6)
         for ax, panel in zip(axes, info.panels, strict=False):
@@ -88,7 +92,10 @@ def draw_sweep(info: SweepInfo, table: dict[str, Look]) -> Figure:
                         markersize=7,
                         markeredgecolor="white",
                     )
-            ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            if len(counts) <= MOST_TICKS:
+                ax.set_xticks(counts)
+            else:
+                ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             ax.set_xlabel("stage applications at test")
         if not info.panels:
             gap_text(axes[0], "no arm was tested with several counts")

@@ -40,6 +40,12 @@ class ClaimResult:
     verdict: ClaimVerdict
     reason: str = ""
 
+    @property
+    def difference(self) -> str:
+        """What was measured: "“A” minus “B”", of a claim with `beyond` "(“A” minus “B”) − (“C” minus “D”)"."""
+        pairs = [f"“{arm}” minus “{versus}”" for arm, versus in self.claim.pairs]
+        return pairs[0] if len(pairs) == 1 else " − ".join(f"({pair})" for pair in pairs)
+
 
 def check_claims(images: Images, claims: Sequence[ClaimRecord]) -> list[ClaimResult]:
     """All claims of a study, on each test dataset that they are about, corrected together."""

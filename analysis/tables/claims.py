@@ -1,4 +1,4 @@
-"""What the study claimed beforehand, and what came out."""
+"""What the study claims, and what came out."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
     rows: list[dict[str, Any]] = [
         {
             "claim": r.claim.text,
+            "difference": r.difference,
             "dataset": r.comparison.dataset,
             "at": r.comparison.at,
             "metric": METRICS[r.claim.metric],
@@ -48,7 +49,8 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
         name="claims",
         title="Claims",
         caption=(
-            "Declared before the study ran. Held or refuted: the measured difference lies on that side of the threshold and "
+            "Declared in the study's file, whose history shows when. Held or refuted: the measured difference lies on that side "
+            "of the threshold and "
             "p, the larger of Student's t over seeds and the crossed t over seeds and images, with Holm's correction over all "
             "claims, "
             "is below 0.05; the bootstrap over "
@@ -60,6 +62,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
         frame=pd.DataFrame(rows),
         columns=(
             Text(key="claim", header="Claim"),
+            Text(key="difference", header="Difference"),
             Text(key="verdict", header="Verdict"),
             *([Text(key="dataset", header="Test set")] if len({r["dataset"] for r in rows}) > 1 else []),
             *([Text(key="at", header="Ratios")] if {r["at"] for r in rows} != {AVERAGE} else []),

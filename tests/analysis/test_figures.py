@@ -204,6 +204,10 @@ def test_sweep(whole: tuple[Path, Store], holed: tuple[Path, Store]) -> None:
     line = sweep_info(load(whole), DATASET).panels[0].lines[0]
     assert line.counts == (2, 4, 6) and line.own == 6
     assert line.mean[2] - line.mean[0] == pytest.approx(1.6)
+    info = sweep_info(load(whole), DATASET)
+    assert list(draw_sweep(info, looks(load(whole))).axes[0].get_xticks()) == [2, 4, 6], (
+        "ticks where something was tested"
+    )
     assert sweep_info(load(holed), DATASET).panels == ()
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from analysis.answer import answer
 from analysis.document import tables_of
 from analysis.drawings import figures_of
 from analysis.protocols import Group, protocol_groups
@@ -120,6 +121,10 @@ def test_every_group_has_its_own_tables_and_figures(tmp_path: Path) -> None:
         assert {f"{n}-photographs-test-{kind}" for n in names} <= figures
         assert f"reconstructions-photographs-test-{kind}-1" in figures
     assert {"overfitting", "timing"} <= set(tables) and "gap" in figures  # blocks were scored alike
+    words = answer(images, comparisons, effects, []).effects
+    for system, kind in (("COAST", "deblocked"), ("ISTA-Net+", "block by block")):
+        own = [line for line in words if f"({kind})" in line]
+        assert own and all(line.startswith(f"{system}, “") for line in own), "over which settings an average is"
     quality = tables["quality-photographs-test-block-by-block"]
     assert quality.title.endswith("on photographs-test (block by block)")
     assert set(quality.frame["family"]) == {"ISTA-Net+ · 10 %", "ISTA-Net+ · 100 %"}

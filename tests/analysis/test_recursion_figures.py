@@ -69,10 +69,16 @@ def test_returns_join_arms_that_differ_in_their_recursions_alone(whole: tuple[Pa
     assert (way, other) == ("fixed", "drawn from 1 up")
     assert [(p.treatment, p.recursions) for p in fixed] == [("unrolled", 1), ("recursive", 2), ("recursive, random", 4)]
     assert [(p.treatment, p.recursions) for p in random] == [("unrolled", 1), ("recursive, random, RFMU", 4)]
-    (axes,) = draw_returns(info, looks(frames)).axes
+    figure = draw_returns(info, looks(frames))
+    (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == [way, other], "each line says which it is"
     (first, last), (start, end) = [np.asarray(line.get_xdata(), dtype=float)[[0, -1]] for line in axes.lines]
     assert first == start == 1 and last < 4 < end, "side by side, but where the lines meet"
+    assert not figure.legends, "arms are told by their place on a line"
+    alike = info.panels[0]._replace(lines=(info.panels[0].lines[0],) * 2)
+    assert draw_returns(info._replace(panels=(alike,)), looks(frames)).legends, (
+        "two lines of one name are told by their arms"
+    )
     cells = cell_means(Images(frames).values)
     own = cells[(cells["arm"] == "COAST, recursive, 10 %") & (cells["metric"] == "psnr") & (cells["at"] == AVERAGE)]
     assert fixed[1].per_seed == pytest.approx(own["value"].to_numpy())

@@ -319,7 +319,9 @@ def test_a_claim_about_ssim_has_its_interval(whole: tuple[Path, Store]) -> None:
     (result,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="ssim", at_least=0.0)])
     c = result.comparison
     mean, low, high = (f"{v:+.5f}".replace("-", "\u2212") for v in (c.mean, c.low, c.high))
-    assert f"Measured {mean} (95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(images.frames, result)
+    assert f"Measured, “{arm}” minus “{base}”: {mean} (95\u00a0% interval {low} to {high}, 3 seeds)" in claim_sentence(
+        images.frames, result
+    )
     (psnr,) = check_claims(images, [ClaimRecord(text="t", arm=arm, versus=base, metric="psnr", at_least=-0.2)])
     lines = claims_table(images.frames, [result, psnr]).cells
     texts = [["".join(span.text for span in cell) for cell in line] for line in lines]

@@ -153,7 +153,10 @@ def test_an_unfinished_search_says_what_is_missing(tmp_path: Path) -> None:
     search[1].trial("trial002").remove("scores.csv")
     frames = frames_of(search)
     lines = search_answer(frames)
-    assert "3 of 12 trials complete; 1 duplicate, 1 running, 1 failed, 1 infeasible and 6 not suggested yet." in lines
+    assert (
+        "3 of 12 trials complete; 1 duplicate, 1 running, 1 failed and 6 not suggested yet; "
+        "besides, 1 suggestion was infeasible." in lines
+    )
     assert "The baseline unrolled has no validation PSNR: not run." in lines[0]
     table = trials_table(frames)
     assert dict(zip(table.frame["trial"], table.frame["reason"], strict=True))["8"] == "out of memory"

@@ -180,7 +180,7 @@ def test_intervals_have_the_digits_of_their_means(tmp_path: Path) -> None:
     (result,) = check_claims(images, [claim])
     c = result.comparison
     assert (
-        f"Measured +{c.mean:.3f}\u00a0dB (95\u00a0% interval +{c.low:.3f} to +{c.high:.3f}\u00a0dB"
+        f"Measured, “{c.arm}” minus “{c.versus}”: +{c.mean:.3f}\u00a0dB (95\u00a0% interval +{c.low:.3f} to +{c.high:.3f}\u00a0dB"
         in claim_sentence(images.frames, result)
     )
 
@@ -274,6 +274,8 @@ def test_a_claim_may_be_about_two_differences(tmp_path: Path) -> None:
     assert found.missing[0][1].startswith(f"{arms[1]}, seed 0: failed")
     table = claims_table(images.frames, results)
     assert "the second one is taken off the first" in table.caption
+    pairs = f"(“{arms[0]}” minus “{arms[1]}”) − (“{arms[2]}” minus “{arms[3]}”)"
+    assert set(table.frame["difference"]) == {pairs} and pairs in claim_sentence(images.frames, results[0])
     same = replace(claim(0.0), beyond=["COAST, better, 10 %", "COAST, unrolled, 10 %"])
     (equal,) = check_claims(images, [same])
     assert equal.comparison.same and equal.verdict == "undecided"
