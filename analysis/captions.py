@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analysis.figures import ImagesInfo, InteractionsInfo, ReconstructionsInfo, SweepInfo, TracesInfo
 from analysis.frames import StudyFrames
 from analysis.measures import LeftOut, of_whole_cells
-from analysis.numbers import listed, plural
+from analysis.numbers import listed, percent, plural
+from analysis.statistics import Comparison
 
 
 def traces_caption(info: TracesInfo) -> str:
@@ -14,14 +17,27 @@ def traces_caption(info: TracesInfo) -> str:
     return TRACES + below + not_shown(info.left_out)
 
 
-def forest_caption(frames: StudyFrames) -> str:
+def forest_caption(found: Sequence[Comparison]) -> str:
     """Of the differences to the base arms."""
+    seeds = max(len(c.seeds) for c in found)
+    if seeds < 2:
+        return (
+            "Difference of test PSNR, paired by image; one seed, so that there is no interval and nothing is decided."
+        )
     return (
         "Mean difference of test PSNR, paired by seed and image. Bar: 95\u00a0% t-interval over up to "
-        f"{plural(len(frames.plan.seeds), 'seed')}; "
+        f"{plural(seeds, 'seed')}; "
         "an arrow means that it goes on. Small ticks: single seeds. A filled marker is a decided difference (see "
         "the table of differences), an open one is undecided."
     )
+
+
+def measured(frames: StudyFrames, dataset: str) -> str:
+    """ " Test: 11 images, sampling ratio 25 %.", or over which ratios means are."""
+    scores = frames.scores[(frames.scores["dataset"] == dataset) & (frames.scores["unit"] == "image")]
+    ratios = [percent(ratio) for ratio in sorted(scores["ratio"].unique())]
+    over = f"sampling ratio {ratios[0]}" if len(ratios) == 1 else f"mean over the sampling ratios {listed(ratios)}"
+    return f" Test: {plural(scores['image'].nunique(), 'image')}, {over}."
 
 
 TRADEOFF = (

@@ -92,9 +92,14 @@ def table1(scores: pd.DataFrame, limited: pd.DataFrame) -> list[Network]:
         fraction, model, configuration = (str(part) for part in key)
         first, file = rows.iloc[0], WEIGHTS.get((model, configuration, fraction), "")
         ours = tested[fraction] if file else all_data.head(0)
-        name = f"{model} {first.layers}x{first.recursions}"
+        name = _name(model, configuration, str(first.layers), str(first.recursions))
         found.append(Network(f"{100 * float(fraction):g} %", name, file, _cells(rows, ours)))
     return found
+
+
+def _name(model: str, configuration: str, layers: str, recursions: str) -> str:
+    """`R-COAST 5x4` of a recursive network, `COAST 20x1` of an unrolled one."""
+    return f"{'R-' if configuration == 'recursive' else ''}{model} {layers}x{recursions}"
 
 
 def _means(scores: pd.DataFrame) -> pd.DataFrame:
@@ -145,7 +150,7 @@ def table2(inference: pd.DataFrame) -> list[Timed]:
         printed = f"{int(row['parameters']):,}"
         found.append(
             Timed(
-                f"{row['model']} {row['layers']}x{row['recursions']}",
+                _name(row["model"], row["configuration"], row["layers"], row["recursions"]),
                 printed,
                 counted,
                 NOT_RUN if ours.empty else "reproduced" if counted == printed else "deviates",

@@ -100,12 +100,14 @@ def _score_figures(
     images: Images, comparisons: Sequence[Comparison], dataset: str, table: dict[str, Look]
 ) -> list[FigureItem]:
     frames = images.frames
-    fewer = captions.fewer_seeds(frames)
+    fewer, measured = captions.fewer_seeds(frames), captions.measured(frames, dataset)
     items: list[FigureItem] = []
-    if any(c.dataset == dataset and c.seeds for c in comparisons):
+    if found := [c for c in comparisons if c.dataset == dataset and c.seeds]:
         draw = partial(draw_forest, forest_info(frames, comparisons, dataset), table)
         title = f"Differences to the base arm on {dataset}"
-        items.append(FigureItem(f"differences-{dataset}", "answer", title, captions.forest_caption(frames), draw))
+        items.append(
+            FigureItem(f"differences-{dataset}", "answer", title, captions.forest_caption(found) + measured, draw)
+        )
     for cost, words in COSTS.items():
         if (tradeoff := tradeoff_info(images, dataset, cost)).varies:
             title, draw = f"Quality against {words} on {dataset}", partial(draw_tradeoff, tradeoff, table)
@@ -114,7 +116,7 @@ def _score_figures(
                     f"quality-{words}-{dataset}",
                     "quality",
                     title,
-                    captions.TRADEOFF + fewer + captions.not_shown(tradeoff.left_out),
+                    captions.TRADEOFF + measured + fewer + captions.not_shown(tradeoff.left_out),
                     draw,
                 )
             )
@@ -140,13 +142,13 @@ def _score_figures(
                 f"returns-{dataset}",
                 "recursions",
                 title,
-                captions.RETURNS + fewer + captions.not_shown(returns.left_out),
+                captions.RETURNS + measured + fewer + captions.not_shown(returns.left_out),
                 draw,
             )
         )
     if (sweep := sweep_info(frames, dataset)).panels:
         title = f"Quality against stage applications on {dataset}"
-        caption = captions.SWEEP + captions.breaks(sweep) + fewer + captions.not_shown(sweep.left_out)
+        caption = captions.SWEEP + captions.breaks(sweep) + measured + fewer + captions.not_shown(sweep.left_out)
         draw = partial(draw_sweep, sweep, table)
         items.append(FigureItem(f"recursions-{dataset}", "recursions", title, caption, draw))
     return [*items, *_traces(frames, dataset), *_pictures(frames, dataset)]

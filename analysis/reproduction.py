@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis.cells import curve, sweeps, table1, table2
 from analysis.frames import load_study
 from analysis.numbers import interval, number
+from analysis.overview import Claimed, anchor, overview
 from analysis.report import View, build, file_name
 from analysis.search_report import build as build_search
 from analysis.searches import load_search
@@ -30,6 +31,11 @@ FIGURES = 2
 """Most figures of a study's answer, and most of its curves."""
 CURVES = ("returns-", "recursions-", "gap")
 """How figures begin that show a quality over what a study varies: recursions in training and test, the training set's size."""
+FULL_SIZE = ("published-weights", "samples-to-quality")
+"""Names of studies of networks of full size."""
+ORDER = (*FULL_SIZE, "table1", "training-size", "table2", "random-ranges", "training-length", "rfmu", "recursions-per-layer",
+         "equal-evaluations", "recursions-at-test-time", "dpdnn-sharing", "recipes", "smaller")  # fmt: skip
+"""How names of studies begin, in the order of the page; others follow."""
 FAST = "samples-to-quality"
 """The study whose arms are the published network at full size by a fast recipe."""
 
@@ -51,30 +57,29 @@ class FullSize(NamedTuple):
     hours: float
 
 
+class Picture(NamedTuple):
+    """A figure beside the page: its title, its caption and where it is."""
+
+    title: str
+    caption: str
+    path: str
+
+
 class Chapter(NamedTuple):
     """A study or search on the page; `used`: fingerprints of its trials, which others may have used too."""
 
     record: PlanRecord | SearchRecord
     view: View
-    figures: Sequence[tuple[str, str]]
+    figures: Sequence[Picture]
     used: frozenset[str]
     spent: Spent
-
-
-class Claimed(NamedTuple):
-    """A claim of a study, and what came of it."""
-
-    study: str
-    claim: str
-    verdict: str
-    measured: str
 
 
 def write_reproduction(results: Path, target: Path) -> None:
     """Writes the page, and its figures into figures/reproduction/ beside it, where no others are kept.
 
     Args:
-        results: has the runs in reproduction/, of which every study and search is taken, in the order of their names; the scores
+        results: has the runs in reproduction/, of which every study and search is taken; the scores
             of the published weights in agreement-h100.csv (`benchmarks/agreement.py`), of those trained with 3 % of the data in
             r-coast-3-percent.csv (`python -m rdun.weights evaluate`); networks of the published sizes, timed, in
             inference-cpu.csv (`benchmarks/inference.py`); and the trial directory r-coast-full, by the paper's recipe, begun.
@@ -87,19 +92,25 @@ def write_reproduction(results: Path, target: Path) -> None:
     for picture in pictures.glob("*.png"):
         picture.unlink()
     homes = sorted((runs / "studies").iterdir())
-    chapters = [_study(home, store, pictures) for home in homes if (home / "plan.json").is_file()]
+    studies = sorted((home for home in homes if (home / "plan.json").is_file()), key=_place)
+    chapters = [_study(home, store, pictures) for home in studies]
     searches = [_search(home, store, pictures) for home in homes if (home / "search.json").is_file()]
     fast = _fast(chapters, store)
     environment = Environment(
         loader=PackageLoader("analysis"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"md": markdown_text, "table_md": to_markdown}
+    environment.filters |= {"md": markdown_text, "table_md": to_markdown, "anchor": anchor}
+    networks, timed = table1(scores, limited), table2(pd.read_csv(results / "inference-cpu.csv"))
+    claims = [claim for chapter in chapters for claim in claimed(chapter)]
+    tables = {(c.record.title, item.table.name): item.table.frame for c in chapters for item in c.view.tables}
     text = environment.get_template("reproduction.md.j2").render(
-        chapters=chapters,
+        full=[chapter for chapter in chapters if chapter.record.name in FULL_SIZE],
+        pocket=[chapter for chapter in chapters if chapter.record.name not in FULL_SIZE],
         searches=searches,
-        claimed=[claim for chapter in chapters for claim in claimed(chapter)],
-        networks=table1(scores, limited),
-        timed=table2(pd.read_csv(results / "inference-cpu.csv")),
+        overview=overview(networks, timed, claims, tables),
+        claimed=claims,
+        networks=networks,
+        timed=timed,
         sweeps=sweeps(scores),
         begun=begun,
         fast=fast,
@@ -119,9 +130,14 @@ def claimed(chapter: Chapter) -> list[Claimed]:
 
 def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
     digits = int(row["digits"])
-    found = f"{number(row['mean'], digits, signed=True)}, {interval(row['low'], row['high'], digits, signed=True)}"
     return Claimed(
-        study, str(row["claim"]), str(row["verdict"]), f"{found}, at least {number(row['at_least'], digits)}"
+        study,
+        str(row["claim"]),
+        str(row["verdict"]),
+        str(row["difference"]),
+        number(row["mean"], signed=True),
+        f"{number(row['mean'], digits, signed=True)} {interval(row['low'], row['high'], digits, signed=True)}",
+        number(row["at_least"], digits, signed=True),
     )
 
 
@@ -141,6 +157,10 @@ def _full_size(name: str, trial: TrialDirectory) -> FullSize:
     return FullSize(name, epochs, int(config["optim"]["epochs"]), last.device, held)
 
 
+def _place(home: Path) -> tuple[int, str]:
+    return next((place for place, name in enumerate(ORDER) if home.name.startswith(name)), len(ORDER)), home.name
+
+
 def _study(home: Path, store: Store, pictures: Path) -> Chapter:
     plan = PlanRecord.load(Folder(home))
     view = build(load_study(plan, store))
@@ -155,7 +175,7 @@ def _search(home: Path, store: Store, pictures: Path) -> Chapter:
     return Chapter(record, view, _kept(record.name, view, pictures), used, _spent(used, store))
 
 
-def _kept(name: str, view: View, pictures: Path) -> list[tuple[str, str]]:
+def _kept(name: str, view: View, pictures: Path) -> list[Picture]:
     """The first figures of the answer and the first curves, written beside the page."""
     answer = [f for f in view.figures if f.section == "answer"][:FIGURES]
     curves = [f for f in view.figures if f.name.startswith(CURVES)][:FIGURES]
@@ -163,7 +183,7 @@ def _kept(name: str, view: View, pictures: Path) -> list[tuple[str, str]]:
     for figure in [*answer, *curves]:
         path = pictures / f"{file_name(name)}-{figure.name}.png"
         path.write_bytes(figure.files["png"])
-        kept.append((figure.title, f"{PICTURES}/{path.name}"))
+        kept.append(Picture(figure.title, figure.caption, f"{PICTURES}/{path.name}"))
     return kept
 
 

@@ -47,7 +47,11 @@ def study(scale: Scale = "pocket") -> Study:
         claims=(
             Claim(text="Four recursions per layer are better than one", arm=_drawn(4), versus=base),
             Claim(text="Eight recursions per layer are at least as good as four", arm=_drawn(8), versus=_drawn(4)),
-            Claim(text="So they are where counts are fixed", arm=_fixed(8), versus=_fixed(4)),
+            Claim(
+                text="Eight recursions per layer are at least as good as four where counts are fixed",
+                arm=_fixed(8),
+                versus=_fixed(4),
+            ),
         ),
     )
 

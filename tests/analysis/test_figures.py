@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis import captions
 from analysis.drawings import figures_of
 from analysis.figures import (
     draw_forest,
@@ -31,7 +32,7 @@ from analysis.figures import (
 )
 from analysis.figures.pictures import hardest_window, png, psnr, read_gray, shrunk
 from analysis.figures.reconstructions import error_palette, example_image
-from analysis.figures.style import HUES, INK, _look, legend, panels
+from analysis.figures.style import HUES, INK, legend, look, panels
 from analysis.figures.tradeoff import pareto
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
@@ -43,7 +44,7 @@ DATASET = "photographs-test"
 
 
 def test_every_treatment_has_its_own_look() -> None:
-    first = [_look(i) for i in range(24)]
+    first = [look(i) for i in range(24)]
     assert len(set(map(str, first))) == 24
     assert first[0].colour == INK
 
@@ -130,7 +131,7 @@ def test_seconds_of_several_networks_are_said_to_be_of_their_mean(tmp_path: Path
 
 def test_a_legend_leaves_room_for_its_panels() -> None:
     for count, shown in ((40, 40), (200, 41)):
-        table = {f"arm {i}": _look(i) for i in range(count)}
+        table = {f"arm {i}": look(i) for i in range(count)}
         figure, _ = panels(2, 2.5)
         legend(figure, list(table), table)
         names = [t.get_text() for t in figure.legends[0].get_texts()]
@@ -296,3 +297,13 @@ def test_themed_svg_follows_the_page_and_keeps_no_comment() -> None:
     assert "script" not in text and "<?xml" not in text
     assert "fill: var(--ink); stroke: var(--paper)" in text
     assert 'id="n-a"' in text and 'href="#n-a"' in text and "url(#n-b)" in text
+
+
+def test_the_caption_of_differences_says_what_was_tested(whole: tuple[Path, Store]) -> None:
+    frames = load(whole)
+    comparisons = compare_arms(Images(frames))
+    assert captions.measured(frames, DATASET) == " Test: 3 images, sampling ratio 25\u00a0%."
+    (forest,) = [i for i in figures_of(frames, [Images(frames)], comparisons) if i.name == f"differences-{DATASET}"]
+    assert forest.caption.endswith(captions.measured(frames, DATASET)) and "t-interval" in forest.caption
+    one = [replace(c, seeds=c.seeds[:1]) for c in comparisons]
+    assert "no interval" in captions.forest_caption(one) and "t-interval" not in captions.forest_caption(one)

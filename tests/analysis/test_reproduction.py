@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from analysis.cells import Cell, curve, sweeps, table1, table2
+from analysis.overview import CELLS, SYSTEMS, TABLE2, WEIGHTS, Claimed, anchor, overview
 from analysis.reproduction import write_reproduction
 from rdun.replay import load_recording, save_recording
-from rdun.results import ClaimRecord, EpochRecord, Folder, Store
+from rdun.results import ClaimRecord, EpochRecord, Folder, PlanRecord, Store
 from tests.analysis.synthetic import Truth, write_study
 from tests.analysis.synthetic_search import points, write_search
 
@@ -35,7 +36,7 @@ def limited() -> pd.DataFrame:
 def cells(scores: pd.DataFrame, limited: pd.DataFrame, trained_on: str = "100 %") -> Sequence[Cell]:
     """Of R-COAST 5x4."""
     networks = table1(scores, limited)
-    (found,) = [n.cells for n in networks if (n.name, n.trained_on) == ("COAST 5x4", trained_on)]
+    (found,) = [n.cells for n in networks if (n.name, n.trained_on) == ("R-COAST 5x4", trained_on)]
     return found
 
 
@@ -61,6 +62,34 @@ def test_table_2_counts_parameters_and_sets_times_against_the_unrolled_network()
     assert [row.published for row in found] == ["1.00", "0.82", "1.00", "0.99"]
     assert table2(inference.assign(parameters=7))[0].verdict == "deviates"
     assert (table2(inference.head(0))[0].verdict, table2(inference.head(0))[0].measured) == ("not run", "–")
+
+
+def test_the_overview_finds_every_claim_and_says_what_was_not_run(scores: pd.DataFrame, limited: pd.DataFrame) -> None:
+    rows = table1(scores, limited), table2(pd.read_csv(RESULTS / "inference-cpu.csv"))
+    known, *others = overview(*rows, [], {})
+    assert known.full == "COAST 74.9 % fewer, ISTA-Net+ 66.0 % fewer (counted)"
+    assert "COAST \u22120.13 dB, ISTA-Net+ +0.11 dB" in others[0].claim and "6 of 6 cells" in others[0].full
+    assert others[0].pocket == "At most 0.2 dB behind the unrolled one: COAST: not run; ISTA-Net+: not run"
+    plans = [
+        PlanRecord.load(Folder(path.parent)) for path in (RESULTS / "reproduction" / "studies").glob("*/plan.json")
+    ]
+    claims = [Claimed(p.title, c.text, "held", "", "+1.00", "", "") for p in plans for c in p.claims]
+    weights = pd.DataFrame({"arm": ["R-COAST 5x4", "COAST 5x1"], "mean": [0.25, -1.0]})
+    time = pd.DataFrame({"arm": [f"{s} recursive" for s in SYSTEMS], "time ratio": [0.7, 0.8]})
+    titles = {p.title for p in plans}
+    tables = {(WEIGHTS, "differences-bsd68"): weights, (TABLE2, "timing"): time}
+    found = overview(*rows, claims, tables)
+    assert not [row.pocket for row in found if "not run" in row.pocket], "a claim was renamed"
+    assert {title for row in found for title in row.links} <= titles | {CELLS}, "a study was renamed"
+    assert found[3].pocket.startswith("COAST 30 % less time, ISTA-Net+ 20 % less time")
+    assert found[5].full.startswith("+0.25 dB on BSD68 (") and found[6].full.startswith("+1.00 dB on BSD68 (")
+
+
+def test_links_within_the_page_lead_to_its_heads() -> None:
+    text = (RESULTS.parent / "docs" / "reproduction.md").read_text()
+    heads = {anchor(head.replace("\\", "")) for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+    linked = set(re.findall(r"\]\(#(.*?)\)", text))
+    assert len(linked) > 10 and linked <= heads
 
 
 def test_sweeps_show_the_collapse(scores: pd.DataFrame) -> None:
@@ -146,7 +175,6 @@ def test_the_page(tmp_path: Path) -> None:
     assert text.count("<br>not run |") == 36 and text.count(": reproduced |") == 12
     assert "| by the paper's recipe | by a fast recipe, a tenth of 20 epochs |" in text
     assert "of 2 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
-    assert re.search(r"\| As similar \| \w+ \| [^|]*\.\d{5}, [^|]*, at least \u22120\.00050 \|", text), (
-        "not at least 0.00"
-    )
+    assert re.search(r"\| As similar \| \w+ \| [^|]* \| [^|]*\.\d{5} [^|]* \| \u22120\.00050 \|", text), "not 0.00"
+    assert all(f"*{title}. " in text for title in re.findall(r"!\[(.*?)\]\(", text)), "each figure has its caption"
     assert "the baseline unrolled" in text.split("## Searches")[1]
