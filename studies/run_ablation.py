@@ -34,7 +34,7 @@ class Stoppable(click.Command):
 @click.command(cls=Stoppable, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("name", metavar="[NAME]", default="quickstart")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop: costs, time, warnings, what is already done.")
-@click.option("--probe", is_flag=True, help="Time some steps of each network that no past run tells about.")
+@click.option("--probe", is_flag=True, help="Time steps and a validation of each network that no past run tells about.")
 @click.option("--price", metavar="'AMOUNT CURRENCY'", help="Of one GPU-hour (core-hour without a GPU): '2.5 EUR'.")
 @click.option(
     "--budget",

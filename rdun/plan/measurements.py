@@ -58,12 +58,8 @@ def _digests(network: TrialConfig) -> Keys:
         model=replace(network.model, layers=1),
         recursion=RecursionConfig(train=Fixed(counts=(1,)), modulation=network.recursion.modulation),
     )
-    tested = [
-        to_dict(stage.model),
-        to_dict(stage.recursion),
-        network.task.kind,
-        network.task.block,
-    ]  # in float32 always
+    task = network.task
+    tested = [to_dict(stage.model), to_dict(stage.recursion), task.kind, task.block]  # of no precision: always float32
     return Keys(digest(to_dict(network)), digest(to_dict(stage)), digest(tested))
 
 

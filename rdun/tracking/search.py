@@ -112,8 +112,9 @@ class SearchCopier(Copier):
             return
         note = {"mlflow.note.content": view.suggestion_note(self.record, trial)}
         runs.tracker.describe(run, {}, identity.tags() | note)
-        goes_on = not last or "RUNNING" in {self.trials.status.get(fingerprint) for fingerprint in prints}
-        status = STATUS.get(trial.state, "KILLED") if goes_on or trial.state != "running" else "KILLED"
+        status = STATUS.get(trial.state, "KILLED")
+        if status == "RUNNING" and last and "RUNNING" not in {self.trials.status.get(each) for each in prints}:
+            status = "KILLED"
         runs.tracker.set_status(run, status, moment if shown else run.started)
 
     def _copy_baseline(self, runs: Runs, run: Run, name: str, prints: Sequence[str], last: bool) -> None:
