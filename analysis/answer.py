@@ -11,7 +11,7 @@ from analysis.factor_words import factor_sentences
 from analysis.findings import Finding, bounds, compared
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
-from analysis.numbers import DIGITS, NBSP, listed, number, percent, plural, with_unit
+from analysis.numbers import NBSP, finer, listed, number, percent, plural, with_unit
 from analysis.statistics import ClaimResult, Comparison, Effect, most_pairs, sensitivities, smallest_exact_p
 from analysis.statistics.paired import Images
 from analysis.statistics.sensitivity import POWER
@@ -22,13 +22,13 @@ class Answer(NamedTuple):
     """Sentences.
 
     Attributes:
-        headline: the answer.
+        headline: the answer; it begins with the claims that the study's question asks for.
         effects: one per effect over all settings, under the head `over`.
         factors: one per effect of a factor, and per interaction, of a full grid.
         context: what the answer rests on.
         lines: one per comparison.
         sensitivity: how large a difference has to be to be decided; empty where all are.
-        claims: one per claim.
+        claims: one per claim that the headline does not tell.
     """
 
     headline: str
@@ -55,15 +55,18 @@ def answer(
     context += [code_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
     found = _findings(frames, main)
+    asked = [c for c in claims if c.claim.answers and c.comparison.seeds]
+    told = [claim_sentence(frames, c) for c in asked] + ["Test PSNR:"] * bool(asked)
+    told.append(weights_answer(images) or headline(frames, comparisons, main))
     return Answer(
-        headline=_progress(frames) + (weights_answer(images) or headline(frames, comparisons, main)),
+        headline=_progress(frames) + " ".join(told),
         over=_over(frames, main) if main else "",
         effects=tuple(f"{f.words()}: {f.verdict}." for f in found),
         factors=factor_sentences(frames, effects),
         context=tuple(s for s in context if s),
         lines=tuple(comparison_sentence(frames, c) for c in comparisons),
         sensitivity=_sensitivity(comparisons),
-        claims=tuple(claim_sentence(frames, c) for c in claims),
+        claims=tuple(claim_sentence(frames, c) for c in claims if c not in asked),
     )
 
 
@@ -201,7 +204,7 @@ def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
     """The claim, what was measured, and whether it held."""
     c = result.comparison
     reason = f": {result.reason}" if result.reason else ""
-    digits = DIGITS[c.metric] + 1
+    digits = finer(c.metric)
     costs = costs_beside(frames, result.claim.pairs)
     value = with_unit(c.mean, c.metric, digits, signed=True) + bounds(c.low, c.high, len(c.seeds), c.metric, digits)
     measured = f" Measured, {result.difference}: {value}{f' with {costs}' if costs else ''}." if c.seeds else ""

@@ -10,7 +10,7 @@ GAP = "–"
 MINUS = "\u2212"
 NBSP = "\u00a0"
 DIGITS = {"psnr": 2, "ssim": 4}
-UNITS = {"psnr": "dB", "ssim": ""}
+UNITS = {"psnr": "dB", "ssim": "", "time": "%"}
 NAMES = {"psnr": "PSNR", "ssim": "SSIM"}
 
 
@@ -28,6 +28,11 @@ def with_unit(value: float, metric: str, digits: int | None = None, *, signed: b
     """`0.12` -> "+0.12 dB" for PSNR, "+0.0012" for SSIM, or with so many digits."""
     unit = UNITS.get(metric, "")
     return number(value, digits or DIGITS.get(metric, 3), signed=signed) + (NBSP + unit if unit else "")
+
+
+def finer(metric: str) -> int:
+    """Digits of a claim about a metric, one more than its own: its threshold may be as fine as the differences."""
+    return DIGITS.get(metric, 0) + 1
 
 
 def interval(low: float, high: float, digits: int = 2, *, signed: bool = False) -> str:

@@ -20,6 +20,7 @@ class Claimed(NamedTuple):
 
     Attributes:
         study, claim, difference: its title, the claim, and what minus what was measured.
+        metric: what of, with its unit.
         mean: in two digits; `measured` has the interval too, and all digits.
     """
 
@@ -27,6 +28,7 @@ class Claimed(NamedTuple):
     claim: str
     verdict: str
     difference: str
+    metric: str
     mean: str
     measured: str
     at_least: str

@@ -35,7 +35,9 @@ class Arm(Typed):
         return tuple(replace(config, seed=seed) for config in self.configs)
 
 
-METRICS = ("psnr", "ssim", "gap")
+METRICS = ("psnr", "ssim", "gap", "time")
+NO_TESTS = {"gap": "training and validation blocks", "time": "trainings"}
+"""Metrics that are about no test, and what they are about."""
 """What reconstructions are scored by."""
 
 
@@ -45,11 +47,14 @@ class Claim(Typed):
 
     Attributes:
         metric: "psnr" (dB), "ssim", or "gap": the PSNR that an arm gains on its training blocks less what it gains on the
-            validation blocks, in dB; the larger, the more it overfits. It has no test set and no single ratios.
+            validation blocks, in dB; the larger, the more it overfits; or "time": the part of the training time that the arm
+            saves, 100 (1 - seconds(arm) / seconds(versus)) in %, in place of a difference. The last two have no test set and
+            no single ratios.
         dataset: the test set that it is about, by the last name of its folder; None: every one, each with a verdict of its own.
         ratios: the sampling ratios that are averaged; empty: all that the arms are tested at.
         beyond: a second pair of arms whose difference is taken off, so that the claim is about the difference in differences
             metric(arm) - metric(versus) - (metric(beyond[0]) - metric(beyond[1])): "recursion gains more with few data".
+        answers: whether it is what the study's question asks, so that the answer begins with it.
     """
 
     text: str
@@ -60,6 +65,7 @@ class Claim(Typed):
     dataset: str | None = None
     ratios: tuple[float, ...] = ()
     beyond: tuple[str, str] | None = None
+    answers: bool = False
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -70,9 +76,9 @@ class Claim(Typed):
         super().__post_init__()
         if self.metric not in METRICS:
             raise ValueError(f"claim {self.text!r} has metric={self.metric!r}; choose one of {', '.join(METRICS)}")
-        if self.metric == "gap" and (self.dataset is not None or self.ratios):
+        if self.metric in NO_TESTS and (self.dataset is not None or self.ratios):
             raise ValueError(
-                f"claim {self.text!r} of metric='gap' is about training and validation blocks; leave out dataset and ratios"
+                f"claim {self.text!r} of metric={self.metric!r} is about {NO_TESTS[self.metric]}; leave out dataset and ratios"
             )
         if len(set(self.ratios)) < len(self.ratios):
             raise ValueError(f"claim {self.text!r} has ratios={self.ratios}; name each once")

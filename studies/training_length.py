@@ -56,6 +56,7 @@ def study(scale: Scale = "pocket") -> Study:
                 arm=f"{DRAWN}, {long}",
                 versus=f"{FIXED}, {long}",
                 beyond=(f"{DRAWN}, {short}", f"{FIXED}, {short}"),
+                answers=True,
             ),
         ),
     )

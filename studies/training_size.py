@@ -52,6 +52,7 @@ def study(scale: Scale = "pocket") -> Study:
                     arm=_name("unrolled", fraction),
                     versus=_name("recursive", fraction),
                     metric="gap",
+                    answers=True,
                 )
                 for fraction in FRACTIONS[:2]
             ),

@@ -194,7 +194,7 @@ def test_a_claim_has_a_finite_bound(bound: float) -> None:
 
 
 def test_a_claim_names_a_metric_that_there_is() -> None:
-    with pytest.raises(ValueError, match=r"claim 'better' has metric='pnsr'; choose one of psnr, ssim, gap"):
+    with pytest.raises(ValueError, match=r"claim 'better' has metric='pnsr'; choose one of psnr, ssim, gap, time"):
         Claim(text="better", arm="recursive", versus="base", metric="pnsr")
 
 
@@ -222,6 +222,10 @@ TWO_RATIOS = tuple(
         (
             {"metric": "gap", "ratios": (0.1,)},
             "claim 'c' of metric='gap' is about training and validation blocks; leave out",
+        ),
+        (
+            {"metric": "time", "dataset": "set11"},
+            "claim 'c' of metric='time' is about trainings; leave out",
         ),
         ({"ratios": (0.1, 0.1)}, r"claim 'c' has ratios=\(0.1, 0.1\); name each once"),
     ],

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.budgets import costs_beside, costs_caption
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
-from analysis.numbers import DIGITS
+from analysis.numbers import finer
 from analysis.statistics import ClaimResult
 from analysis.tables.differences import costs_column
 from analysis.tables.table import Interval, Number, Probability, Table, Text
@@ -19,7 +19,11 @@ GAP = (
     "Gap: PSNR gained on the training blocks less that gained on the validation blocks; it has no images, and p is Student's "
     "t over seeds alone. "
 )
-METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM", "gap": "Gap, dB"}
+TIME = (
+    "Training time: the part of the seconds inside training steps that the arm saves, paired by seed where both ran on the same "
+    "kind of device with as many threads; p is Student's t over seeds alone. "
+)
+METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM", "gap": "Gap, dB", "time": "Training time, %"}
 BEYOND = (
     "Where a claim is about two differences, the second one is taken off the first, seed by seed and image by image. "
 )
@@ -34,7 +38,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             "dataset": r.comparison.dataset,
             "at": r.comparison.at,
             "metric": METRICS[r.claim.metric],
-            "digits": 1 + DIGITS[r.comparison.metric],
+            "digits": finer(r.comparison.metric),
             "at_least": r.claim.at_least,
             "mean": r.comparison.mean,
             "low": r.comparison.low,
@@ -56,6 +60,7 @@ def claims_table(frames: StudyFrames, results: Sequence[ClaimResult]) -> Table:
             "is below 0.05; the bootstrap over "
             "seeds and images agrees. Everything else is undecided. The interval is Student's t over seeds. "
             + (GAP if any(r.claim.metric == "gap" for r in results) else "")
+            + (TIME if any(r.claim.metric == "time" for r in results) else "")
             + (BEYOND if any(r.claim.beyond for r in results) else "")
             + costs_caption([row["costs"] for row in rows])
         ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import gap_reason, of_whole_cells, timing_cells
+from analysis.measures import gap_reason, of_whole_cells
 from analysis.numbers import listed, number
 from analysis.spent import UNITS, money
-from analysis.tables.table import Column, Number, Table, Text
+from analysis.statistics.times import compare_times, times
+from analysis.tables.table import Column, Interval, Number, Table, Text
 from rdun.results import TRAINED_IN
 
 NAN = float("nan")
@@ -24,11 +24,11 @@ COLUMNS = {
 
 def timing_table(frames: StudyFrames) -> Table:
     """Seconds of training, milliseconds per step, images per second, each a mean over seeds; ratios are paired by seed."""
-    cells = timing_cells(frames)
+    known = times(frames)
+    cells = known.cells
     names = [n for n in COLUMNS if n in cells]
     by_arm = {str(a): g.set_index("seed") for a, g in cells.groupby("arm", sort=False)} if len(cells) else {}
     drawn = of_whole_cells(frames, frames.epochs).groupby("arm", observed=True)["stage_evaluations"].mean()
-    places = _places(frames)
     unit = "gpu" if frames.trials["gpu_hours"].any() else "core"
     spent = frames.trials.groupby("arm")[f"{unit}_hours"].sum()
     rows: list[dict[str, Any]] = []
@@ -36,7 +36,7 @@ def timing_table(frames: StudyFrames) -> Table:
     for line, arm in enumerate(frames.arms):
         own = by_arm.get(arm, pd.DataFrame())
         facts = frames.arms[arm]
-        base = by_arm.get(str(facts.compare_to), pd.DataFrame())
+        base = str(facts.compare_to)
         row: dict[str, Any] = {
             "family": facts.family,
             "arm": arm,
@@ -50,11 +50,12 @@ def timing_table(frames: StudyFrames) -> Table:
             values = own[name].dropna() if name in own else pd.Series(dtype=float)
             row[name] = float(values.mean()) if len(values) else NAN
             row[f"{name} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
-        alike = [s for s in own.index if places.get((arm, s)) == places.get((str(facts.compare_to), s))]
-        row["time ratio"] = _paired_ratio(own.loc[alike], base, "train_seconds")
-        row["step ratio"] = _paired_ratio(own.loc[alike], base, "step_milliseconds")
-        if others := [str(s) for s in own.index if s in base.index and s not in alike]:
-            gaps[line, "time ratio"] = f"without seed {listed(others)}, on another device than the base arm's"
+        saved = compare_times(known, arm, base)
+        row |= {"time ratio": 1 - saved.mean / 100, "time low": 1 - saved.high / 100, "time high": 1 - saved.low / 100}
+        row["step ratio"] = float(known.ratios(arm, base, "step_milliseconds").mean())
+        if others := known.alike(arm, base)[1]:
+            seeds = listed([str(s) for s in others])
+            gaps[line, "time ratio"] = f"without seed {seeds}, on another device than the base arm's"
         rows.append(row)
         lacking = [(s, gap_reason(frames, arm, s)) for s in frames.plan.seeds if s not in own.index]
         if any(why for _, why in lacking):
@@ -71,14 +72,6 @@ def timing_table(frames: StudyFrames) -> Table:
     )
 
 
-def _places(frames: StudyFrames) -> dict[tuple[str, int], set[tuple[str, int]]]:
-    """The devices, with their threads, of the complete trials of each cell (arm, seed): times of others are none to compare."""
-    found: dict[tuple[str, int], set[tuple[str, int]]] = {}
-    for t in frames.trials[frames.trials["status"] == "complete"].to_dict("records"):
-        found.setdefault((str(t["arm"]), int(t["seed"])), set()).add((str(t["device"]), int(t["threads"])))
-    return found
-
-
 def _total(frames: StudyFrames, unit: str) -> str:
     """Hours of the whole study, and what they cost where the plan says what one does."""
     trials = frames.trials.drop_duplicates("fingerprint")
@@ -87,14 +80,6 @@ def _total(frames: StudyFrames, unit: str) -> str:
         f"The trials of this study took {number(hours, 3)} {UNITS[unit]} together, one that serves several arms counted "
         f"once{money(hours, frames.plan.provenance)}."
     )
-
-
-def _paired_ratio(own: pd.DataFrame, base: pd.DataFrame, name: str) -> float:
-    """Mean over the common seeds of own / base."""
-    if name not in own or name not in base:
-        return NAN
-    ratio = (own[name] / base[name]).replace([np.inf, -np.inf], NAN).dropna()
-    return float(ratio.mean()) if len(ratio) else NAN
 
 
 def _caption(frames: StudyFrames) -> str:
@@ -120,7 +105,8 @@ def _caption(frames: StudyFrames) -> str:
         "summed over the trials of an arm. Hours: cores or GPUs held by all attempts of an arm's trials, validation, tests and "
         "failures included. "
         "Stages per step: mean number of stage applications in a training step, as drawn. Ratios to the base arm "
-        "are paired by seed, where both ran on the same kind of device with as many threads. "
+        "are paired by seed, where both ran on the same kind of device with as many threads; the interval of the first is "
+        "Student's t over the seeds. "
         "Trials that run at the same time share the machine." + where + several + cut + elsewhere * bool(taken)
     )
 
@@ -136,9 +122,10 @@ def _columns(names: list[str], frames: StudyFrames, unit: str) -> tuple[Column, 
     ]
     columns.append(Number(key="hours", header=UNITS[unit][:1].upper() + UNITS[unit][1:], unit="all seeds", digits=3))
     if frames.compares:
-        ratios = {
-            "train_seconds": ("time ratio", "Training / base"),
-            "step_milliseconds": ("step ratio", "Step / base"),
-        }
-        columns += [Number(key=key, header=head, unit="×") for n, (key, head) in ratios.items() if n in names]
+        training: tuple[Column, ...] = (
+            Number(key="time ratio", header="Training / base", unit="×"),
+            Interval(low="time low", high="time high", header="95\u00a0% interval", unit="×", signed=False),
+        )
+        step = (Number(key="step ratio", header="Step / base", unit="×"),)
+        columns += training * ("train_seconds" in names) + step * ("step_milliseconds" in names)
     return tuple(columns)

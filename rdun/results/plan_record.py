@@ -85,6 +85,7 @@ class ClaimRecord:
     Attributes:
         dataset: the test set, or None for each; ratios: those that are averaged, or none for all.
         beyond: arm and versus of a second difference, which is taken off; or empty.
+        metric, answers: as in `rdun.study.Claim`.
     """
 
     text: str
@@ -95,6 +96,7 @@ class ClaimRecord:
     dataset: str | None = None
     ratios: list[float] = field(default_factory=list)
     beyond: list[str] = field(default_factory=list)
+    answers: bool = False
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

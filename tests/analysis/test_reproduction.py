@@ -73,7 +73,7 @@ def test_the_overview_finds_every_claim_and_says_what_was_not_run(scores: pd.Dat
     plans = [
         PlanRecord.load(Folder(path.parent)) for path in (RESULTS / "reproduction" / "studies").glob("*/plan.json")
     ]
-    claims = [Claimed(p.title, c.text, "held", "", "+1.00", "", "") for p in plans for c in p.claims]
+    claims = [Claimed(p.title, c.text, "held", "", "PSNR, dB", "+1.00", "", "") for p in plans for c in p.claims]
     weights = pd.DataFrame({"arm": ["R-COAST 5x4", "COAST 5x1"], "mean": [0.25, -1.0]})
     time = pd.DataFrame({"arm": [f"{s} recursive" for s in SYSTEMS], "time ratio": [0.7, 0.8]})
     titles = {p.title for p in plans}

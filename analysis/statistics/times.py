@@ -1,0 +1,77 @@
+"""How much training time one arm saves against another, by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from analysis.frames import StudyFrames
+from analysis.measures import AVERAGE, gap_reason, timing_cells
+from analysis.statistics.paired import Comparison, estimated
+
+TIME = "time"
+TRAINING = "training"
+"""What a comparison of times is about, in place of a test set."""
+NO_SECONDS = "no training of its own was timed"
+Places = frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Of the complete cells of a study.
+
+    Attributes:
+        cells: see `timing_cells`.
+        places: (arm, seed) -> the devices of its trials, with their threads: times of others are none to compare.
+    """
+
+    frames: StudyFrames
+    cells: pd.DataFrame
+    places: dict[tuple[str, int], Places]
+
+    def alike(self, arm: str, versus: str) -> tuple[list[int], list[int]]:
+        """The seeds that both arms have: where both ran on the same kind of device with as many threads, and the others."""
+        ours, theirs = (set(self.cells.loc[self.cells["arm"] == a, "seed"]) for a in (arm, versus))
+        both = sorted(int(s) for s in ours & theirs)
+        same = [s for s in both if self.places.get((arm, s)) == self.places.get((versus, s))]
+        return same, [s for s in both if s not in same]
+
+    def ratios(self, arm: str, versus: str, name: str) -> pd.Series:
+        """A timing of the arm as a multiple of the other's, by seed."""
+        seeds, _ = self.alike(arm, versus)
+        if not seeds or name not in self.cells:
+            return pd.Series(dtype=float)
+        own, base = (self.cells[self.cells["arm"] == a].set_index("seed")[name].loc[seeds] for a in (arm, versus))
+        return (own / base.where(base > 0)).dropna()
+
+    def reason(self, arm: str, versus: str, seed: int) -> str:
+        """Why there is no ratio for a seed."""
+        if seed in self.alike(arm, versus)[1]:
+            return f"{arm}, seed {seed}: on another device than {versus}"
+        reasons = {a: gap_reason(self.frames, a, seed) for a in (arm, versus)}
+        return next((f"{a}, seed {seed}: {why}" for a, why in reasons.items() if why), f"seed {seed}: {NO_SECONDS}")
+
+
+def times(frames: StudyFrames) -> Times:
+    """Of a study's complete cells."""
+    places: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    for t in frames.trials[frames.trials["status"] == "complete"].to_dict("records"):
+        places.setdefault((str(t["arm"]), int(t["seed"])), set()).add((str(t["device"]), int(t["threads"])))
+    return Times(frames, timing_cells(frames), {cell: frozenset(found) for cell, found in places.items()})
+
+
+def compare_times(known: Times, arm: str, versus: str) -> Comparison:
+    """100 (1 - seconds(arm) / seconds(versus)) in %, with Student's t over the seeds; above zero, `arm` trains in less time.
+
+    Seconds are those inside training steps, without validation. Only seeds for which both arms ran on the same kind of device
+    with as many threads are compared; the spread holds what other work did to single trials.
+    """
+    base = Comparison(arm=arm, versus=versus, dataset=TRAINING, at=AVERAGE, metric=TIME)
+    table = (100 * (1 - known.ratios(arm, versus, "train_seconds"))).to_frame(TRAINING)
+    seeds = [s for s in known.frames.plan.seeds if s not in table.index]
+    base = replace(base, missing=tuple((s, known.reason(arm, versus, s)) for s in seeds))
+    if table.empty:
+        return replace(base, reason=base.missing[0][1] if base.missing else NO_SECONDS)
+    found = estimated(base, table, same=False)
+    return replace(found, p_all=found.p, p_holm=found.p)
