@@ -136,7 +136,7 @@ def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
         str(row["verdict"]),
         str(row["difference"]),
         str(row["metric"]),
-        number(row["mean"], signed=True),
+        number(row["mean"], digits - 1, signed=True),
         f"{number(row['mean'], digits, signed=True)} {interval(row['low'], row['high'], digits, signed=True)}",
         number(row["at_least"], digits, signed=True),
     )

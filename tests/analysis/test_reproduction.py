@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from analysis.cells import Cell, curve, sweeps, table1, table2
-from analysis.overview import CELLS, SYSTEMS, TABLE2, WEIGHTS, Claimed, anchor, overview
+from analysis.overview import CELLS, WEIGHTS, Claimed, anchor, overview
 from analysis.reproduction import write_reproduction
 from rdun.replay import load_recording, save_recording
 from rdun.results import ClaimRecord, EpochRecord, Folder, PlanRecord, Store
@@ -75,13 +75,12 @@ def test_the_overview_finds_every_claim_and_says_what_was_not_run(scores: pd.Dat
     ]
     claims = [Claimed(p.title, c.text, "held", "", "PSNR, dB", "+1.00", "", "") for p in plans for c in p.claims]
     weights = pd.DataFrame({"arm": ["R-COAST 5x4", "COAST 5x1"], "mean": [0.25, -1.0]})
-    time = pd.DataFrame({"arm": [f"{s} recursive" for s in SYSTEMS], "time ratio": [0.7, 0.8]})
     titles = {p.title for p in plans}
-    tables = {(WEIGHTS, "differences-bsd68"): weights, (TABLE2, "timing"): time}
+    tables = {(WEIGHTS, "differences-bsd68"): weights}
     found = overview(*rows, claims, tables)
     assert not [row.pocket for row in found if "not run" in row.pocket], "a claim was renamed"
     assert {title for row in found for title in row.links} <= titles | {CELLS}, "a study was renamed"
-    assert found[3].pocket.startswith("COAST 30 % less time, ISTA-Net+ 20 % less time")
+    assert found[3].claim.endswith("by 42 % (COAST) and 21 % (ISTA-Net+)")
     assert found[5].full.startswith("+0.25 dB on BSD68 (") and found[6].full.startswith("+1.00 dB on BSD68 (")
 
 
@@ -175,6 +174,8 @@ def test_the_page(tmp_path: Path) -> None:
     assert text.count("<br>not run |") == 36 and text.count(": reproduced |") == 12
     assert "| by the paper's recipe | by a fast recipe, a tenth of 20 epochs |" in text
     assert "of 2 studies and 1 searches" in text and "| Ten times better | refuted | " in text.split("## Searches")[0]
-    assert re.search(r"\| As similar \| \w+ \| [^|]* \| [^|]*\.\d{5} [^|]* \| \u22120\.00050 \|", text), "not 0.00"
+    assert re.search(r"\| As similar \| \w+ \| [^|]* \| SSIM \| [^|]*\.\d{5} [^|]* \| \u22120\.00050 \|", text), (
+        "not 0.00"
+    )
     assert all(f"*{title}. " in text for title in re.findall(r"!\[(.*?)\]\(", text)), "each figure has its caption"
     assert "the baseline unrolled" in text.split("## Searches")[1]
