@@ -72,6 +72,17 @@ FAST = {
 that estimate, but for what its ridge leaves to the steps; warm-up, then a cosine to zero. Not the paper's; it shows effects in
 minutes."""
 
+FAST_EPOCHS, FAST_BATCH = 20, 16
+FAST_AT_FULL_SIZE = FAST | {
+    "optim.lr": 1e-3,
+    "optim.warmup": 200,
+    "optim.batch": FAST_BATCH,
+    "optim.epochs": FAST_EPOCHS,
+    "optim.clip": 0.05,
+    "precision": "auto",
+}
+"""The same for networks of full size: smaller batches at a lower rate, and gradients of a bounded norm."""
+
 PHOTOGRAPHS = DataConfig(
     train="photographs-train", validation="photographs-validation", test=("photographs-test",), stride=20
 )
@@ -89,6 +100,9 @@ Scale = Literal["pocket", "full"]
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
 THREE_PERCENT = {"data.fraction": 0.03, "data.epoch_samples": 88_011}
 """The paper's 3 %: 2,667 blocks, each 33 times an epoch."""
+
+BLOCKS = 88_912
+"""Training blocks of T91, as the paper cuts them: one epoch of the authors."""
 
 FULL_NOTE = (
     "Networks, training blocks, steps and protocol are the paper's. The test matrices are random ones of our own, since "
@@ -135,6 +149,12 @@ def pocket_note(
         f"of about 550,000 of 64, {measured}, photographs instead of T91 and BSD68{recipe}. It can show the direction of a "
         "large effect. It cannot show the paper's values, and an undecided comparison here says nothing about the full size."
     )
+
+
+def fast_at_full_size(config: TrialConfig, samples: int, test: tuple[str, ...]) -> TrialConfig:
+    """A published setting trained by the fast recipe with so many samples, or a few less: epochs are whole batches."""
+    parts = {"data.epoch_samples": samples // (FAST_EPOCHS * FAST_BATCH) * FAST_BATCH, "data.test": test}
+    return with_values(config, FAST_AT_FULL_SIZE | parts)
 
 
 def per_ratio(config: TrialConfig, ratios: Sequence[float] = RATIOS) -> tuple[TrialConfig, ...]:

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from rdun.config import Fixed, with_values
 from rdun.study import Arm, Study
-from studies.base import FAST, R_COAST
+from studies.base import BLOCKS, FAST_BATCH, R_COAST, fast_at_full_size
 
-BLOCKS, BATCH, EPOCHS = 88_912, 16, 20
-"""Training blocks of T91, as the paper cuts them: one epoch of the authors. Ours are parts of a budget."""
 AUTHORS = {"table": "curve", "model": "COAST", "layers": "5", "recursions": "4", "rfmu": "yes", "fraction": "1"}
 DRAWN = R_COAST.recursion.train
 FIXED = Fixed(counts=(4,))
@@ -28,10 +26,8 @@ ARMS = {
 
 def study() -> Study:
     """Hours of two cores each (`--set resources.threads=2` trains one after the other), minutes of a GPU."""
-    recipe = {"optim.batch": BATCH, "optim.epochs": EPOCHS, "optim.lr": 1e-3, "optim.warmup": 200, "optim.clip": 0.05}
-    fast = with_values(R_COAST, FAST | recipe | {"data.test": ("set11",)})
     arms = {
-        name: with_values(fast, {"data.epoch_samples": samples // (EPOCHS * BATCH) * BATCH, "recursion.train": counts})
+        name: with_values(fast_at_full_size(R_COAST, samples, ("set11",)), {"recursion.train": counts})
         for name, (samples, counts) in ARMS.items()
     }
     return Study(
@@ -39,8 +35,8 @@ def study() -> Study:
         title="Samples to the authors' validation curve",
         question="How few training samples bring R-COAST to the quality that its authors' training validated?",
         method="R-COAST 5x4 at its published size, five ratios, all blocks of T91. The fast recipe: the linear estimate, stages "
-        f"that start as plain gradient steps, a rate that falls to zero by a cosine after a warm-up; with {BATCH} blocks per "
-        "step instead of 64, a rate of 1e-3 instead of 2e-3, and gradients of a norm of at most 0.05. Fixed "
+        f"that start as plain gradient steps, a rate that falls to zero by a cosine after a warm-up; with {FAST_BATCH} blocks "
+        "per step instead of 64, a rate of 1e-3 instead of 2e-3, and gradients of a norm of at most 0.05. Fixed "
         "counts: four recursions in every pass of the training instead of one to four.",
         expectation="Not published. The goal is the authors' validation PSNR on Set11 at 10 % with a tenth of their samples: "
         "26.67 dB after 20 epochs of theirs, 27.71 dB after 50.",

@@ -9,7 +9,7 @@ from rdun.plan import cost
 from rdun.study import Study
 from studies.loading import load_study, study_names
 
-ONE_SCALE = ("quickstart", "published_weights", "samples_to_quality", "smaller")
+ONE_SCALE = ("quickstart", "published_weights", "samples_to_quality", "smaller", "table1_fast")
 PAPER = [name for name in study_names() if name not in ONE_SCALE]
 SCALES = ("pocket", "full")
 LONGER = {"training_length": 38_400}
