@@ -42,9 +42,9 @@ def study() -> Study:
         method="The networks of the paper's Table 1 at their published sizes, on all blocks of T91: COAST for five ratios, "
         f"ISTA-Net+ for 10 % alone. The fast recipe with {SAMPLES:,} samples instead of 17.8 (ISTA-Net+) and 35.6 million: the "
         "linear estimate, stages that start as plain gradient steps, a rate of 1e-3 that falls to zero by a cosine after a "
-        f"warm-up, {FAST_BATCH} blocks per step, gradients of a norm of at most 0.05. Both networks of a pair see the same blocks "
-        "in the same order; recursive ones draw their counts anew for every batch and have the RFMU, in R-ISTA-Net+ with scales "
-        "that start at one.",
+        f"warm-up, {FAST_BATCH} blocks per step, gradients of a norm of at most 0.05. Both networks of a pair see the same "
+        "blocks in the same order; recursive ones draw their counts anew for every batch and have the RFMU, in R-ISTA-Net+ with "
+        "scales that start at one.",
         expectation="Not published for so few samples. After all of them, on BSD68: ISTA-Net+ 25.18 and recursive 25.31 dB at "
         "10 %; COAST 30.71 and recursive 30.58 dB on average over five ratios.",
         scale="Networks, training blocks and protocol are the paper's; the recipe and the number of steps are not. One seed: the "
