@@ -33,8 +33,8 @@ CURVES = ("returns-", "recursions-", "gap")
 """How figures begin that show a quality over what a study varies: recursions in training and test, the training set's size."""
 FULL_SIZE = ("published-weights", "samples-to-quality", "table1-fast")
 """Names of studies of networks of full size."""
-ORDER = (*FULL_SIZE, "table1-pocket", "training-size", "table2", "random-ranges", "training-length", "rfmu",
-         "recursions-per-layer", "equal-evaluations", "recursions-at-test-time", "dpdnn-sharing", "recipes", "smaller")  # fmt: skip
+ORDER = (*FULL_SIZE, "table1", "training-size", "table2", "random-ranges", "training-length", "rfmu", "recursions-per-layer",
+         "equal-evaluations", "recursions-at-test-time", "dpdnn-sharing", "recipes", "smaller")  # fmt: skip
 """How names of studies begin, in the order of the page; others follow."""
 FAST = "samples-to-quality"
 """The study whose arms are the published network at full size by a fast recipe."""
