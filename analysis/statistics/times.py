@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -22,17 +23,17 @@ class Times:
     """Of the complete cells of a study.
 
     Attributes:
-        cells: see `timing_cells`.
+        cells: arm -> a line per seed, see `timing_cells`.
         places: (arm, seed) -> the devices of its trials, with their threads: times of others are none to compare.
     """
 
     frames: StudyFrames
-    cells: pd.DataFrame
-    places: dict[tuple[str, int], Places]
+    cells: Mapping[str, pd.DataFrame]
+    places: Mapping[tuple[str, int], Places]
 
     def alike(self, arm: str, versus: str) -> tuple[list[int], list[int]]:
         """The seeds that both arms have: where both ran on the same kind of device with as many threads, and the others."""
-        ours, theirs = (set(self.cells.loc[self.cells["arm"] == a, "seed"]) for a in (arm, versus))
+        ours, theirs = (set(self.cells[a].index) if a in self.cells else set() for a in (arm, versus))
         both = sorted(int(s) for s in ours & theirs)
         same = [s for s in both if self.places.get((arm, s)) == self.places.get((versus, s))]
         return same, [s for s in both if s not in same]
@@ -40,9 +41,9 @@ class Times:
     def ratios(self, arm: str, versus: str, name: str) -> pd.Series:
         """A timing of the arm as a multiple of the other's, by seed."""
         seeds, _ = self.alike(arm, versus)
-        if not seeds or name not in self.cells:
+        if not seeds or name not in self.cells[arm]:
             return pd.Series(dtype=float)
-        own, base = (self.cells[self.cells["arm"] == a].set_index("seed")[name].loc[seeds] for a in (arm, versus))
+        own, base = (self.cells[a].loc[seeds, name] for a in (arm, versus))
         return (own / base.where(base > 0)).dropna()
 
     def reason(self, arm: str, versus: str, seed: int) -> str:
@@ -58,7 +59,8 @@ def times(frames: StudyFrames) -> Times:
     places: dict[tuple[str, int], set[tuple[str, int]]] = {}
     for t in frames.trials[frames.trials["status"] == "complete"].to_dict("records"):
         places.setdefault((str(t["arm"]), int(t["seed"])), set()).add((str(t["device"]), int(t["threads"])))
-    return Times(frames, timing_cells(frames), {cell: frozenset(found) for cell, found in places.items()})
+    cells = {str(arm): own.set_index("seed") for arm, own in timing_cells(frames).groupby("arm", sort=False)}
+    return Times(frames, cells, {cell: frozenset(found) for cell, found in places.items()})
 
 
 def compare_times(known: Times, arm: str, versus: str) -> Comparison:

@@ -25,16 +25,14 @@ COLUMNS = {
 def timing_table(frames: StudyFrames) -> Table:
     """Seconds of training, milliseconds per step, images per second, each a mean over seeds; ratios are paired by seed."""
     known = times(frames)
-    cells = known.cells
-    names = [n for n in COLUMNS if n in cells]
-    by_arm = {str(a): g.set_index("seed") for a, g in cells.groupby("arm", sort=False)} if len(cells) else {}
+    names = [n for n in COLUMNS if any(n in own for own in known.cells.values())]
     drawn = of_whole_cells(frames, frames.epochs).groupby("arm", observed=True)["stage_evaluations"].mean()
     unit = "gpu" if frames.trials["gpu_hours"].any() else "core"
     spent = frames.trials.groupby("arm")[f"{unit}_hours"].sum()
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
     for line, arm in enumerate(frames.arms):
-        own = by_arm.get(arm, pd.DataFrame())
+        own = known.cells.get(arm, pd.DataFrame())
         facts = frames.arms[arm]
         base = str(facts.compare_to)
         row: dict[str, Any] = {
