@@ -36,9 +36,9 @@ class Arm(Typed):
 
 
 METRICS = ("psnr", "ssim", "gap", "time")
+"""What claims may be about."""
 NO_TESTS = {"gap": "training and validation blocks", "time": "trainings"}
-"""Metrics that are about no test, and what they are about."""
-"""What reconstructions are scored by."""
+"""Those that are about no test, and what they are about instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
