@@ -22,13 +22,14 @@ class Answer(NamedTuple):
     """Sentences.
 
     Attributes:
-        headline: the answer; it begins with the claims that the study's question asks for.
+        headline: the answer: the claims that the study's question asks for, else the differences of test PSNR, which are
+            then in the context.
         effects: one per effect over all settings, under the head `over`.
         factors: one per effect of a factor, and per interaction, of a full grid.
         context: what the answer rests on.
         lines: one per comparison.
         sensitivity: how large a difference has to be to be decided; empty where all are.
-        claims: one per claim that the headline does not tell.
+        claims: one per claim.
     """
 
     headline: str
@@ -47,7 +48,10 @@ def answer(
     """The whole answer of a study."""
     frames = images.frames
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
+    quality = weights_answer(images) or headline(frames, comparisons, main)
+    asked = " ".join(_asked(c) for c in claims if c.claim.answers and c.comparison.seeds)
     context = [
+        f"Test PSNR: {quality}" if asked else "",
         _single_settings(frames, comparisons) if main else "",
         _gain_sentence(images),
         _seeds_sentence(frames, comparisons),
@@ -55,18 +59,15 @@ def answer(
     context += [code_sentence(frames)]
     context += [about(frames)] if any(c.seeds for c in comparisons) else []
     found = _findings(frames, main)
-    asked = [c for c in claims if c.claim.answers and c.comparison.seeds]
-    told = [claim_sentence(frames, c) for c in asked] + ["Test PSNR:"] * bool(asked)
-    told.append(weights_answer(images) or headline(frames, comparisons, main))
     return Answer(
-        headline=_progress(frames) + " ".join(told),
+        headline=_progress(frames) + (asked or quality),
         over=_over(frames, main) if main else "",
         effects=tuple(f"{f.words()}: {f.verdict}." for f in found),
         factors=factor_sentences(frames, effects),
         context=tuple(s for s in context if s),
         lines=tuple(comparison_sentence(frames, c) for c in comparisons),
         sensitivity=_sensitivity(comparisons),
-        claims=tuple(claim_sentence(frames, c) for c in claims if c not in asked),
+        claims=tuple(claim_sentence(frames, c) for c in claims),
     )
 
 
@@ -200,15 +201,24 @@ def comparison_sentence(frames: StudyFrames, c: Comparison) -> str:
     return f"{found.words()}: {found.verdict}.{lacking}"
 
 
+def _asked(result: ClaimResult) -> str:
+    """A claim that the question asks for: what came of it, and by how much."""
+    return f"“{result.claim.text}”: {result.verdict}, {_value(result.comparison)}."
+
+
 def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
     """The claim, what was measured, and whether it held."""
     c = result.comparison
     reason = f": {result.reason}" if result.reason else ""
-    digits = finer(c.metric)
     costs = costs_beside(frames, result.claim.pairs)
-    value = with_unit(c.mean, c.metric, digits, signed=True) + bounds(c.low, c.high, len(c.seeds), c.metric, digits)
-    measured = f" Measured, {result.difference}: {value}{f' with {costs}' if costs else ''}." if c.seeds else ""
+    measured = f" Measured, {result.difference}: {_value(c)}{f' with {costs}' if costs else ''}." if c.seeds else ""
     return f"“{result.claim.text}”: {result.verdict}{reason}.{measured}"
+
+
+def _value(c: Comparison) -> str:
+    """What was measured of a claim, with its interval."""
+    digits = finer(c.metric)
+    return with_unit(c.mean, c.metric, digits, signed=True) + bounds(c.low, c.high, len(c.seeds), c.metric, digits)
 
 
 def _gain_sentence(images: Images) -> str:

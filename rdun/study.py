@@ -54,7 +54,7 @@ class Claim(Typed):
         ratios: the sampling ratios that are averaged; empty: all that the arms are tested at.
         beyond: a second pair of arms whose difference is taken off, so that the claim is about the difference in differences
             metric(arm) - metric(versus) - (metric(beyond[0]) - metric(beyond[1])): "recursion gains more with few data".
-        answers: whether it is what the study's question asks, so that the answer begins with it.
+        answers: whether it is what the study's question asks, so that it is the report's answer.
     """
 
     text: str
