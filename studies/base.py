@@ -22,6 +22,7 @@ from rdun.config import (
     UniformRange,
     with_values,
 )
+from rdun.study import Claim
 
 COAST = TrialConfig(
     task=BlockSensingTask(test_matrix_seeds=(0, 1, 2, 3, 4)),
@@ -155,6 +156,12 @@ def fast_at_full_size(config: TrialConfig, samples: int, test: tuple[str, ...]) 
     """A published setting trained by the fast recipe with so many samples, or a few less: epochs are whole batches."""
     parts = {"data.epoch_samples": samples // (FAST_EPOCHS * FAST_BATCH) * FAST_BATCH, "data.test": test}
     return with_values(config, FAST_AT_FULL_SIZE | parts)
+
+
+def near_unrolled(setting: str, recursive: str, unrolled: str) -> Claim:
+    """The claim, of two arms, that recursion costs little quality in a setting."""
+    text = f"{setting}: the recursive network is at most 0.2 dB behind the unrolled one"
+    return Claim(text=text, arm=recursive, versus=unrolled, at_least=-0.2)
 
 
 def per_ratio(config: TrialConfig, ratios: Sequence[float] = RATIOS) -> tuple[TrialConfig, ...]:

@@ -8,8 +8,8 @@ Expected: not published. If recursion works because a gradient step and a denois
 from __future__ import annotations
 
 from rdun.config import DenoisingTask, Fixed, InpaintingTask, TaskConfig, TrialConfig, UniformRange, with_values
-from rdun.study import Arm, Claim, Study
-from studies.base import COAST, Scale, pocket, pocket_note
+from rdun.study import Arm, Study
+from studies.base import COAST, Scale, near_unrolled, pocket, pocket_note
 
 TASKS: dict[str, TaskConfig] = {
     "inpainting, 30 % observed": InpaintingTask(ratios=(0.3,)),
@@ -49,15 +49,7 @@ def study(scale: Scale = "pocket") -> Study:
         if scale == "pocket"
         else "Networks and training are those of COAST and R-COAST; these tasks were not published.",
         arms=tuple(arms),
-        claims=tuple(
-            Claim(
-                text=f"{task}: the recursive network is at most 0.2 dB behind the unrolled one",
-                arm=f"{task}: {RECURSIVE}",
-                versus=f"{task}: {UNROLLED}",
-                at_least=-0.2,
-            )
-            for task in TASKS
-        ),
+        claims=tuple(near_unrolled(task, f"{task}: {RECURSIVE}", f"{task}: {UNROLLED}") for task in TASKS),
     )
 
 

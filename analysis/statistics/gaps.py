@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE, overfitting_cells, without_block_averages
 from analysis.statistics.corrections import holm
-from analysis.statistics.paired import Comparison, estimated, missing_pairs
+from analysis.statistics.paired import Comparison, missing_pairs, over_seeds
 
 GAP = "gap"
 BLOCKS = "blocks"
@@ -32,12 +32,9 @@ def compare_gaps(frames: StudyFrames, values: pd.DataFrame, arm: str, versus: st
     """
     base = Comparison(arm=arm, versus=versus, dataset=BLOCKS, at=AVERAGE, metric="psnr")
     own = [values[a].dropna() if a in values else pd.Series(dtype=float) for a in (arm, versus)]
-    table = (own[0] - own[1]).dropna().to_frame(BLOCKS)
-    missing = tuple(missing_pairs(frames, arm, versus, AVERAGE, [int(s) for s in table.index]))
-    if table.empty:
-        return replace(base, missing=missing, reason=missing[0][1] if missing else "no scores of blocks")
-    found = estimated(replace(base, missing=missing), table, same=False)
-    return replace(found, p_all=found.p, p_holm=found.p)
+    found = (own[0] - own[1]).dropna()
+    missing = tuple(missing_pairs(frames, arm, versus, AVERAGE, [int(s) for s in found.index]))
+    return over_seeds(replace(base, missing=missing), found, "no scores of blocks")
 
 
 def compare_gaps_of_arms(frames: StudyFrames) -> dict[str, Comparison]:

@@ -223,6 +223,20 @@ def estimated(base: Comparison, table: pd.DataFrame, *, same: bool) -> Compariso
     )
 
 
+def over_seeds(base: Comparison, values: pd.Series, reason: str) -> Comparison:
+    """A comparison of what a seed has one value of, without images: p is Student's t over the seeds alone.
+
+    Args:
+        base: knows which seeds are missing.
+        values: the difference by seed.
+        reason: why there is none, where no seed is missing.
+    """
+    if values.empty:
+        return replace(base, reason=base.missing[0][1] if base.missing else reason)
+    found = estimated(base, values.to_frame(base.dataset), same=False)
+    return replace(found, p_all=found.p, p_holm=found.p)
+
+
 def _effect(by_image: Floats) -> float:
     spread = float(np.std(by_image, ddof=1)) if len(by_image) > 1 else NAN
     return float(np.mean(by_image)) / spread if spread > 0 else NAN

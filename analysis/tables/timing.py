@@ -34,7 +34,6 @@ def timing_table(frames: StudyFrames) -> Table:
     for line, arm in enumerate(frames.arms):
         own = known.cells.get(arm, pd.DataFrame())
         facts = frames.arms[arm]
-        base = str(facts.compare_to)
         row: dict[str, Any] = {
             "family": facts.family,
             "arm": arm,
@@ -48,12 +47,17 @@ def timing_table(frames: StudyFrames) -> Table:
             values = own[name].dropna() if name in own else pd.Series(dtype=float)
             row[name] = float(values.mean()) if len(values) else NAN
             row[f"{name} sd"] = float(values.std(ddof=1)) if len(values) > 1 else NAN
-        saved = compare_times(known, arm, base)
-        row |= {"time ratio": 1 - saved.mean / 100, "time low": 1 - saved.high / 100, "time high": 1 - saved.low / 100}
-        row["step ratio"] = float(known.ratios(arm, base, "step_milliseconds").mean())
-        if others := known.alike(arm, base)[1]:
-            seeds = listed([str(s) for s in others])
-            gaps[line, "time ratio"] = f"without seed {seeds}, on another device than the base arm's"
+        if base := facts.compare_to:
+            saved = compare_times(known, arm, base)
+            row |= {
+                "time ratio": 1 - saved.mean / 100,
+                "time low": 1 - saved.high / 100,
+                "time high": 1 - saved.low / 100,
+            }
+            row["step ratio"] = float(known.ratios(arm, base, "step_milliseconds").mean())
+            if others := known.alike(arm, base)[1]:
+                seeds = listed([str(s) for s in others])
+                gaps[line, "time ratio"] = f"without seed {seeds}, on another device than the base arm's"
         rows.append(row)
         lacking = [(s, gap_reason(frames, arm, s)) for s in frames.plan.seeds if s not in own.index]
         if any(why for _, why in lacking):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,18 @@ FAILED = {
 def load(study: tuple[Path, Store]) -> StudyFrames:
     folder, store = study
     return load_study(PlanRecord.load(Folder(folder)), store)
+
+
+UNROLLED, RECURSIVE = "COAST, unrolled, 10 %", "COAST, recursive, 10 %"
+
+
+def load_pairs(folder: Path, **changes: Any) -> StudyFrames:
+    """A study of one pair on few and on all data with four seeds, for what a seed has one value of."""
+    truth = Truth(
+        systems=("COAST",), effects={"unrolled": 0.0, "recursive": 0.0}, seeds=(0, 1, 2, 3), images=("a.png", "b.png"),
+        epochs=2, pictures=False,
+    )  # fmt: skip
+    return load(write_study(folder, replace(truth, **changes)))
 
 
 @pytest.fixture(scope="session")

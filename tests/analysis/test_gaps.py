@@ -15,24 +15,14 @@ from analysis.statistics.gaps import compare_gaps, gaps
 from analysis.statistics.paired import Images
 from analysis.tables import claims_table, gaps_table
 from rdun.results import ClaimRecord
-from tests.analysis.conftest import load
-from tests.analysis.synthetic import Truth, write_study
+from tests.analysis.conftest import RECURSIVE, UNROLLED, load_pairs
 
-TRUTH = Truth(
-    systems=("COAST",),
-    effects={"unrolled": 0.0, "recursive": 0.0},
-    seeds=(0, 1, 2, 3),
-    images=("a.png", "b.png"),
-    epochs=2,
-    pictures=False,
-)
-UNROLLED, RECURSIVE = "COAST, unrolled, 10 %", "COAST, recursive, 10 %"
 ALL_DATA = ["COAST, unrolled, 100 %", "COAST, recursive, 100 %"]
 
 
 def study(folder: Path, more: float = 0.5, **changes: object) -> StudyFrames:
     """One whose unrolled network on few data fits its training blocks so much better, by another amount for each seed."""
-    frames = load(write_study(folder, replace(TRUTH, **changes)))  # type: ignore[arg-type]
+    frames = load_pairs(folder, **changes)
     scores = frames.scores
     fitted = (scores["arm"] == UNROLLED) & (scores["split"] == "train") & (scores["unit"] == "block")
     fitted &= (scores["checkpoint"] == "best") & (scores["recursions"] != 0)

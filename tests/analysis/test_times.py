@@ -16,18 +16,8 @@ from analysis.statistics.paired import Images
 from analysis.statistics.times import compare_times, times
 from analysis.tables import claims_table, timing_table
 from rdun.results import ClaimRecord
-from tests.analysis.conftest import load
-from tests.analysis.synthetic import Truth, write_study
+from tests.analysis.conftest import RECURSIVE, UNROLLED, load_pairs
 
-TRUTH = Truth(
-    systems=("COAST",),
-    effects={"unrolled": 0.0, "recursive": 0.0},
-    seeds=(0, 1, 2, 3),
-    images=("a.png", "b.png"),
-    epochs=2,
-    pictures=False,
-)
-UNROLLED, RECURSIVE = "COAST, unrolled, 10 %", "COAST, recursive, 10 %"
 ALL_DATA = ["COAST, recursive, 100 %", "COAST, unrolled, 100 %"]
 SECONDS = {UNROLLED: (100.0, 120.0, 90.0, 200.0), RECURSIVE: (60.0, 75.0, 55.0, 118.0)}
 SAVED = [100 * (1 - own / base) for own, base in zip(SECONDS[RECURSIVE], SECONDS[UNROLLED], strict=True)]
@@ -35,7 +25,7 @@ SAVED = [100 * (1 - own / base) for own, base in zip(SECONDS[RECURSIVE], SECONDS
 
 def study(folder: Path, **changes: object) -> StudyFrames:
     """One whose recursive network trained about two fifths shorter on few data."""
-    frames = load(write_study(folder, replace(TRUTH, **changes)))  # type: ignore[arg-type]
+    frames = load_pairs(folder, **changes)
     rows = frames.timings
     for arm, seconds in SECONDS.items():
         for seed, value in enumerate(seconds):
