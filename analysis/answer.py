@@ -8,7 +8,7 @@ from typing import NamedTuple
 from analysis.budgets import costs_beside
 from analysis.certainty import about, code_sentence
 from analysis.factor_words import factor_sentences
-from analysis.findings import Finding, bounds, compared
+from analysis.findings import Finding, bounds, compared, on
 from analysis.frames import StudyFrames
 from analysis.measures import AVERAGE
 from analysis.numbers import NBSP, finer, listed, number, percent, plural, with_unit
@@ -49,7 +49,7 @@ def answer(
     frames = images.frames
     main = [e for e in effects if e.kind == "main" and e.estimate.n >= 1]
     quality = weights_answer(images) or headline(frames, comparisons, main)
-    asked = " ".join(_asked(c) for c in claims if c.claim.answers and c.comparison.seeds)
+    asked = " ".join(_asked(frames, c) for c in claims if c.claim.answers and c.comparison.seeds)
     context = [
         f"Test PSNR: {quality}" if asked else "",
         _single_settings(frames, comparisons) if main else "",
@@ -201,9 +201,10 @@ def comparison_sentence(frames: StudyFrames, c: Comparison) -> str:
     return f"{found.words()}: {found.verdict}.{lacking}"
 
 
-def _asked(result: ClaimResult) -> str:
+def _asked(frames: StudyFrames, result: ClaimResult) -> str:
     """A claim that the question asks for: what came of it, and by how much."""
-    return f"“{result.claim.text}”: {result.verdict}, {_value(result.comparison)}."
+    c = result.comparison
+    return f"“{result.claim.text}”{on(frames, c.dataset)}: {result.verdict}, {_value(c)}."
 
 
 def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
@@ -211,7 +212,8 @@ def claim_sentence(frames: StudyFrames, result: ClaimResult) -> str:
     c = result.comparison
     reason = f": {result.reason}" if result.reason else ""
     costs = costs_beside(frames, result.claim.pairs)
-    measured = f" Measured, {result.difference}: {_value(c)}{f' with {costs}' if costs else ''}." if c.seeds else ""
+    what = result.difference + on(frames, c.dataset)
+    measured = f" Measured, {what}: {_value(c)}{f' with {costs}' if costs else ''}." if c.seeds else ""
     return f"“{result.claim.text}”: {result.verdict}{reason}.{measured}"
 
 

@@ -10,6 +10,7 @@ from analysis.families import shared
 from analysis.frames import StudyFrames
 from analysis.numbers import DIGITS, NBSP, number, plural, with_unit
 from analysis.statistics import Comparison, Effect
+from analysis.statistics.claims import WITHOUT_IMAGES
 from analysis.statistics.corrections import held_back
 from rdun.significance import LEVEL
 
@@ -126,5 +127,5 @@ def _of(family: str, pair: str) -> str:
 
 
 def on(frames: StudyFrames, dataset: str) -> str:
-    """Names the test set where there are several."""
-    return f" on {dataset}" if len(frames.test_sets) > 1 else ""
+    """Names the test set where there are several; what is about none names none."""
+    return f" on {dataset}" if len(frames.test_sets) > 1 and dataset not in WITHOUT_IMAGES.values() else ""

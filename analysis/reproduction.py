@@ -20,6 +20,7 @@ from analysis.overview import Claimed, anchor, overview
 from analysis.report import View, build, file_name
 from analysis.search_report import build as build_search
 from analysis.searches import load_search
+from analysis.statistics.claims import WITHOUT_IMAGES
 from analysis.tables import markdown_text, to_markdown
 from analysis.verdicts import TOLERANCE
 from rdun.results import EpochRecord, Folder, PlanRecord, SearchRecord, Store, TrialDirectory, hours
@@ -125,16 +126,22 @@ def write_reproduction(results: Path, target: Path) -> None:
 def claimed(chapter: Chapter) -> list[Claimed]:
     """The claims of a study with their verdicts."""
     tables = [item.table.frame for item in chapter.view.tables if item.table.name == "claims"]
-    return [_claimed(chapter.record.title, row) for table in tables for row in table.to_dict("records")]
+    return [
+        _claimed(chapter.record.title, row, several=table["dataset"].nunique() > 1)
+        for table in tables
+        for row in table.to_dict("records")
+    ]
 
 
-def _claimed(study: str, row: Mapping[Hashable, Any]) -> Claimed:
+def _claimed(study: str, row: Mapping[Hashable, Any], *, several: bool) -> Claimed:
+    """`several`: whether claims of the study are about several test sets, which are named then."""
+    named = several and row["dataset"] not in WITHOUT_IMAGES.values()
     digits = int(row["digits"])
     return Claimed(
         study,
         str(row["claim"]),
         str(row["verdict"]),
-        str(row["difference"]),
+        f"{row['difference']} on {row['dataset']}" if named else str(row["difference"]),
         str(row["metric"]),
         number(row["mean"], digits - 1, signed=True),
         f"{number(row['mean'], digits, signed=True)} {interval(row['low'], row['high'], digits, signed=True)}",
