@@ -150,6 +150,17 @@ def test_a_claim_across_protocols_is_undecided(tmp_path: Path) -> None:
     )
 
 
+def test_claims_name_their_test_set_where_there_are_several(tmp_path: Path) -> None:
+    """What is about no test, such as training time, names none."""
+    quality = replace(CLAIM, versus="COAST, recursive, 10 %", answers=True)
+    claims = (quality, replace(quality, metric="time"))
+    images = Images(load(write_study(tmp_path, replace(MIXED, pictures=False, claims=claims))))
+    told = answer(images, [], [], check_claims(images, claims))
+    name = "“COAST, unrolled, 10 %” minus “COAST, recursive, 10 %” on photographs-test (deblocked): "
+    assert f"Measured, {name}" in told.claims[0] and "“across” on photographs-test (deblocked): " in told.headline
+    assert "“across”: " in told.headline and " on " not in told.claims[1]
+
+
 def test_a_group_gives_the_numbers_it_would_give_alone(tmp_path: Path) -> None:
     mixed = load(write_study(tmp_path / "mixed", replace(MIXED, pictures=False)))
     alone = load(write_study(tmp_path / "alone", replace(MIXED, pictures=False, systems=("ISTA-Net+",))))
