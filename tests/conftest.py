@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import sqlalchemy
 from PIL import Image
 from xdist.scheduler import LoadFileScheduling
 
@@ -21,6 +19,11 @@ if TYPE_CHECKING:
     from tests.buckets import Bucket
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
+
+with contextlib.suppress(
+    ModuleNotFoundError
+):  # of a tracker, which tests on a machine that has a GPU for minutes do without
+    import tests.databases  # noqa: F401
 
 CLUSTERS = (
     tuple(
@@ -57,12 +60,6 @@ def _files_without_waiting_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
         yield
-
-
-@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
-def _databases_without_waiting_for_the_disk(connection: object, _: object) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous=OFF")
 
 
 def photograph(seed: int, shape: tuple[int, int]) -> np.ndarray:

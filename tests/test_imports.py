@@ -93,3 +93,13 @@ def test_what_an_import_really_loads(module: str, forbidden: set[str]) -> None:
     code = f"import sys, {module}; print(*sorted({forbidden!r} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert loaded.split() == []
+
+
+def test_what_needs_a_gpu_is_tested_without_ray_and_without_a_tracker() -> None:
+    """A machine that has one for minutes may have little more than PyTorch and pytest."""
+    absent = dict.fromkeys(("ray", "mlflow", "optuna", "sqlalchemy"))
+    code = f"import sys; sys.modules.update({absent}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    words = ["-q", "--collect-only", "-k", "cuda or gpu", "tests/training", "tests/test_weights.py"]
+    found = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "test_evaluate_on_a_gpu" in found.stdout and found.stdout.count("[cuda") > 20
