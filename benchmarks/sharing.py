@@ -86,6 +86,23 @@ def _trial(config: TrialConfig, folder: str, device: str, needed: float, begun: 
     run_trial(config, folder, after, device=device, circumstances=Circumstances(alone=False, admission=door))
 
 
+def shortened(config: TrialConfig, steps: int, precision: Precision) -> TrialConfig:
+    """The same steps in short epochs without end. Validation is on one matrix, or it would take several times the part of a short
+    epoch that it takes of a whole one; making matrices and estimates is no step."""
+    assert isinstance(config.task, BlockSensingTask)
+    changes = {
+        "optim.epochs": 10_000,
+        "data.epoch_samples": steps * config.optim.batch,
+        "data.test": (config.data.validation,),
+        "precision": precision,
+        "task.matrices": 1,
+        "task.test_matrix_seeds": config.task.test_matrix_seeds[:1],
+        "task.initial": "adjoint",
+        "task.ridge": 0.0,
+    }
+    return with_values(config, changes)
+
+
 def _end(them: list[SpawnProcess]) -> None:
     for each in them:
         each.kill()
@@ -129,11 +146,7 @@ def main(
     wanted = Resources(threads=1, gpus=None if device.type == "cuda" else 0)
     rows: list[dict[str, object]] = []
     for system in systems.split(","):
-        config = pocket(SYSTEMS[system]) if size == "pocket" else SYSTEMS[system]
-        short = {"optim.epochs": 10_000, "data.epoch_samples": steps * config.optim.batch, "precision": precision}
-        config = with_values(config, {**short, "data.test": (config.data.validation,)})
-        if isinstance(config.task, BlockSensingTask):  # making matrices and estimates is no step
-            config = with_values(config, {"task.matrices": 1, "task.initial": "adjoint", "task.ridge": 0.0})
+        config = shortened(pocket(SYSTEMS[system]) if size == "pocket" else SYSTEMS[system], steps, precision)
         here = machine(wanted, None)
         peak = probe(config, here, click.echo).gpu_memory_mib
         part = part_of(wanted, here, Estimate(gpu_memory_mib=peak or None, source="probe"), 1000)

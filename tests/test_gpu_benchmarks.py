@@ -9,9 +9,12 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 from click.testing import CliRunner
 
-from benchmarks import gpu
+from benchmarks import gpu, sharing
+from benchmarks.training_step import SYSTEMS
+from rdun.operators import make_task
 
 
 def test_a_part_that_takes_too_long_is_ended_with_what_it_started_and_its_words_are_kept(tmp_path: Path) -> None:
@@ -83,6 +86,15 @@ def test_programs_know_the_options_they_are_given(part: gpu.Part, small: bool, t
     assert Path(command[1]).is_file()
     assert isinstance(program, click.Command)
     program.make_context("part", command[2:])  # raises where an option is unknown
+
+
+@pytest.mark.parametrize("system", ["R-COAST 5x4", "ISTA-Net+ 3x3"])
+def test_trials_that_share_a_gpu_do_not_spend_their_short_epochs_in_validation(system: str) -> None:
+    """R-COAST was validated on five matrices after a seventh of an epoch."""
+    config = sharing.shortened(SYSTEMS[system], 200, "bf16")
+    tests = make_task(config.task, None, torch.device("cpu")).test_operators((33, 33))
+    assert len([test for test in tests if test.ratio == 0.1]) == 1
+    assert (config.optim.batch, config.data.epoch_samples, config.precision) == (64, 200 * 64, "bf16")
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
