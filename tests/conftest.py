@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 from rdun.config import BlockSensingTask, CoastConfig, DataConfig, Fixed, OptimConfig, RecursionConfig, TrialConfig
 
-with contextlib.suppress(
-    ModuleNotFoundError
-):  # of a tracker, which tests on a machine that has a GPU for minutes do without
+with contextlib.suppress(ModuleNotFoundError):  # no tracker on a machine with a GPU and little more than PyTorch
     import tests.databases  # noqa: F401
 
 CLUSTERS = (
