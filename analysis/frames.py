@@ -14,7 +14,7 @@ from analysis.files import Files
 from analysis.parsing import parse
 from analysis.protocols import Group, protocol_groups
 from rdun.config import TrialConfig, from_dict, last_name
-from rdun.results import ArmRecord, EpochRecord, PlanRecord, Score, Store, Timing, Trace
+from rdun.results import ArmRecord, EpochRecord, PlanRecord, RunInfo, Score, Store, Timing, Trace
 
 
 class Arm(NamedTuple):
@@ -62,8 +62,8 @@ class StudyFrames:
         store: where the trial directories are, for pictures.
         arms: by name, family by family, else in the plan's order.
         trials: one row per arm, seed and fingerprint; status ("complete", "running", "stopped", "failed", "not run",
-            "unreadable"), reason, ratios, facts, attempts, code (of the network), host, device, threads, core_hours, gpu_hours
-            (code and hours of all attempts).
+            "unreadable"), reason, ratios, facts, attempts, code (of the network), trained_on (places of the attempts that did its
+            epochs), host, device, threads (of the last attempt), core_hours, gpu_hours (code and hours of all attempts).
         scores: scores.csv of the complete trials with arm and seed; one trial may appear under several arms.
         epochs: epochs.csv of all trials with arm, seed and status.
         timings: timing.csv of the complete trials with arm and seed.
@@ -262,19 +262,28 @@ def _configs(arm: ArmRecord) -> tuple[TrialConfig, ...]:
 
 
 _TRIAL_COLUMNS = ["arm", "seed", "position", "fingerprint", "ratios", "status", "reason", "facts", "attempts"]
-_TRIAL_COLUMNS += ["code", "host", "device", "threads", "core_hours", "gpu_hours"]
+_TRIAL_COLUMNS += ["code", "trained_on", "host", "device", "threads", "core_hours", "gpu_hours"]
 
 
 def _trial(arm: Arm, seed: int, position: int, fingerprint: str, files: Files) -> tuple[Any, ...]:
-    ratios = arm.configs[position].task.ratios if len(arm.configs) > position else arm.ratios
+    known = len(arm.configs) > position
+    ratios = arm.configs[position].task.ratios if known else arm.ratios
     status, reason = files.status()
     run = files.run
     last = run.attempts[-1] if run is not None and run.attempts else None
     place = (last.host, last.device, last.threads) if last else ("", "", 0)
     facts, attempts = (run.facts, len(run.attempts)) if run is not None else ({}, 0)
     code = tuple(dict.fromkeys(a.code for a in run.attempts if a.code)) if run is not None else ()
+    trained = _trained_on(run, arm.configs[position].optim.epochs) if run is not None and known else ()
     spent = (files.hours.get("core", 0.0), files.hours.get("gpu", 0.0))
-    return (arm.name, seed, position, fingerprint, ratios, status, reason, facts, attempts, code, *place, *spent)
+    history = (facts, attempts, code, trained, *place, *spent)
+    return (arm.name, seed, position, fingerprint, ratios, status, reason, *history)
+
+
+def _trained_on(run: RunInfo, epochs: int) -> tuple[str, ...]:
+    """Places of the attempts whose epochs are part of a training of so many; none where another trial did it."""
+    reached = [*(a.resumed_at_epoch for a in run.attempts[1:]), epochs]
+    return tuple(sorted({a.place for a, end in zip(run.attempts, reached, strict=False) if end > a.resumed_at_epoch}))
 
 
 def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:
@@ -282,7 +291,7 @@ def _with_unplanned(trials: pd.DataFrame, plan: PlanRecord) -> pd.DataFrame:
     there = set(zip(trials["arm"], trials["seed"], strict=True))
     lacking = [(a.name, s) for a in plan.arms for s in plan.seeds if (a.name, s) not in there]
     rows: list[tuple[Any, ...]] = [
-        (arm, seed, 0, "", (), "not run", "no trial is planned for this seed", {}, 0, (), "", "", 0, 0.0, 0.0)
+        (arm, seed, 0, "", (), "not run", "no trial is planned for this seed", {}, 0, (), (), "", "", 0, 0.0, 0.0)
         for arm, seed in lacking
     ]
     return pd.concat([trials, pd.DataFrame(rows, columns=_TRIAL_COLUMNS)], ignore_index=True) if rows else trials

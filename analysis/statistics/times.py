@@ -15,7 +15,7 @@ TIME = "time"
 TRAINING = "training"
 """What a comparison of times is about, in place of a test set."""
 NO_SECONDS = "no training of its own was timed"
-Places = frozenset[tuple[str, int]]
+Places = frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Times:
 
     Attributes:
         cells: arm -> a line per seed, see `timing_cells`.
-        places: (arm, seed) -> the devices of its trials, with their threads: times of others are none to compare.
+        places: (arm, seed) -> the devices that its trials were trained on, with their threads: times of others are none to
+            compare, nor are those of several, as of a training that went on elsewhere.
     """
 
     frames: StudyFrames
@@ -32,10 +33,10 @@ class Times:
     places: Mapping[tuple[str, int], Places]
 
     def alike(self, arm: str, versus: str) -> tuple[list[int], list[int]]:
-        """The seeds that both arms have: where both ran on the same kind of device with as many threads, and the others."""
+        """The seeds that both arms have: where both were trained on one kind of device with as many threads, and the others."""
         ours, theirs = (set(self.cells[a].index) if a in self.cells else set() for a in (arm, versus))
         both = sorted(int(s) for s in ours & theirs)
-        same = [s for s in both if self.places.get((arm, s)) == self.places.get((versus, s))]
+        same = [s for s in both if len(self.places[arm, s] | self.places[versus, s]) == 1]
         return same, [s for s in both if s not in same]
 
     def ratios(self, arm: str, versus: str, name: str) -> pd.Series:
@@ -49,16 +50,22 @@ class Times:
     def reason(self, arm: str, versus: str, seed: int) -> str:
         """Why there is no ratio for a seed."""
         if seed in self.alike(arm, versus)[1]:
-            return f"{arm}, seed {seed}: on another device than {versus}"
+            several = next((a for a in (arm, versus) if len(self.places[a, seed]) > 1), "")
+            what = f"{several}, seed {seed}: trained on several devices"
+            return what if several else f"{arm}, seed {seed}: on another device than {versus}"
         reasons = {a: gap_reason(self.frames, a, seed) for a in (arm, versus)}
         return next((f"{a}, seed {seed}: {why}" for a, why in reasons.items() if why), f"seed {seed}: {NO_SECONDS}")
 
 
 def times(frames: StudyFrames) -> Times:
     """Of a study's complete cells."""
-    places: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    rows = frames.timings[frames.timings["name"] == "train_seconds"]
+    details = zip(rows["fingerprint"], rows["detail"], strict=True)
+    timed = {str(fingerprint): str(detail).partition("; ")[2] for fingerprint, detail in details}
+    places: dict[tuple[str, int], set[str]] = {}
     for t in frames.trials[frames.trials["status"] == "complete"].to_dict("records"):
-        places.setdefault((str(t["arm"]), int(t["seed"])), set()).add((str(t["device"]), int(t["threads"])))
+        where = t["trained_on"] or [timed.get(t["fingerprint"], "")]  # its timing tells where another trial trained
+        places.setdefault((str(t["arm"]), int(t["seed"])), set()).update(where)
     cells = {str(arm): own.set_index("seed") for arm, own in timing_cells(frames).groupby("arm", sort=False)}
     return Times(frames, cells, {cell: frozenset(found) for cell, found in places.items()})
 

@@ -156,6 +156,11 @@ class Attempt:
     code: str = ""
     outcome: Outcome = "running"
 
+    @property
+    def place(self) -> str:
+        """The kind of device with the threads, which times depend on."""
+        return f"{self.device}, {self.threads} threads"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:

@@ -152,7 +152,7 @@ class _Attempt:
         try:
             with monitor.SystemMonitor(self.folder, self.device):
                 scorer, state = self._trained(on_epoch)
-                scorer.finish(state, f"{self.account.attempt.device}, {self.threads} threads", self._tested())
+                scorer.finish(state, self.account.attempt.place, self._tested())
             whence = {name: fact for name, fact in self.account.info.facts.items() if name in (TRAINED_IN, SCORED_IN)}
             self.account.only(whence | _facts(scorer, state) | memory.facts())
             self.account.end("complete", "complete")

@@ -293,6 +293,7 @@ def test_times_on_different_devices_have_no_ratio(whole: tuple[Path, Store]) -> 
     trials, arm, other = frames.trials, "COAST, recursive, 10 %", "COAST, recursive, random, 10 %"
     trials.loc[(trials["arm"] == arm) & (trials["seed"] == 1), "device"] = "H100"
     trials.loc[trials["arm"] == other, "threads"] = 4
+    trials["trained_on"] = [(f"{d}, {t} threads",) for d, t in zip(trials["device"], trials["threads"], strict=True)]
     table = timing_table(frames)
     told = " Seconds are of several kinds of device, H100 (1 thread), cpu (1 thread) and cpu (4 threads): compare those of one."
     (caption,) = [item.caption for item in figures_of(frames, [], []) if item.name == "learning"]

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analysis.answer import answer
-from analysis.frames import StudyFrames
+from analysis.frames import StudyFrames, load_study
 from analysis.numbers import NBSP
 from analysis.statistics import check_claims, compare_arms
 from analysis.statistics.paired import Images
@@ -25,13 +25,29 @@ SAVED = [100 * (1 - own / base) for own, base in zip(SECONDS[RECURSIVE], SECONDS
 
 def study(folder: Path, **changes: object) -> StudyFrames:
     """One whose recursive network trained about two fifths shorter on few data."""
-    frames = load_pairs(folder, **changes)
+    return timed(load_pairs(folder, **changes))
+
+
+def timed(frames: StudyFrames) -> StudyFrames:
     rows = frames.timings
     for arm, seconds in SECONDS.items():
         for seed, value in enumerate(seconds):
             own = (rows["name"] == "train_seconds") & (rows["arm"] == arm) & (rows["seed"] == seed)
             rows.loc[own, "value"] = value
     return frames
+
+
+def again(frames: StudyFrames, arm: str, seed: int, *changes: dict[str, object], trained_in: str = "") -> None:
+    """Changes the attempts of a trial, each from the one it has, and where it was trained."""
+    (cell,) = [c for c in frames.plan.cells if (c.arm, c.seed) == (arm, seed)]
+    folder = frames.store.trial(cell.fingerprints[0])
+    run = folder.run()
+    assert run is not None
+    attempts = tuple(replace(run.attempts[0], **change) for change in changes)  # type: ignore[arg-type]
+    folder.write_run(replace(run, attempts=attempts, facts=run.facts | ({"trained_in": "other"} if trained_in else {})))
+    if trained_in:
+        rows = [replace(r, detail=f"480 steps; {trained_in}, 1 threads") for r in folder.timings()]
+        folder.write_timings([r for r in rows if r.name != "images_per_second"])
 
 
 def claim(**changes: object) -> ClaimRecord:
@@ -73,14 +89,32 @@ def test_claims_about_times(tmp_path: Path) -> None:
 
 def test_times_of_other_devices_are_left_out(tmp_path: Path) -> None:
     frames = study(tmp_path)
-    trials = frames.trials
-    trials.loc[(trials["arm"] == RECURSIVE) & (trials["seed"] == 3), "threads"] = 2
+    again(frames, RECURSIVE, 3, {"threads": 2})
+    frames = timed(load_study(frames.plan, frames.store))
     found = compare_times(times(frames), RECURSIVE, UNROLLED)
     assert found.per_seed == pytest.approx(tuple(SAVED[:3]))
     assert found.missing == ((3, f"{RECURSIVE}, seed 3: on another device than {UNROLLED}"),)
-    trials.loc[trials["arm"] == RECURSIVE, "device"] = "H100"
-    (none,) = check_claims(Images(frames), [claim()])
+    for seed in range(4):
+        again(frames, RECURSIVE, seed, {"device": "H100"})
+    (none,) = check_claims(Images(load_study(frames.plan, frames.store)), [claim()])
     assert none.verdict == "undecided" and none.reason == f"{RECURSIVE}, seed 0: on another device than {UNROLLED}"
+
+
+def test_times_are_of_the_devices_that_did_the_epochs(tmp_path: Path) -> None:
+    """Seconds add up over attempts: what the last one ran on is not where an interrupted training was trained."""
+    frames = study(tmp_path)
+    end = frames.arms[RECURSIVE].configs[0].optim.epochs
+    again(frames, RECURSIVE, 0, {"device": "H100"}, {"resumed_at_epoch": end - 1})  # the last epoch elsewhere
+    again(frames, RECURSIVE, 1, {}, {"device": "H100", "resumed_at_epoch": end})  # tested elsewhere alone
+    again(frames, RECURSIVE, 2, {"device": "H100"}, {})  # without a checkpoint
+    again(frames, RECURSIVE, 3, {"resumed_at_epoch": end}, trained_in="H100")
+    frames = timed(load_study(frames.plan, frames.store))
+    found = compare_times(times(frames), RECURSIVE, UNROLLED)
+    assert found.seeds == (1, 2) and found.per_seed == pytest.approx(tuple(SAVED[1:3]))
+    assert found.missing == (
+        (0, f"{RECURSIVE}, seed 0: trained on several devices"),
+        (3, f"{RECURSIVE}, seed 3: on another device than {UNROLLED}"),
+    )
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
