@@ -18,6 +18,8 @@ NAN = float("nan")
 KEYS = ["arm", "seed", "dataset", "metric"]
 SPLITS = ("train", "validation", "test")
 NO_NUMBER = "the reconstruction of some image is not a number"
+LACKS_SCORES = "complete, but without finite scores for every image"
+"""Why a seed of which all trials are complete has no value."""
 LeftOut = tuple[tuple[str, str], ...]
 """Arms that a figure does not show, each with the reason."""
 INITIAL = 0
@@ -162,12 +164,11 @@ def describe_gap(status: str, reason: str) -> str:
     return status if reason in ("", status) else f"{status}: {reason}"
 
 
-def missing_seeds(frames: StudyFrames, arm: str, at: str, there: list[int]) -> list[tuple[int, str]]:
-    """The plan's seeds that give no value for an arm at a ratio, each with its reason."""
-    lacking = [s for s in frames.plan.seeds if s not in there]
-    return [
-        (s, gap_reason(frames, arm, s, at) or "complete, but without finite scores for every image") for s in lacking
-    ]
+def missing_seeds(
+    frames: StudyFrames, arm: str, at: str, there: Sequence[int], lacks: str = LACKS_SCORES
+) -> list[tuple[int, str]]:
+    """The plan's seeds that give no value for an arm at a ratio, each with its reason; `lacks`: that of complete trials."""
+    return [(s, gap_reason(frames, arm, s, at) or lacks) for s in frames.plan.seeds if s not in there]
 
 
 def of_whole_cells(frames: StudyFrames, rows: pd.DataFrame) -> pd.DataFrame:

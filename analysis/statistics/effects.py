@@ -38,7 +38,8 @@ class Effect:
         family, changes: of factorial effects, see `Contrast`; else empty.
         pairs: the arms whose differences are averaged, each with the one it is compared with; none of interactions.
         reason: why there is no estimate.
-        same: whether all that is averaged compares the very same trials, so that there is nothing to test.
+        same: whether all that is averaged compares the very same trials or images, or the trials of one side gave the images of
+            the other, so that there is nothing to test.
     """
 
     name: str
@@ -151,7 +152,7 @@ def _effect(name: str, kind: str, dataset: str, found: list[Comparison], weights
     estimate = t_estimate(table.mean(axis=1) if table.size else np.array([]))
     low, high = bootstrap_interval(table)
     all_low, all_high = crossed_interval(table)
-    same = all(c.same for c in found)
+    same = all(c.same for c in found) or (table.size > 0 and not table.any())
     lacking = [c.missing[0][1] if c.missing else c.reason for c in found if not c.seeds]
     reason = "" if estimate.n else (lacking or ["no seed or image is common to all"])[0]
     return Effect(

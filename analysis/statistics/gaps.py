@@ -7,9 +7,9 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, overfitting_cells, without_block_averages
+from analysis.measures import AVERAGE, overfitting_cells
 from analysis.statistics.corrections import holm
-from analysis.statistics.paired import Comparison, missing_pairs, over_seeds
+from analysis.statistics.paired import Comparison, at_other_ratios, missing_pairs, over_seeds
 
 GAP = "gap"
 BLOCKS = "blocks"
@@ -18,8 +18,7 @@ BLOCKS = "blocks"
 
 def gaps(frames: StudyFrames) -> pd.DataFrame:
     """The gap of each arm and seed at the best checkpoint in dB, shape (seeds, arms), see `overfitting_cells`."""
-    parts = [(part, overfitting_cells(part)) for part in frames.block_parts()]
-    known = [cells[~cells["arm"].isin(list(without_block_averages(part)))] for part, cells in parts if "gap" in cells]
+    known = [cells for part in frames.block_parts() if "gap" in (cells := overfitting_cells(part))]
     rows = pd.concat([cells[["arm", "seed", "gap"]].dropna() for cells in known]) if known else pd.DataFrame()
     return rows.pivot(index="seed", columns="arm", values="gap") if len(rows) else rows
 
@@ -31,10 +30,12 @@ def compare_gaps(frames: StudyFrames, values: pd.DataFrame, arm: str, versus: st
         values: see `gaps`.
     """
     base = Comparison(arm=arm, versus=versus, dataset=BLOCKS, at=AVERAGE, metric="psnr")
-    own = [values[a].dropna() if a in values else pd.Series(dtype=float) for a in (arm, versus)]
-    found = (own[0] - own[1]).dropna()
-    missing = tuple(missing_pairs(frames, arm, versus, AVERAGE, [int(s) for s in found.index]))
-    return over_seeds(replace(base, missing=missing), found, "no scores of blocks")
+    if apart := at_other_ratios(frames, arm, versus):
+        return replace(base, reason=apart)
+    own = {a: values[a].dropna() if a in values else pd.Series(dtype=float) for a in (arm, versus)}
+    known = {a: [int(seed) for seed in found.index] for a, found in own.items()}
+    missing = tuple(missing_pairs(frames, known, AVERAGE, "complete, but without finite scores of blocks"))
+    return over_seeds(replace(base, missing=missing), (own[arm] - own[versus]).dropna(), "no scores of blocks")
 
 
 def compare_gaps_of_arms(frames: StudyFrames) -> dict[str, Comparison]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -11,7 +11,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, SEVERAL, cell_means, initial_scores, missing_seeds, network_scores, per_image
+from analysis.measures import (
+    AVERAGE,
+    LACKS_SCORES,
+    SEVERAL,
+    cell_means,
+    initial_scores,
+    missing_seeds,
+    network_scores,
+    per_image,
+)
 from analysis.numbers import percent
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.intervals import Floats, bootstrap_interval, cautious_p, crossed_interval, t_estimate
@@ -135,9 +144,8 @@ class Images:
         groups = [self.frames.group_of(a) for a in (arm, versus)]
         if groups[0] != groups[1]:
             return f"tested by different protocols ({groups[0].name} and {groups[1].name})"
-        tested = [", ".join(percent(r) for r in sorted(self.frames.arms[a].ratios)) for a in (arm, versus)]
-        if at == AVERAGE and tested[0] != tested[1]:
-            return f"tested at different sampling ratios ({tested[0]} and {tested[1]})"
+        if at == AVERAGE and (apart := at_other_ratios(self.frames, arm, versus)):
+            return apart
         ours, theirs = ({m for m in self._matrices.get(a, set()) if m[0] == dataset} for a in (arm, versus))
         if not ours or not theirs or ours == theirs:
             return ""
@@ -155,6 +163,12 @@ class Images:
         return [d for d in self.datasets() if d.endswith(self.frames.group_of(arm).suffix)]
 
 
+def at_other_ratios(frames: StudyFrames, arm: str, versus: str) -> str:
+    """Why averages of two arms cannot be paired: they are over different ratios; empty if they are not."""
+    one, other = (", ".join(percent(r) for r in frames.arms[a].ratios) for a in (arm, versus))
+    return f"tested at different sampling ratios ({one} and {other})" if one != other else ""
+
+
 def paired_differences(images: Images, arm: str, versus: str, dataset: str, at: str, metric: str) -> pd.DataFrame:
     """`metric(arm) - metric(versus)`, shape (seeds, images); only seeds and images that both arms have."""
     ours, theirs = images.table(arm, dataset, at, metric), images.table(versus, dataset, at, metric)
@@ -170,7 +184,8 @@ def compare(images: Images, arm: str, versus: str, dataset: str, at: str = AVERA
         return replace(base, reason=reason)
     table = paired_differences(images, arm, versus, dataset, at, metric)
     seeds = [int(s) for s in table.index]
-    missing = tuple(missing_pairs(images.frames, arm, versus, at, seeds))
+    known = {a: [int(s) for s in images.table(a, dataset, at, metric).dropna(how="all").index] for a in (arm, versus)}
+    missing = tuple(missing_pairs(images.frames, known, at))
     if table.empty:
         reason = missing[0][1] if missing else "no test image is common to both"
         return replace(base, missing=missing, reason=reason)
@@ -234,7 +249,8 @@ def over_seeds(base: Comparison, values: pd.Series, reason: str) -> Comparison:
     if values.empty:
         return replace(base, reason=base.missing[0][1] if base.missing else reason)
     found = estimated(base, values.to_frame(base.dataset), same=False)
-    return replace(found, p_all=found.p, p_holm=found.p)
+    p = NAN if found.same else found.p
+    return replace(found, p_all=p, p_holm=p)
 
 
 def _effect(by_image: Floats) -> float:
@@ -242,12 +258,19 @@ def _effect(by_image: Floats) -> float:
     return float(np.mean(by_image)) / spread if spread > 0 else NAN
 
 
-def missing_pairs(frames: StudyFrames, arm: str, versus: str, at: str, there: list[int]) -> Iterable[tuple[int, str]]:
-    """The plan's seeds without a difference, each with the arm that lacks it and why."""
-    for seed, reason in missing_seeds(frames, arm, at, there):
-        ours = not reason.startswith("complete, but")
-        other = reason if ours else dict(missing_seeds(frames, versus, at, there)).get(seed, reason)
-        yield seed, f"{arm if ours else versus}, seed {seed}: {other}"
+def missing_pairs(
+    frames: StudyFrames, known: Mapping[str, Sequence[int]], at: str, lacks: str = LACKS_SCORES
+) -> Iterable[tuple[int, str]]:
+    """The plan's seeds without a difference, each with the arm that lacks it and why.
+
+    Args:
+        known: the seeds for which each of the two arms has a value.
+        lacks: as in `missing_seeds`.
+    """
+    lacking = {arm: dict(missing_seeds(frames, arm, at, seeds, lacks)) for arm, seeds in known.items()}
+    for seed in frames.plan.seeds:
+        if reason := next((f"{arm}, seed {seed}: {own[seed]}" for arm, own in lacking.items() if seed in own), ""):
+            yield seed, reason
 
 
 def most_pairs(frames: StudyFrames, comparisons: Iterable[Comparison]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.answer import answer
@@ -160,3 +161,17 @@ def test_effects_over_different_numbers_of_settings_name_theirs(tmp_path: Path) 
     assert "“recursive” minus “unrolled” over 4 settings: " in found.effects[0]
     assert "“recursive, random” minus “unrolled” over 3 settings: " in found.effects[1]
     assert "veraged over settings, “" in found.headline or "averaged over settings, is “" in found.headline
+
+
+def test_a_factor_that_changes_no_image_is_equal_and_no_test(tmp_path: Path) -> None:
+    """As clipping at a norm that no gradient has: the arms with it give the images of those without."""
+    frames = _grid(tmp_path)
+    without, names = frames.scores, {name: f"COAST, {name}, 100 %" for name in CELLS}
+    pairs = {"unrolled": "recursive, random", "recursive": "recursive, random, RFMU"}
+    copies = [without[without["arm"] == names[a]].assign(arm=names[b]) for a, b in pairs.items()]
+    frames = replace(frames, scores=pd.concat([*(without[without["arm"] == names[a]] for a in pairs), *copies]))
+    frames.scores["arm"] = frames.scores["arm"].astype("category")
+    effects = main_effects(frames, compare_arms(Images(frames)))
+    assert [e.verdict for e in effects] == ["lower", "equal", "equal"]
+    assert effects[0].p_holm == effects[0].p_all
+    assert factor_sentences(frames, effects)[1].endswith("no difference at all: the trials gave equal images.")

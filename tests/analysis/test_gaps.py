@@ -14,6 +14,7 @@ from analysis.statistics import check_claims, compare_gaps_of_arms, holm
 from analysis.statistics.gaps import compare_gaps, gaps
 from analysis.statistics.paired import Images
 from analysis.tables import claims_table, gaps_table
+from rdun.config import with_values
 from rdun.results import ClaimRecord
 from tests.analysis.conftest import RECURSIVE, UNROLLED, load_pairs
 
@@ -79,6 +80,41 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert gaps_table(frames).gaps == {(0, "seeds"): f"{RECURSIVE}, seed 2: failed: no space"}
     assert found.seeds == (0, 1, 3) and found.missing == ((2, f"{RECURSIVE}, seed 2: failed: no space"),)
     none = compare_gaps(frames, gaps(frames).drop(columns=RECURSIVE), RECURSIVE, UNROLLED)
-    assert none.verdict == "no data" and none.reason
+    assert none.reason == f"{RECURSIVE}, seed 0: complete, but without finite scores of blocks"
+    assert none.verdict == "no data"
     (one,) = check_claims(Images(study(tmp_path / "one", seeds=(0,))), [claim()])
     assert (one.verdict, one.reason) == ("undecided", "one seed gives no interval")
+
+
+def test_equal_gaps_are_no_test(tmp_path: Path) -> None:
+    """Joined studies share trials: what compares the same ones does not make the others harder to decide."""
+    frames = study(tmp_path)
+    rows = frames.scores["unit"] == "block"
+    base, same = (frames.scores[rows & (frames.scores["arm"] == arm)] for arm in ALL_DATA)
+    frames.scores.loc[same.index, "value"] = base["value"].to_numpy()
+    found = compare_gaps_of_arms(frames)
+    assert found[ALL_DATA[1]].verdict == "equal" and found[RECURSIVE].p_holm == found[RECURSIVE].p_all
+    assert "Holm for 1 comparison." in gaps_table(frames).caption
+
+
+def test_gaps_are_compared_between_two_arms_whatever_others_are_tested_at(tmp_path: Path) -> None:
+    frames = study(tmp_path)
+    expected = compare_gaps_of_arms(frames)[RECURSIVE]
+
+    def at(arms: list[str], *ratios: float) -> StudyFrames:
+        configs = {a: tuple(with_values(c, {"task.ratios": ratios}) for c in frames.arms[a].configs) for a in arms}
+        return replace(frames, arms=frames.arms | {a: frames.arms[a]._replace(configs=c) for a, c in configs.items()})
+
+    found = compare_gaps_of_arms(at(ALL_DATA, 0.25, 0.5))[RECURSIVE]
+    assert found.per_seed == expected.per_seed and found.p_holm == expected.p_holm
+    apart = compare_gaps_of_arms(at([RECURSIVE], 0.25, 0.5))[RECURSIVE]
+    assert apart.reason == "tested at different sampling ratios (25\u00a0%, 50\u00a0% and 25\u00a0%)"
+
+
+def test_a_gap_that_is_not_a_number_is_its_own_arm_s(tmp_path: Path) -> None:
+    frames = study(tmp_path)
+    rows = frames.scores
+    lost = (rows["arm"] == RECURSIVE) & (rows["seed"] == 1) & (rows["unit"] == "block") & (rows["split"] == "train")
+    rows.loc[lost, "value"] = float("nan")
+    found = compare_gaps_of_arms(frames)[RECURSIVE]
+    assert found.missing == ((1, f"{RECURSIVE}, seed 1: complete, but without finite scores of blocks"),)
