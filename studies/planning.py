@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rdun.config import to_dict
+from rdun.config import last_name, to_dict
 from rdun.results import Folder
+from rdun.study import NO_TESTS
 from studies.session import is_quiet, machine, say
 
 if TYPE_CHECKING:
     from rdun.config import TrialConfig
     from rdun.plan import Forecast, Machine, Measurement, Part, Plan
     from rdun.results import Runs, Store
-    from rdun.study import Resources
+    from rdun.study import Resources, Study
     from rdun.tuning import Capacity
 
 
@@ -77,12 +78,19 @@ def lay_out(plan: Plan, store: Store, folder: Folder, cpus: int | None, asked: A
         check_budget(forecast, study.resources)
     else:
         click.echo(LATER, err=True)
-    compared = max(sum(arm.compare_to is not None for arm in study.arms), len(study.claims))  # corrected apart
-    warnings = (seeds_warning(len(study.seeds), compared), *no_effect_warnings(study), *code_warnings(plan, store))
+    few = seeds_warning(len(study.seeds), most_tests(study))
+    warnings = (few, *no_effect_warnings(study), *code_warnings(plan, store))
     for warning in warnings:
         if warning:
             click.echo(f"Warning: {warning}.", err=True)
     return forecast
+
+
+def most_tests(study: Study) -> int:
+    """Tests that Holm's correction counts together at most: of arms on one test set, or of claims on all that they are about."""
+    sets = {arm.name: len({last_name(n) for c in arm.configs for n in c.data.test}) for arm in study.arms}
+    claims = (1 if c.metric in NO_TESTS or c.dataset is not None else sets[c.arm] for c in study.claims)
+    return max(sum(arm.compare_to is not None for arm in study.arms), sum(claims))
 
 
 LATER = "The budget is checked when the cluster is connected, as far as times are known, and the run ends when it is used up."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from rdun.config import CoastConfig, Fixed, IstaNetPlusConfig, TrialConfig, UniformRange
+from rdun.config import CoastConfig, Fixed, IstaNetPlusConfig, TrialConfig, UniformRange, with_values
 from rdun.plan import cost
-from rdun.study import Study
+from rdun.study import Arm, Claim, Study
 from studies.loading import load_study, study_names
+from studies.planning import most_tests
 
 ONE_SCALE = ("quickstart", "published_weights", "samples_to_quality", "smaller", "table1_fast")
 PAPER = [name for name in study_names() if name not in ONE_SCALE]
@@ -150,3 +153,18 @@ def test_quickstart_compares_at_equal_stage_evaluations() -> None:
     assert all(isinstance(m, CoastConfig | IstaNetPlusConfig) and m.start == "identity" for m in models)
     budgets = {(a.configs[0].optim, a.configs[0].data.epoch_samples, a.configs[0].task) for a in study.arms}
     assert len(budgets) == 1
+
+
+def test_a_claim_is_a_test_on_every_set_that_it_is_about() -> None:
+    """Holm's correction counts them all, and so does the warning of too few seeds."""
+    base = with_values(TrialConfig(), {"data.test": ("set11", "bsd68")})
+    arms = (
+        Arm(name="base", configs=(base,)),
+        Arm(name="arm", configs=(with_values(base, {"optim.lr": 1e-3}),), compare_to="base"),
+    )
+    kinds: list[dict[str, Any]] = [{}, {"at_least": 0.1}, {"dataset": "bsd68"}, {"metric": "gap"}]
+    claims = tuple(Claim(text="t", arm="arm", versus="base", **kind) for kind in kinds)
+    study = Study(
+        name="s", title="", question="", method="", expectation="", scale="", arms=arms, claims=claims, seeds=(0, 1)
+    )
+    assert most_tests(study) == 2 + 2 + 1 + 1
