@@ -87,7 +87,7 @@ def _distribution(values: Sequence[Any], *, log: bool) -> BaseDistribution:
     """The range that the trials cover, on the scale of the space; anything but numbers is a choice."""
     kinds = {type(v) for v in values}
     if kinds == {int}:
-        return IntDistribution(min(values), max(values))
+        return IntDistribution(min(values), max(values), log=log and min(values) > 0)
     if kinds and kinds <= {int, float}:
         return FloatDistribution(min(values), max(values), log=log and min(values) > 0)
     return CategoricalDistribution(sorted(set(values), key=repr) or [None])

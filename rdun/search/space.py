@@ -11,6 +11,8 @@ from rdun.config import Typed
 
 MANY = 16
 """Whole numbers of a range beyond which not every one is tried to see whether a setting depends on it."""
+LOGARITHMIC = ", logarithmic"
+"""How a range that is searched in its logarithm is told."""
 
 Values = Mapping[str, Any]
 
@@ -37,9 +39,8 @@ class Int(Typed):
         return self.high - self.low + 1
 
     def __str__(self) -> str:
-        if len(self) <= 3:
-            return ", ".join(map(str, range(self.low, self.high + 1)))
-        return f"{self.low}, {self.low + 1}, ..., {self.high}"
+        few = ", ".join(map(str, range(self.low, self.high + 1))) if len(self) <= 3 else ""
+        return (few or f"{self.low}, {self.low + 1}, ..., {self.high}") + LOGARITHMIC * self.log
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Real(Typed):
         return type(value) in (int, float) and self.low <= value <= self.high  # type: ignore[operator]
 
     def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
+        return f"{self.low:g} to {self.high:g}" + LOGARITHMIC * self.log
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from analysis.tables.search import best_table, trials_table
 from rdun.config import Fixed, TrialConfig, with_values
 from rdun.plan import QUANTITIES
 from rdun.results import Attempt, Folder, RunInfo, SearchRecord, SearchTrial, Store
+from rdun.search import Int
 from rdun.trial import run_trial
 from tests.analysis.synthetic_search import TEST_SHIFT, TWO, points, trial, unfinished, write_search, write_trial
 
@@ -348,6 +349,19 @@ def test_importance_is_on_the_scale_of_the_space(tmp_path: Path) -> None:
             {i.parameter: i.share for i in importances(replace(record, space={"rate": space, "n": "0 to 6"}))}
         )
     assert shares[0] == pytest.approx(shares[1], abs=0.01) and shares[0]["rate"] > 0.8
+
+
+def test_importance_of_whole_numbers_is_on_the_scale_of_the_space(tmp_path: Path) -> None:
+    """Powers of two in a logarithmic space are as far apart as their exponents."""
+    drawn = random.Random(2)
+    exponents = [drawn.randint(0, 6) for _ in range(60)]
+    shares: list[dict[str, float]] = []
+    for parameter, value in ((Int(1, 64, log=True), lambda e: 2**e), (Int(0, 6), int)):
+        trials = [trial(n, 30 - abs(e - 1), 1000, {"size": value(e), "n": n % 7}) for n, e in enumerate(exponents)]
+        record = SearchRecord.load(Folder(write_search(tmp_path / str(len(shares)), trials)[0]))
+        space = {"size": str(parameter), "n": str(Int(0, 6))}
+        shares.append({i.parameter: i.share for i in importances(replace(record, space=space))})
+    assert shares[0] == pytest.approx(shares[1], rel=1e-9)
 
 
 def test_every_setting_leads_to_its_trial(tmp_path: Path) -> None:
