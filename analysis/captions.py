@@ -119,7 +119,7 @@ def interactions_caption(info: InteractionsInfo) -> str:
     return (
         "Test PSNR for every combination of two factors, mean over all other factors and over the seeds that all arms have "
         f"({', '.join(map(str, info.seeds))}); bars run from the smallest to the largest seed. Parallel lines: what one "
-        "factor does not depend on the other."
+        "factor does, does not depend on the other."
     )
 
 

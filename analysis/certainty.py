@@ -18,8 +18,10 @@ def about(frames: StudyFrames) -> str:
     """What an interval in a sentence covers, and what a verdict asks for besides."""
     several = " Each test set is corrected by itself." if len(frames.test_sets) > 1 else ""
     return (
-        "Intervals in sentences are over seeds, on these test images; a decided difference also holds for all images, by the "
-        f"bootstrap, and after Holm's correction.{several} {shared_luck(frames)}"
+        "Intervals in sentences are over seeds, on these test images; a decided difference also holds for the mean over all "
+        "images, as if these had been drawn from them at random, by the crossed t and the bootstrap, after Holm's correction."
+        f"{several} That is so for a number of seeds chosen beforehand: seeds added until something is decided decide too much. "
+        f"{shared_luck(frames)}"
     )
 
 

@@ -43,8 +43,7 @@ def matrices_table(frames: StudyFrames, dataset: str) -> Table:
         caption=(
             "PSNR of each test matrix, a mean over images and seeds; here its mean, standard deviation (SD), lowest and highest "
             "value over the matrices. All other tables average over the matrices. DC gain: how much of a constant block a "
-            "matrix measures (expected: the ratio), lowest to highest. Shallow networks vary strongly with the matrix: one drawn "
-            "matrix says little about them."
+            "matrix measures (expected: the ratio), lowest to highest."
         ),
         frame=pd.DataFrame(rows),
         columns=(

@@ -363,6 +363,7 @@ def test_the_answer_names_the_luck_that_no_interval_holds(whole: tuple[Path, Sto
     comparisons = compare_arms(images)
     (told,) = [s for s in answer(images, comparisons, [], []).context if s.startswith("Intervals in sentences")]
     assert "used (data.subset_seed=0) and the measurement matrices." in told and "Each test set" not in told
+    assert "by the crossed t and the bootstrap, after Holm" in told and "a number of seeds chosen beforehand" in told
     assert shared_luck(images.frames) in differences_table(images.frames, comparisons, "photographs-test").notes
     home, store = write_study(tmp_path, Truth(systems=("COAST",), sizes={"100 %": 1.0}, pictures=False))
     everything = shared_luck(load((home, store)))

@@ -393,9 +393,7 @@ def test_spread_over_matrices(tmp_path: Path) -> None:
     assert first["mean"] == pytest.approx(images.to_numpy().mean())  # as in all other tables
     assert (first["gain low"], first["gain high"], first["gain gauss-s0"]) == (0.02, 1.1, 0.4)
     assert table.reasons() == ["1 of 2 seeds: seed 1 failed: no space"]
-    assert "Shallow networks vary strongly" in to_latex(table) and "[0.020, 1.100]" in to_markdown(table).replace(
-        "\\", ""
-    )
+    assert "[0.020, 1.100]" in to_markdown(table).replace("\\", "")
 
 
 def test_one_matrix_has_no_spread(whole: tuple[Path, Store]) -> None:
