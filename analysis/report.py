@@ -17,20 +17,20 @@ from joblib import Parallel, delayed
 from markupsafe import Markup
 from threadpoolctl import threadpool_limits
 
-from analysis.answer import answer
-from analysis.document import FigureItem, TableItem, tables_of
-from analysis.drawings import figures_of
 from analysis.figures import save_figure, themed_svg
 from analysis.figures.letters import lend_letters
 from analysis.figures.pictures import png, shrunk
 from analysis.figures.reconstructions import Panel, ReconstructionsInfo, error_palette
 from analysis.frames import StudyFrames, load_study
-from analysis.joined import Part, join
-from analysis.provenance import provenance
+from analysis.frames.joined import Part, join
+from analysis.pages.document import FigureItem, TableItem, tables_of
+from analysis.pages.drawings import figures_of
+from analysis.pages.provenance import provenance
+from analysis.pages.trials import trial_list
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import markdown_text, to_csv, to_html, to_latex, to_markdown
-from analysis.trials import trial_list
+from analysis.words.answer import answer
 from rdun.results import Folder, PlanRecord, Store
 
 SECTIONS = {

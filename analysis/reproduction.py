@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.cells import curve, sweeps, table1, table2
 from analysis.frames import load_study
+from analysis.frames.search import load_search
 from analysis.numbers import interval, number
-from analysis.overview import Claimed, anchor, overview
+from analysis.reference.cells import curve, sweeps, table1, table2
+from analysis.reference.overview import Claimed, anchor, overview
+from analysis.reference.verdicts import TOLERANCE
 from analysis.report import View, build, file_name
 from analysis.search_report import build as build_search
-from analysis.searches import load_search
 from analysis.statistics.claims import WITHOUT_IMAGES
 from analysis.tables import markdown_text, to_markdown
-from analysis.verdicts import TOLERANCE
 from rdun.results import EpochRecord, Folder, PlanRecord, SearchRecord, Store, TrialDirectory, hours
 
 SECTIONS = ("published", "quality", "recursions", "learning", "overfitting", "time", "differences")

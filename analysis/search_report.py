@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from analysis.document import FigureItem, TableItem
 from analysis.figures.importance import draw_importance, importance_info
 from analysis.figures.search import SearchInfo, draw_search, search_info
-from analysis.importance import ENOUGH, PARTS, Importance, importances
+from analysis.frames.search import SearchFrames, load_search
 from analysis.numbers import listed, plural
-from analysis.provenance import provenance
+from analysis.pages.document import FigureItem, TableItem
+from analysis.pages.provenance import provenance
+from analysis.pages.trials import listed_table
 from analysis.report import Report, View, boxes, figure_view, write_view
-from analysis.search_answer import search_answer
-from analysis.search_words import quantity
-from analysis.searches import SearchFrames, load_search
-from analysis.spent import taken
+from analysis.statistics.importance import ENOUGH, PARTS, Importance, importances
 from analysis.tables.search import best_table, fingerprints, importance_table, trials_table
-from analysis.trials import listed_table
+from analysis.words.search_answer import search_answer
+from analysis.words.search_words import quantity
+from analysis.words.spent import taken
 from rdun.results import Folder, SearchRecord, Store
 
 

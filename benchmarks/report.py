@@ -25,7 +25,7 @@ from statistics import median
 import click
 from joblib.externals.loky import get_reusable_executor
 
-from analysis.browser import BrowserError, browse
+from analysis.pages.browser import BrowserError, browse
 from analysis.report import write_report
 from rdun.results import Store
 from tests.analysis.synthetic import Truth, write_study

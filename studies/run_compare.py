@@ -12,7 +12,7 @@ import click
 from studies.session import with_pdf
 
 if TYPE_CHECKING:
-    from analysis.joined import Part
+    from analysis.frames.joined import Part
     from rdun.results import Runs
     from rdun.study import Study
 
@@ -38,7 +38,7 @@ def compare_studies(study: Study, runs: Runs, others: Sequence[str]) -> None:
 
 def _part(named: str, runs: Runs) -> Part:
     """The study of a path, or of a name in the runs folder."""
-    from analysis.joined import Part
+    from analysis.frames.joined import Part
     from rdun.results import Folder, PlanRecord, Store
     from studies.loading import load, study_names
 

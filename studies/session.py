@@ -250,7 +250,7 @@ def print_tracker(uri: str) -> None:
 
 def with_pdf(report: Report) -> Report:
     """The report with report.pdf beside it; says what figures or PDF lack."""
-    from analysis.pdf import write_pdf
+    from analysis.pages.pdf import write_pdf
     from rdun.results import Folder
 
     for problem in (report.problem, write_pdf(Folder(report.path.parent))):

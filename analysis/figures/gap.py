@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from analysis.figures.style import INK, Look, Mark, draw_seeds, gap_text, head, legend, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import LeftOut, facts, overfitting_cells, without_block_averages
+from analysis.frames.measures import LeftOut, facts, overfitting_cells, without_block_averages
 from analysis.numbers import number, percent
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from analysis.figures.style import HUES, INK, WIDTH, style
-from analysis.importance import Importance
 from analysis.numbers import NBSP, number
+from analysis.statistics.importance import Importance
 
 
 class ImportanceBar(NamedTuple):

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import DASHES, MARKERS, SEQUENCE, Look, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE
+from analysis.frames.measures import AVERAGE
 from analysis.statistics.paired import Images
 
 MOST_PAIRS = 8

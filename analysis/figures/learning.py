@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import WIDTH, Look, gap_text, head, legend, style
 from analysis.frames import StudyFrames
-from analysis.measures import LeftOut, of_whole_cells, without_validation
+from analysis.frames.measures import LeftOut, of_whole_cells, without_validation
 
 Floats = NDArray[np.float64]
 COLUMNS = 4

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from analysis.figures.pictures import Bytes, Gray, Window, hardest_window, psnr, read_gray
 from analysis.figures.style import HUES, MUTED, WIDTH, style
 from analysis.frames import StudyFrames
-from analysis.measures import INITIAL, gap_reason, network_scores
+from analysis.frames.measures import INITIAL, gap_reason, network_scores
 from analysis.numbers import NBSP, number, percent
 from rdun.results import picture_names
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, head, legend, look, panels, style
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, LeftOut, timing_cells, without_averages
+from analysis.frames.measures import AVERAGE, LeftOut, timing_cells, without_averages
 from analysis.statistics.paired import Images
 from rdun.config import Fixed, TrialConfig, with_values
 

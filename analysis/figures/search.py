@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import DASHES, HUES, INK, MARKERS, MUTED, PAPER, gap_text, style
 from analysis.figures.tradeoff import log_axis
-from analysis.search_words import Quantity, quantity
-from analysis.searches import SearchFrames
+from analysis.frames.search import SearchFrames
+from analysis.words.search_words import Quantity, quantity
 
 
 class SearchPoint(NamedTuple):

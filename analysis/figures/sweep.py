@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import Look, gap_text, head, legend, panels, style
 from analysis.frames import StudyFrames
-from analysis.measures import LeftOut, recursion_cells, swept_arms, without_averages
+from analysis.frames.measures import LeftOut, recursion_cells, swept_arms, without_averages
 
 MOST_TICKS = 10
 """Counts up to which each has its tick."""

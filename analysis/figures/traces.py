@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import PAPER, SEQUENCE, WIDTH, gap_text, style
 from analysis.frames import StudyFrames
-from analysis.measures import LeftOut, of_whole_cells, without_averages
+from analysis.frames.measures import LeftOut, of_whole_cells, without_averages
 
 COLUMNS = 5
 """Most arms side by side in one figure."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.figures.style import MUTED, Look, Mark, draw_means, draw_seeds, gap_text, head, legend, panels, style
-from analysis.measures import AVERAGE, LeftOut, without_averages
+from analysis.frames.measures import AVERAGE, LeftOut, without_averages
 from analysis.statistics.paired import Images
 
 Cost = Literal["parameters", "macs"]

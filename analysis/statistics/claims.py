@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.measures import mean_over
+from analysis.frames.measures import mean_over
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.gaps import BLOCKS, GAP, compare_gaps, gaps
 from analysis.statistics.intervals import cautious_p, t_estimate

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.families import SEPARATOR
 from analysis.frames import StudyFrames
+from analysis.frames.families import SEPARATOR
 from analysis.statistics.corrections import decided, holm
 from analysis.statistics.factorial import Change, contrasts, grids
 from analysis.statistics.intervals import (

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, overfitting_cells
+from analysis.frames.measures import AVERAGE, overfitting_cells
 from analysis.statistics.corrections import holm
 from analysis.statistics.paired import Comparison, at_other_ratios, missing_pairs, over_seeds
 

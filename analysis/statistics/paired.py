@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import (
+from analysis.frames.measures import (
     AVERAGE,
     LACKS_SCORES,
     SEVERAL,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, gap_reason, timing_cells
+from analysis.frames.measures import AVERAGE, gap_reason, timing_cells
 from analysis.statistics.paired import Comparison, over_seeds
 
 TIME = "time"

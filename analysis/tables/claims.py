@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.budgets import costs_beside, costs_caption
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE
+from analysis.frames.measures import AVERAGE
 from analysis.numbers import finer
 from analysis.statistics import ClaimResult
 from analysis.tables.differences import costs_column
 from analysis.tables.table import Interval, Number, Probability, Table, Text
+from analysis.words.budgets import costs_beside, costs_caption
 
 GAP = (
     "Gap: PSNR gained on the training blocks less that gained on the validation blocks; it has no images, and p is Student's "

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.budgets import costs_beside, costs_caption
-from analysis.certainty import shared_luck
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
 from analysis.statistics import Comparison, Effect, most_pairs, smallest_exact_p
 from analysis.tables.table import Interval, Number, Probability, Table, Text
+from analysis.words.budgets import costs_beside, costs_caption
+from analysis.words.certainty import shared_luck
 
 MEASURED = (
     "In 500 simulated studies per setting the t-interval held the mean on the given images in 95\u00a0%, whatever the number of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE
+from analysis.frames.measures import AVERAGE
 from analysis.numbers import percent
 from analysis.tables.table import Column, Table, Text
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import missing_seeds, network_scores
+from analysis.frames.measures import missing_seeds
 from analysis.numbers import percent, plural
+from analysis.statistics.matrices import matrix_scores, means_by_matrix
 from analysis.tables.table import Interval, Number, Table, Text
 
 NAN = float("nan")
@@ -20,18 +21,11 @@ def matrices_table(frames: StudyFrames, dataset: str) -> Table:
 
     The frame also has each matrix's PSNR and DC gain, as "psnr gauss-s0" and "gain gauss-s0".
     """
-    scores = network_scores(frames)
-    scores = scores[(scores["dataset"] == dataset) & (scores["metric"] == "psnr")]
-    counts = scores.groupby(["arm", "ratio"], observed=True)["matrix"].nunique()
-    several = [(str(arm), float(ratio)) for arm, ratio in counts.index[counts > 1]]
     gains = _gains(frames)
     rows: list[dict[str, Any]] = []
     gaps: dict[tuple[int, str], str] = {}
-    for name, ratio in sorted(several, key=lambda place: (list(frames.arms).index(place[0]), place[1])):
-        found = scores[(scores["arm"] == name) & (scores["ratio"] == ratio)]
-        plain = found.astype({"matrix": object}).groupby(["seed", "matrix"])["value"]
-        by_seed = pd.DataFrame(plain.mean(skipna=False).unstack("matrix"))
-        whole = by_seed[np.isfinite(by_seed).all(axis=1)]
+    for (name, ratio), found in matrix_scores(frames, dataset).items():
+        whole = means_by_matrix(found)
         rows.append(_row(frames.arms[name], ratio, pd.Series(whole.mean()), found, gains))
         there = [int(s) for s in whole.index]
         if lacking := missing_seeds(frames, name, percent(ratio), there):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.measures import AVERAGE, by_cell, mean_and_spread, missing_seeds, not_tested, ratio_labels
+from analysis.frames.measures import AVERAGE, by_cell, mean_and_spread, missing_seeds, not_tested, ratio_labels
 from analysis.numbers import DIGITS, NAMES, UNITS, plural
 from analysis.statistics.paired import Images
 from analysis.tables.table import Number, Table, Text

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import SPLITS, facts, mean_and_spread, missing_seeds, overfitting_cells, without_block_averages
+from analysis.frames.measures import (
+    SPLITS,
+    facts,
+    mean_and_spread,
+    missing_seeds,
+    overfitting_cells,
+    without_block_averages,
+)
 from analysis.numbers import listed, number, percent
 from analysis.tables.table import Column, Number, Table, Text
 

@@ -7,11 +7,20 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import Arm
-from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, not_tested, ratio_labels
+from analysis.frames.measures import (
+    AVERAGE,
+    NAN,
+    Values,
+    by_cell,
+    mean_and_spread,
+    missing_seeds,
+    not_tested,
+    ratio_labels,
+)
 from analysis.numbers import DIGITS, percent
+from analysis.reference.verdicts import TOLERANCE, QualityCell, quality_cells
 from analysis.statistics.paired import Images
 from analysis.tables.table import Compared, Number, Table, Text
-from analysis.verdicts import TOLERANCE, QualityCell, quality_cells
 
 
 def paper_table(images: Images, dataset: str) -> Table:

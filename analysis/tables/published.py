@@ -6,14 +6,14 @@ from collections import Counter
 
 import pandas as pd
 
-from analysis.checkpoints import checkpoint_cells
-from analysis.costs import costs
 from analysis.frames import StudyFrames
 from analysis.numbers import DIGITS, GAP, listed, plural
 from analysis.reference import sources
+from analysis.reference.checkpoints import checkpoint_cells
+from analysis.reference.costs import costs
+from analysis.reference.verdicts import TOLERANCE, Coverage, QualityCell, coverage, quality_cells
 from analysis.statistics.paired import Images
 from analysis.tables.table import Number, Pair, Table, Text
-from analysis.verdicts import TOLERANCE, Coverage, QualityCell, coverage, quality_cells
 
 NAN = float("nan")
 RULE = (

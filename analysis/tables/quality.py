@@ -8,7 +8,16 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, NAN, Values, by_cell, mean_and_spread, missing_seeds, not_tested, ratio_labels
+from analysis.frames.measures import (
+    AVERAGE,
+    NAN,
+    Values,
+    by_cell,
+    mean_and_spread,
+    missing_seeds,
+    not_tested,
+    ratio_labels,
+)
 from analysis.numbers import DIGITS, plural
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import (
+from analysis.frames.measures import (
     AVERAGE,
     NAN,
     NO_NUMBER,

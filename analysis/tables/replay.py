@@ -8,8 +8,8 @@ from dataclasses import asdict
 import pandas as pd
 
 from analysis.numbers import plural
-from analysis.search_words import quantity
 from analysis.tables.table import Number, Table, Text
+from analysis.words.search_words import quantity
 from rdun.replay import Outcome
 
 EXACT = 1e-9

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.importance import PARTS, Importance
+from analysis.frames.search import COSTS, NAN, NOT_TESTED, Baseline, SearchFrames, Tested
 from analysis.numbers import listed, plural
-from analysis.search_words import chosen, quantity, setting
-from analysis.searches import COSTS, NAN, NOT_TESTED, Baseline, SearchFrames, Tested
+from analysis.statistics.importance import PARTS, Importance
 from analysis.tables.table import Column, Interval, Number, Table, Text
+from analysis.words.search_words import chosen, quantity, setting
 from rdun.results import SearchTrial
 
 TOP = 10

@@ -10,11 +10,11 @@ import pandas as pd
 
 from analysis.frames import StudyFrames
 from analysis.numbers import number, percent, plural
-from analysis.spent import UNITS
 from analysis.statistics import Comparison, sensitivities
 from analysis.statistics.sensitivity import POWER, uncertainty
 from analysis.tables.differences import compared
 from analysis.tables.table import Number, Table, Text
+from analysis.words.spent import UNITS
 
 LARGER = (5, 10, 20, 50)
 """Numbers of seeds beside the study's own."""

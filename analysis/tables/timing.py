@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import gap_reason, of_whole_cells
+from analysis.frames.measures import gap_reason, of_whole_cells
 from analysis.numbers import listed, number
-from analysis.spent import UNITS, money
 from analysis.statistics.times import compare_times, times
 from analysis.tables.table import Column, Interval, Number, Table, Text
+from analysis.words.spent import UNITS, money
 from rdun.results import TRAINED_IN
 
 NAN = float("nan")

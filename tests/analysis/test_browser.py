@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.browser import NAMES, BrowserError, browse, browser
-from analysis.pdf import write_pdf
+from analysis.pages.browser import NAMES, BrowserError, browse, browser
+from analysis.pages.pdf import write_pdf
 from analysis.report import write_report
 from rdun.results import Folder
 from tests.analysis.synthetic import Truth, write_study

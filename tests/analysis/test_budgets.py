@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.answer import answer
 from analysis.frames import StudyFrames
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import Table, claims_table, differences_table, effects_table
+from analysis.words.answer import answer
 from rdun.results import ArmRecord, Store, relative_costs
 from tests.analysis.conftest import load
 

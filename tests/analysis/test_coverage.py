@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.findings import undecided
 from analysis.numbers import listed
 from analysis.statistics import bootstrap_interval, crossed_interval, crossed_p, holm, t_estimate
 from analysis.statistics.intervals import cautious_p
 from analysis.tables.differences import MEASURED
+from analysis.words.findings import undecided
 from benchmarks.coverage import (
     SCENARIOS,
     Scenario,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.captions import pictures_caption
-from analysis.drawings import figures_of
 from analysis.figures.gap import gap_info
 from analysis.figures.learning import learning_info
 from analysis.figures.reconstructions import reconstructions_info
 from analysis.figures.traces import traces_infos
 from analysis.frames import load_study
-from analysis.joined import Part, join
+from analysis.frames.joined import Part, join
+from analysis.pages.captions import pictures_caption
+from analysis.pages.drawings import figures_of
 from analysis.statistics.paired import Images
 from analysis.tables import overfitting_table, reaching_table
 from rdun.results import Folder, PlanRecord, Store

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.answer import answer
-from analysis.factor_words import factor_sentences
 from analysis.frames import StudyFrames
 from analysis.numbers import number
 from analysis.statistics import compare_arms, main_effects
 from analysis.statistics.factorial import contrasts, grids
 from analysis.statistics.paired import Images
 from analysis.tables import effects_table, to_markdown
+from analysis.words.answer import answer
+from analysis.words.factor_words import factor_sentences
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import captions
-from analysis.drawings import figures_of
 from analysis.figures import (
     draw_forest,
     draw_gap,
@@ -34,6 +32,8 @@ from analysis.figures.pictures import hardest_window, png, psnr, read_gray, shru
 from analysis.figures.reconstructions import error_palette, example_image
 from analysis.figures.style import HUES, INK, legend, look, panels
 from analysis.figures.tradeoff import pareto
+from analysis.pages import captions
+from analysis.pages.drawings import figures_of
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from rdun.results import Store

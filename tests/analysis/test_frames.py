@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.families import label_arms
 from analysis.frames import load_study
-from analysis.measures import (
+from analysis.frames.families import label_arms
+from analysis.frames.measures import (
     AVERAGE,
     cell_means,
     initial_scores,

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analysis.frames import StudyFrames
-from analysis.measures import overfitting_cells
+from analysis.frames.measures import overfitting_cells
 from analysis.statistics import check_claims, compare_gaps_of_arms, holm
 from analysis.statistics.gaps import compare_gaps, gaps
 from analysis.statistics.paired import Images

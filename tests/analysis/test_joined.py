@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answer import answer, headline
-from analysis.findings import VERDICTS, Finding
 from analysis.frames import StudyFrames, load_study
-from analysis.joined import Part, join
+from analysis.frames.joined import Part, join
 from analysis.report import write_comparison
 from analysis.statistics import compare_arms, main_effects
 from analysis.statistics.corrections import holm
 from analysis.statistics.paired import Images
 from analysis.tables import differences_table
+from analysis.words.answer import answer, headline
+from analysis.words.findings import VERDICTS, Finding
 from rdun.results import ClaimRecord, Folder, PlanRecord
 from tests.analysis.synthetic import Truth, write_study
 

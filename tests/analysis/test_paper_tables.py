@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.document import tables_of
 from analysis.frames import load_study
-from analysis.measures import by_cell
+from analysis.frames.measures import by_cell
 from analysis.numbers import number
+from analysis.pages.document import tables_of
+from analysis.reference.verdicts import NOT_AS_PUBLISHED
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from analysis.tables import (
@@ -29,7 +30,6 @@ from analysis.tables import (
     to_latex,
     to_markdown,
 )
-from analysis.verdicts import NOT_AS_PUBLISHED
 from rdun.config import UniformRange
 from rdun.results import Folder, PlanRecord, Store
 from tests.analysis.conftest import load

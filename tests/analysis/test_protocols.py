@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.answer import answer
-from analysis.document import tables_of
-from analysis.drawings import figures_of
-from analysis.protocols import Group, protocol_groups
+from analysis.frames.protocols import Group, protocol_groups
+from analysis.pages.document import tables_of
+from analysis.pages.drawings import figures_of
 from analysis.report import file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import overfitting_table
+from analysis.words.answer import answer
 from rdun.config import BlockSensingTask
 from rdun.evaluation import Protocols
 from rdun.operators import make_task

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.document import tables_of
-from analysis.drawings import figures_of
 from analysis.frames import StudyFrames, load_study
+from analysis.pages.document import tables_of
+from analysis.pages.drawings import figures_of
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from analysis.tables import Table

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save
 
-from analysis.drawings import figures_of
 from analysis.figures import (
     draw_interactions,
     draw_learned,
@@ -27,7 +26,8 @@ from analysis.figures import (
 )
 from analysis.figures.learned import scalars
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, cell_means
+from analysis.frames.measures import AVERAGE, cell_means
+from analysis.pages.drawings import figures_of
 from analysis.statistics.paired import Images
 from rdun.config import Fixed, RecursionConfig, Schedule, UniformRange, with_values
 from rdun.results import Store, TrialDirectory

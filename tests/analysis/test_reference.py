@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.checkpoints import checkpoint_cells
-from analysis.costs import costs
 from analysis.frames import StudyFrames
 from analysis.reference import TABLES, PublishedTable, published, rows_of
+from analysis.reference.checkpoints import checkpoint_cells
+from analysis.reference.costs import costs
+from analysis.reference.verdicts import NOT_AS_PUBLISHED, Coverage, coverage, judge, quality_cells
 from analysis.report import write_report
 from analysis.statistics.paired import Images
 from analysis.tables import published_cost_table, published_curve_table, published_table
-from analysis.verdicts import NOT_AS_PUBLISHED, Coverage, coverage, judge, quality_cells
 from rdun.results import Folder, PlanRecord, Score, Store
 from studies.loading import load_study as find_study
 from studies.loading import study_names

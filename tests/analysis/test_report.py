@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answer import answer, claim_sentence, comparison_sentence, headline
-from analysis.certainty import code_sentence, shared_luck
-from analysis.drawings import figures_of
 from analysis.frames import load_study
-from analysis.provenance import provenance
+from analysis.pages.drawings import figures_of
+from analysis.pages.provenance import provenance
 from analysis.report import MANY_ARMS, _apart, _drawn, file_name, write_report
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import claims_table, differences_table, reaching_table
-from analysis.weights_answer import weights_answer
+from analysis.words.answer import answer, claim_sentence, comparison_sentence, headline
+from analysis.words.certainty import code_sentence, shared_luck
+from analysis.words.weights_answer import weights_answer
 from rdun.results import ClaimRecord, Folder, PlanRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import VARIANTS, Truth, write_study
@@ -277,7 +277,7 @@ def test_a_study_that_trains_nothing_answers_with_what_the_weights_reach(
     assert not len(reaching_table(images.frames).frame) and len(reaching_table(trained).frame)
     assert not weights_answer(Images(trained))
     first, *others = trained.arms.values()
-    monkeypatch.setattr("analysis.weights_answer.without_averages", lambda _: {first.name: "not tested at 50 %"})
+    monkeypatch.setattr("analysis.words.weights_answer.without_averages", lambda _: {first.name: "not tested at 50 %"})
     found = answer(images, compare_arms(images), [], ())
     assert f"“{first.treatment}”" not in found.headline and f"“{others[0].treatment}”" in found.headline
 

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.cells import Cell, curve, sweeps, table1, table2
-from analysis.overview import CELLS, WEIGHTS, Claimed, anchor, overview
+from analysis.reference.cells import Cell, curve, sweeps, table1, table2
+from analysis.reference.overview import CELLS, WEIGHTS, Claimed, anchor, overview
 from analysis.reproduction import write_reproduction
 from rdun.replay import load_recording, save_recording
 from rdun.results import ClaimRecord, EpochRecord, Folder, PlanRecord, Store

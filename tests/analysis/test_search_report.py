@@ -14,11 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis.figures.importance import draw_importance, importance_info
 from analysis.figures.search import draw_search, search_info
-from analysis.importance import importances
-from analysis.search_answer import search_answer
+from analysis.frames.search import SearchFrames, load_search
 from analysis.search_report import build, write_search_report
-from analysis.searches import SearchFrames, load_search
+from analysis.statistics.importance import importances
 from analysis.tables.search import best_table, trials_table
+from analysis.words.search_answer import search_answer
 from rdun.config import Fixed, TrialConfig, with_values
 from rdun.plan import QUANTITIES
 from rdun.results import Attempt, Folder, RunInfo, SearchRecord, SearchTrial, Store

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.answer import answer
 from analysis.statistics import compare_arms, crossed_p, main_effects
 from analysis.statistics.paired import Images
 from analysis.statistics.sensitivity import Spread, detectable, sensitivities, uncertainty
 from analysis.tables import sensitivity_table
+from analysis.words.answer import answer
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study
 

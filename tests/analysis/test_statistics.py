@@ -10,8 +10,6 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.answer import claim_sentence, comparison_sentence, headline
-from analysis.findings import bounds
 from analysis.statistics import (
     ClaimResult,
     bootstrap_interval,
@@ -27,6 +25,8 @@ from analysis.statistics.corrections import decided
 from analysis.statistics.intervals import bootstrap_means
 from analysis.statistics.paired import Images
 from analysis.tables import Interval, Number, claims_table, differences_table, effects_table
+from analysis.words.answer import claim_sentence, comparison_sentence, headline
+from analysis.words.findings import bounds
 from rdun.results import ClaimRecord, Store
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.captions import devices
-from analysis.document import tables_of
-from analysis.drawings import figures_of
+from analysis.frames.search import load_search
 from analysis.numbers import duration, interval, listed, number, p_value, percent, plural
+from analysis.pages.captions import devices
+from analysis.pages.document import tables_of
+from analysis.pages.drawings import figures_of
 from analysis.search_report import build
-from analysis.searches import load_search
 from analysis.statistics import check_claims, compare_arms, main_effects
 from analysis.statistics.paired import Images
 from analysis.tables import (

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from analysis.answer import answer
 from analysis.frames import StudyFrames, load_study
 from analysis.numbers import NBSP
 from analysis.statistics import check_claims, compare_arms
 from analysis.statistics.paired import Images
 from analysis.statistics.times import compare_times, times
 from analysis.tables import claims_table, timing_table
+from analysis.words.answer import answer
 from rdun.results import ClaimRecord
 from tests.analysis.conftest import RECURSIVE, UNROLLED, load_pairs
 

@@ -8,8 +8,8 @@ from statistics import fmean
 
 import pytest
 
+from analysis.pages.trials import trial_list
 from analysis.statistics.paired import Images
-from analysis.trials import trial_list
 from rdun.results import Score, TrialDirectory
 from tests.analysis.conftest import load
 from tests.analysis.synthetic import Truth, write_study

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis.captions import images_caption
-from analysis.drawings import figures_of
 from analysis.figures.gap import gap_info
 from analysis.figures.images import FEW, images_info
 from analysis.figures.interactions import interactions_info
@@ -18,8 +16,10 @@ from analysis.figures.sweep import sweep_info
 from analysis.figures.traces import traces_infos
 from analysis.figures.tradeoff import tradeoff_info
 from analysis.frames import StudyFrames, load_study
-from analysis.joined import Part, join
-from analysis.measures import facts
+from analysis.frames.joined import Part, join
+from analysis.frames.measures import facts
+from analysis.pages.captions import images_caption
+from analysis.pages.drawings import figures_of
 from analysis.statistics import compare_arms
 from analysis.statistics.paired import Images
 from analysis.tables import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from analysis.parsing import first_line, header_problem
+from analysis.frames.parsing import first_line, header_problem
 from rdun.results import RunInfo, Score, TrialDirectory, hours
 
 NAMES = ("scores.csv", "epochs.csv", "timing.csv")

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from math import isfinite
 
-from analysis import captions
-from analysis.document import FigureItem
 from analysis.figures import (
     Look,
     draw_forest,
@@ -40,6 +38,8 @@ from analysis.figures.reconstructions import example_image
 from analysis.figures.tradeoff import Cost
 from analysis.frames import StudyFrames
 from analysis.numbers import plural
+from analysis.pages import captions
+from analysis.pages.document import FigureItem
 from analysis.statistics import Comparison
 from analysis.statistics.paired import Images
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import gap_reason, timing_cells
+from analysis.frames.measures import gap_reason, timing_cells
 from analysis.numbers import percent
 from analysis.reference import remark, rows_of
-from analysis.verdicts import NOT_AS_PUBLISHED, Verdict
+from analysis.reference.verdicts import NOT_AS_PUBLISHED, Verdict
 
 NAN = float("nan")
 

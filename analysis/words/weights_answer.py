@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE, without_averages
+from analysis.frames.measures import AVERAGE, without_averages
 from analysis.numbers import NBSP, listed, number
+from analysis.statistics.matrices import matrix_scores, means_by_matrix
 from analysis.statistics.paired import Images
-from analysis.tables.matrices import matrices_table
 
 NAMED = 4
 """Arms that the sentence names; the table of quality has all."""
@@ -42,5 +43,5 @@ def _sentence(frames: StudyFrames, dataset: str, cells: pd.DataFrame) -> str:
 
 def _over_matrices(frames: StudyFrames, dataset: str) -> str:
     """The lowest and the highest standard deviation over the test matrices, of all arms and ratios; empty for one matrix."""
-    spreads = matrices_table(frames, dataset).frame
-    return f"{number(spreads['sd'].min())} to {number(spreads['sd'].max())}{NBSP}dB" if len(spreads) else ""
+    spreads = [float(means_by_matrix(s).mean().std(ddof=1)) for s in matrix_scores(frames, dataset).values()]
+    return f"{number(np.nanmin(spreads))} to {number(np.nanmax(spreads))}{NBSP}dB" if np.isfinite(spreads).any() else ""

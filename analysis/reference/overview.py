@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.cells import NOT_RUN, Network, Timed
 from analysis.numbers import number
 from analysis.reference import published
+from analysis.reference.cells import NOT_RUN, Network, Timed
 
 SYSTEMS = ("COAST", "ISTA-Net+")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from analysis.certainty import several_codes
+from analysis.frames.search import Baseline, SearchFrames, Tested
 from analysis.numbers import listed, number, percent, plural
-from analysis.search_words import quantity, reached, setting
-from analysis.searches import Baseline, SearchFrames, Tested
+from analysis.words.certainty import several_codes
+from analysis.words.search_words import quantity, reached, setting
 from rdun.results import SearchTrial
 
 

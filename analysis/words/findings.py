@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from analysis.budgets import costs_beside
-from analysis.families import shared
 from analysis.frames import StudyFrames
+from analysis.frames.families import shared
 from analysis.numbers import DIGITS, NBSP, number, plural, with_unit
 from analysis.statistics import Comparison, Effect
 from analysis.statistics.claims import WITHOUT_IMAGES
 from analysis.statistics.corrections import held_back
+from analysis.words.budgets import costs_beside
 from rdun.significance import LEVEL
 
 VERDICTS = {

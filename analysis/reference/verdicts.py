@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, missing_seeds
+from analysis.frames.measures import AVERAGE, missing_seeds
 from analysis.numbers import DIGITS, percent, plural
 from analysis.reference import remark, rows_of
 from analysis.statistics.paired import Images

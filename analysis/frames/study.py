@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.families import label_arms
-from analysis.files import Files
-from analysis.parsing import parse
-from analysis.protocols import Group, protocol_groups
+from analysis.frames.families import label_arms
+from analysis.frames.files import Files
+from analysis.frames.parsing import parse
+from analysis.frames.protocols import Group, protocol_groups
 from rdun.config import TrialConfig, from_dict, last_name
 from rdun.results import ArmRecord, EpochRecord, PlanRecord, RunInfo, Score, Store, Timing, Trace
 

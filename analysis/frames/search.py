@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.files import Files
-from analysis.measures import NO_NUMBER, describe_gap, mean_and_spread
-from analysis.parsing import first_line, parse
+from analysis.frames.files import Files
+from analysis.frames.measures import NO_NUMBER, describe_gap, mean_and_spread
+from analysis.frames.parsing import first_line, parse
 from rdun.config import TrialConfig, from_dict
 from rdun.results import EpochRecord, Score, SearchRecord, Store, Timing
 

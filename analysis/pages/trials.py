@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis.measures import AVERAGE, timing_cells
+from analysis.frames.measures import AVERAGE, timing_cells
 from analysis.numbers import GAP, number, percent
 from analysis.statistics.paired import Images
 from analysis.tables.table import Column, Table, Text, anchor

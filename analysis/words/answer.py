@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from analysis.budgets import costs_beside
-from analysis.certainty import about, code_sentence
-from analysis.factor_words import factor_sentences
-from analysis.findings import Finding, bounds, compared, on
 from analysis.frames import StudyFrames
-from analysis.measures import AVERAGE
+from analysis.frames.measures import AVERAGE
 from analysis.numbers import NBSP, finer, listed, number, percent, plural, with_unit
 from analysis.statistics import ClaimResult, Comparison, Effect, most_pairs, sensitivities, smallest_exact_p
 from analysis.statistics.paired import Images
 from analysis.statistics.sensitivity import POWER
-from analysis.weights_answer import weights_answer
+from analysis.words.budgets import costs_beside
+from analysis.words.certainty import about, code_sentence
+from analysis.words.factor_words import factor_sentences
+from analysis.words.findings import Finding, bounds, compared, on
+from analysis.words.weights_answer import weights_answer
 
 
 class Answer(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from analysis.frames import Arm, StudyFrames
-from analysis.measures import AVERAGE, facts, missing_seeds
+from analysis.frames.measures import AVERAGE, facts, missing_seeds
 from analysis.numbers import percent
 from analysis.reference import remark, rows_of
-from analysis.verdicts import NOT_AS_PUBLISHED, Verdict, judge
+from analysis.reference.verdicts import NOT_AS_PUBLISHED, Verdict, judge
 
 NAN = float("nan")
 

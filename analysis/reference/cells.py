@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.numbers import number
 from analysis.reference import published
-from analysis.verdicts import judge
+from analysis.reference.verdicts import judge
 from rdun.results import EpochRecord
 
 NOT_RUN = "not run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from analysis.browser import BrowserError, browse, wanted
+from analysis.pages.browser import BrowserError, browse, wanted
 from rdun.results import Folder
 
 

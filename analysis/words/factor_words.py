@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.findings import Finding, bounds, on
 from analysis.frames import StudyFrames
 from analysis.numbers import NBSP, number, plural
 from analysis.statistics import Effect
 from analysis.statistics.factorial import Change
+from analysis.words.findings import Finding, bounds, on
 
 
 def factor_sentences(frames: StudyFrames, effects: Sequence[Effect]) -> tuple[str, ...]:

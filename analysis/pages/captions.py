@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from analysis.figures import ImagesInfo, InteractionsInfo, ReconstructionsInfo, SweepInfo, TracesInfo
 from analysis.frames import StudyFrames
-from analysis.measures import LeftOut, of_whole_cells
+from analysis.frames.measures import LeftOut, of_whole_cells
 from analysis.numbers import listed, percent, plural
 from analysis.statistics import Comparison
 
