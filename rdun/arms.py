@@ -61,11 +61,11 @@ def grid(
         if level not in factors.get(factor, {}):
             known = {name: list(levels) for name, levels in factors.items()}
             raise ValueError(f"base={{{factor!r}: {level!r}}} is not among the levels; choose from {known}")
-    found = {_name(levels): (levels, c) for levels, c in vary(config, factors) if keep is None or keep(levels)}
-    arms = []
-    for name, (levels, changed) in found.items():
+    found = [(_name(levels), levels, c) for levels, c in vary(config, factors) if keep is None or keep(levels)]
+    names, arms = {name for name, _, _ in found}, []
+    for name, levels, changed in found:
         versus = _name({**levels, **base})
-        if base and versus not in found:
+        if base and versus not in names:
             raise ValueError(f"arm {name!r} is compared with {versus!r}, which keep leaves out; keep it too")
         compare_to = versus if base and versus != name else None
         arms.append(Arm(name=name, configs=(changed,), factors=levels, compare_to=compare_to))

@@ -30,6 +30,11 @@ class Arm(Typed):
     compare_to: str | None = None
     published: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def trained(self) -> bool:
+        """Whether any of it is; else weights are tested as they are."""
+        return any(config.optim.epochs for config in self.configs)
+
     def seeded(self, seed: int) -> tuple[TrialConfig, ...]:
         """The arm's trials for one seed of the study."""
         return tuple(replace(config, seed=seed) for config in self.configs)
@@ -162,7 +167,7 @@ class Study(Typed):
     """A question with its arms and seeds; checked when it is made.
 
     Attributes:
-        name: letters, digits, "-" and "_"; names the folder and the tracker's parent run.
+        name: of a-z, A-Z, 0-9, "-" and "_"; names the folder and the tracker's parent run.
         question, method, expectation, scale: sentences for the report; `scale` says how small or large the study is.
         as_published: whether the arms are trained and tested as in the publication, so that its values may be set beside theirs.
 
@@ -204,7 +209,9 @@ class Study(Typed):
 def check_name(what: str, name: str) -> None:
     """Raises ValueError for a name that cannot be that of a folder everywhere."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise ValueError(f"{what} name={name!r} is not possible; use up to 64 letters, digits, '-' and '_'")
+        raise ValueError(
+            f"{what} name={name!r} is not possible; use up to 64 of a-z, A-Z, 0-9, '-' and '_', the first a letter or digit"
+        )
 
 
 def check_trial_seeds(what: str, seeds: tuple[int, ...]) -> None:
@@ -253,6 +260,12 @@ def _check_claims(arms: Sequence[Arm], claims: Sequence[Claim]) -> None:
         except ValueError as error:
             raise ValueError(f"claim {claim.text!r}: {error}") from None
         _check_tested(claim, by_name[claim.arm])
+        untrained = [name for pair in claim.pairs for name in pair if not by_name[name].trained]
+        if claim.metric in NO_TESTS and untrained:
+            raise ValueError(
+                f"claim {claim.text!r} of metric={claim.metric!r} is about {NO_TESTS[claim.metric]}, but arm {untrained[0]!r} is "
+                "only tested (optim.epochs=0); use psnr or ssim, or other arms"
+            )
 
 
 def _check_tested(claim: Claim, arm: Arm) -> None:
@@ -295,7 +308,7 @@ def _conditions(arm: Arm) -> dict[float, dict[str, object]]:
 
 def _check_chance(study: Study) -> None:
     """Weights that are only tested score the same whatever the seed: several would pass one difference off as a sure one."""
-    tested = {arm.name for arm in study.arms if not any(config.optim.epochs for config in arm.configs)}
+    tested = {arm.name for arm in study.arms if not arm.trained}
     pairs = [(arm.name, arm.compare_to) for arm in study.arms] + [p for c in study.claims for p in c.pairs]
     for arm, base in pairs:
         if len(study.seeds) > 1 and {arm, base} <= tested:

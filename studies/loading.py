@@ -6,10 +6,11 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from rdun.config import TrialConfig, digest, parse_value, with_values
 from rdun.search import Search
 from rdun.stopping import STOPPINGS
 from rdun.study import Price, Resources, Study
+
+HERE = Path(__file__).resolve().parent
 
 OTHER = {
     "__init__",
@@ -41,7 +44,7 @@ LIMITS = ("budget", "price")
 
 def names() -> list[str]:
     """Names of the studies and searches of this folder; those of searches begin with "search_"."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in OTHER)
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in OTHER)
 
 
 def study_names() -> list[str]:
@@ -70,21 +73,7 @@ def load(name: str, scale: str | None = None) -> Study | Search:
         return _made_by(importlib.import_module(f"studies.{name}"), name, scale)
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
-        spec = importlib.util.spec_from_file_location(f"a study file.{path.stem}", path)  # a name that hides no module
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[module.__name__] = module  # while it is loaded: dataclasses look their module up there
-        try:
-            spec.loader.exec_module(module)
-            return _made_by(module, name, scale)
-        except ValueError:
-            raise
-        except Exception as error:  # whatever a user's file may raise
-            raise ValueError(
-                f"NAME={name!r} cannot be loaded: {type(error).__name__}: {error}{_line_in(path, error)}"
-            ) from error
-        finally:
-            del sys.modules[module.__name__]
+        return _load_file(path, name, scale)
     if path.suffix == ".py":
         raise ValueError(
             f"NAME={name!r} is not there (looked for {path.absolute()}); give the path of a .py file that is"
@@ -94,27 +83,72 @@ def load(name: str, scale: str | None = None) -> Study | Search:
     raise ValueError(f"NAME={name!r} is not known; {hint}choose one of {', '.join(names())}, or give a .py file")
 
 
-def _line_in(path: Path, error: Exception) -> str:
-    """The last line of the user's own file in a traceback."""
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name
-    ]
-    return f" (line {lines[-1]})" if lines else ""
+def _load_file(path: Path, name: str, scale: str | None) -> Study | Search:
+    """The study or search of a user's own file, which may import modules beside it."""
+    path = Path(os.path.abspath(path))
+    spec = importlib.util.spec_from_file_location(f"a study file.{path.stem}", path)  # a name that hides no module
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # while it is loaded: dataclasses look their module up there
+    folder = path.parent  # last in the path, so that it hides nothing installed; a script's own folder would hide it
+    others = [place for place in sys.path if place != str(HERE)]
+    sys.path[:] = others if str(folder) in others else [*others, str(folder)]
+    try:
+        spec.loader.exec_module(module)
+        return _made_by(module, name, scale)
+    except Exception as error:  # whatever a user's file may raise
+        line = _line_in(folder, error)
+        if isinstance(error, ValueError) and _is_ours(error):
+            raise ValueError(f"{error}{line}") from error
+        raise ValueError(f"NAME={name!r} cannot be loaded: {type(error).__name__}: {error}{line}") from error
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _line_in(folder: Path, error: Exception) -> str:
+    """The last line of a traceback that is in a file of the user's folder."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _parent(frame) == folder]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it is a refusal of this project, which says by itself what is wrong, and none of the user's code."""
+    raised = _parent(traceback.extract_tb(error.__traceback__)[-1])
+    return raised == HERE or raised.is_relative_to(HERE.parent / "rdun")
+
+
+def _parent(frame: traceback.FrameSummary) -> Path:
+    return Path(frame.filename).parent  # "<string>" has no folder: the `__init__` of a dataclass
 
 
 def _made_by(module: Any, name: str, scale: str | None) -> Study | Search:
-    make = getattr(module, "search", None) or getattr(module, "study", None)  # a search may import the study it extends
-    if scale is not None and callable(make) and "scale" not in inspect.signature(make).parameters:
+    make = _function_of(module, name)
+    if scale is not None and "scale" not in inspect.signature(make).parameters:
         raise ValueError(f"--scale {scale}: NAME={name!r} has one scale only; leave --scale out")
-    if not callable(make):
+    made = make(scale) if scale is not None else make()
+    if not isinstance(made, Study | Search):
+        what = "None" if made is None else f"a {type(made).__name__}"
+        raise ValueError(f"NAME={name!r}: its {make.__name__}() returned {what}; return a Study or a Search")
+    return made
+
+
+def _function_of(module: Any, name: str) -> Callable[..., object]:
+    """Its `study` or `search`: what it defines, else what it has imported.
+
+    Raises:
+        ValueError: it has neither, or both.
+    """
+    named = (getattr(module, each, None) for each in ("study", "search"))
+    found: list[Callable[..., object]] = [made for made in named if callable(made)]
+    chosen = [made for made in found if made.__module__ == module.__name__] or found
+    if not chosen:
         raise ValueError(
             f"NAME={name!r} defines neither a study nor a search; "
             "give the file a function `def study() -> Study` or `def search() -> Search`"
         )
-    made = make(scale) if scale is not None else make()
-    if not isinstance(made, Study | Search):
-        raise ValueError(f"NAME={name!r}: its {make.__name__}() returned {made!r}; return a Study or a Search")
-    return made
+    if len(chosen) > 1:
+        raise ValueError(f"NAME={name!r} has a study and a search; give each of them a file of its own")
+    return chosen[0]
 
 
 def changed(study: Study, changes: Sequence[str], seeds: str | None) -> Study:

@@ -87,10 +87,15 @@ def lay_out(plan: Plan, store: Store, folder: Folder, cpus: int | None, asked: A
 
 
 def most_tests(study: Study) -> int:
-    """Tests that Holm's correction counts together at most: of arms on one test set, or of claims on all that they are about."""
+    """Tests that Holm's correction counts together at most: of arms on one test set, or of claims on all that they are about.
+
+    Weights that are only tested differ from one another by no seed.
+    """
+    trained = {arm.name for arm in study.arms if arm.trained}
     sets = {arm.name: len({last_name(n) for c in arm.configs for n in c.data.test}) for arm in study.arms}
-    claims = (1 if c.metric in NO_TESTS or c.dataset is not None else sets[c.arm] for c in study.claims)
-    return max(sum(arm.compare_to is not None for arm in study.arms), sum(claims))
+    arms = sum(arm.compare_to is not None and bool(trained & {arm.name, arm.compare_to}) for arm in study.arms)
+    claims = [c for c in study.claims if trained & {name for pair in c.pairs for name in pair}]
+    return max(arms, sum(1 if c.metric in NO_TESTS or c.dataset is not None else sets[c.arm] for c in claims))
 
 
 LATER = "The budget is checked when the cluster is connected, as far as times are known, and the run ends when it is used up."

@@ -82,7 +82,11 @@ def run_search(
     if left or baselines:
         check_room(search.resources, place, dry_run=dry_run)
     outlook = shared(place, probe=probe)
-    for warning in search_code_warnings(record, store) if record else ():
+    unread = (
+        f"space {name!r} changes no setting at the bounds of the space; let build read it, or leave it out"
+        for name in search.unread()
+    )
+    for warning in (*unread, *(search_code_warnings(record, store) if record else ())):
         click.echo(f"Warning: {warning}.", err=True)
     check_checkpoints(going_on(record, store, retry_failed=retry_failed) if record else ())
     parameters = QUANTITIES["parameters"]

@@ -55,6 +55,17 @@ def test_a_partial_grid() -> None:
         grid(BASE, {"depth": DEPTH}, base={"depth": "8x1"})
 
 
+def test_no_combination_is_lost_where_names_of_levels_join_to_the_same() -> None:
+    factors: dict[str, dict[str, dict[str, Any]]] = {
+        "depth": {"a": {}, "a, b": {"model.layers": 2}},
+        "rate": {"b, c": {}, "c": {"optim.lr": 1e-3}},
+    }
+    arms = grid(BASE, factors, base={})
+    assert len(arms) == 4
+    with pytest.raises(ValueError, match="arm name='a, b, c' is empty or used twice"):
+        Study(name="s", title="", question="", method="", expectation="", scale="", arms=arms)
+
+
 def test_one_factor_leave_one_out_and_add_one_in() -> None:
     whole = apply(BASE, {"recursion.train": UniformRange(low=(1,), high=(2,)), "recursion.modulation": Rfmu()})
     without: dict[str, dict[str, Any]] = {

@@ -134,3 +134,22 @@ def test_what_a_setting_does_not_depend_on_is_not_read() -> None:
     assert search.read(values) == ["layers", "optim.lr", "from_1", "to_1", "from_2", "to_2"]
     assert search.read(values | {"layers": 3}) == list(space)
     assert "from_3" not in search.read(values | {"from_3": 40, "to_3": 1})
+
+
+def test_parameters_on_which_nothing_depends() -> None:
+    """One that `build` forgets; those of one value, and those of a layer that not every network has, are none."""
+    space: dict[str, Any] = {"layers": Int(1, 3), "optim.lr": Choice((1e-3,)), **ranges(3, 4), "width": Choice((4, 8))}
+    search = Search(**({"name": "good"} | GOOD | {"space": space, "build": recursive}))
+    assert search.unread() == ["width"]
+    assert not replace(search, space={name: space[name] for name in space if name != "width"}).unread()
+
+
+def test_build_returns_a_config() -> None:
+    with pytest.raises(TypeError, match=r"build returned None for \{'model.layers': 1\}; return a TrialConfig"):
+        Search(**({"name": "good"} | GOOD | {"build": lambda base, values: None}))
+
+
+def test_numbers_between_whole_ones_are_not_whole() -> None:
+    """Otherwise 4 and 8 would be settings, and nothing that is drawn between them."""
+    with pytest.raises(ValueError, match=r"impossible value in \{'model.channels': 4.0\}.*should be a whole number"):
+        Search(**({"name": "good"} | GOOD | {"space": {"model.channels": Real(4, 8)}}))

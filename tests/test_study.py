@@ -257,3 +257,11 @@ def test_weights_that_are_only_tested_have_no_seeds() -> None:
     assert replace(one_seed, claims=(claim,)).seeds == (4,)
     trained = Arm(name="base", configs=(BASE,))
     make((trained, replace(tested[0], compare_to="base")))  # the other one differs from seed to seed
+
+
+def test_a_claim_about_trainings_is_of_arms_that_are_trained() -> None:
+    tested = Arm(name="tested", configs=(with_values(BASE, {"optim.epochs": 0, "weights": "one"}),), compare_to="base")
+    for metric in ("gap", "time"):
+        claim = Claim(text="c", arm="tested", versus="base", metric=metric)
+        with pytest.raises(ValueError, match=f"metric='{metric}' is about .*arm 'tested' is only tested"):
+            make((PAIR[0], tested), claims=(claim,))

@@ -43,21 +43,23 @@ def with_values(config: T, changes: Mapping[str, Any]) -> T:
     """A copy with dotted fields replaced: `with_values(c, {"optim.lr": 3e-4, "model.layers": 5})`.
 
     All changes are applied before the result is checked, so they may depend on each other. A union member may be replaced
-    as a whole by a config object or by a dictionary with its `kind`.
+    as a whole by a config object or by a dictionary with its `kind`; fields of it that are named too are set in the new one.
     """
     values = to_dict(config)
-    for name, value in changes.items():
+    for name, value in sorted(changes.items(), key=lambda change: change[0].count(".")):
         *parents, last = name.split(".")
         node, cls = values, _resolved(type(config), values)
+        hint: Any = None
         for depth, parent in enumerate(parents):
-            _check_key(cls, parent, ".".join(parents[: depth + 1]))
+            _check_key(cls, parent, ".".join(parents[: depth + 1]), hint)
             node = node[parent]
             if not isinstance(node, dict):
                 raise ValueError(
                     f"{name} cannot be set: {'.'.join(parents[: depth + 1])} is {node!r} and has no fields"
                 )
-            cls = _resolved(hints(cls)[parent], node)
-        _check_key(cls, last, name)
+            hint = hints(cls)[parent]
+            cls = _resolved(hint, node)
+        _check_key(cls, last, name, hint)
         node[last] = _encode(value, False)
     return from_dict(type(config), values)
 
@@ -66,16 +68,17 @@ def parse_value(config: object, name: str, text: str) -> Any:
     """The value of a dotted field from a command line: numbers, true/false, none, and comma-separated tuples."""
     cls: Any = type(config)
     node: Any = config
+    hint: Any = None
     *parents, last = name.split(".")
     for depth, parent in enumerate(parents):
-        _check_key(cls, parent, ".".join(parents[: depth + 1]))
-        node = getattr(node, parent)
+        _check_key(cls, parent, ".".join(parents[: depth + 1]), hint)
+        node, hint = getattr(node, parent), hints(cls)[parent]
         if not dataclasses.is_dataclass(node):
-            group, kinds = ".".join(parents[: depth + 1]), _kinds(hints(cls)[parent])
+            group, kinds = ".".join(parents[: depth + 1]), _kinds(hint)
             remedy = f"; set {group} to {' or '.join(kinds)} beside it" if kinds else ""
             raise ValueError(f"{name} cannot be set: {group} is {node!r} and has no fields{remedy}")
         cls = type(node)
-    _check_key(cls, last, name)
+    _check_key(cls, last, name, hint)
     return _parse(hints(cls)[last], text.strip(), name)
 
 
@@ -103,6 +106,8 @@ def _encode(value: Any, omit_defaults: bool) -> Any:
         return value
     if isinstance(value, (tuple, list)):
         return [_encode(v, omit_defaults) for v in value]
+    if isinstance(value, Mapping):  # a copy: fields of it may be set
+        return {key: _encode(item, omit_defaults) for key, item in value.items()}
     return to_dict(value, omit_defaults=omit_defaults) if dataclasses.is_dataclass(value) else value
 
 
@@ -161,11 +166,18 @@ def _kinds(hint: Any) -> dict[str, Any]:
     return {member.kind: member for member in members}
 
 
-def _check_key(cls: Any, key: str, name: str) -> None:
+def _check_key(cls: Any, key: str, name: str, union: Any = None) -> None:
+    """Refuses a field that the class has not; of a member of a union, with the members that have it."""
     known = hints(cls)
     if key in known:
         return
     group = name[: len(name) - len(key)]
+    if others := [kind for kind, member in _kinds(union).items() if key in hints(member)]:
+        place = group.rstrip(".")
+        raise ValueError(
+            f"unknown field {name!r}, as {place} is {cls.kind!r}; set {place} to {' or '.join(others)} beside it, or choose one "
+            f"of {_names(known)}"
+        )
     near = difflib.get_close_matches(key, known, n=1) or [path for path in _paths(cls) if path.split(".")[-1] == key]
     hint = f"did you mean {' or '.join(repr(group + path) for path in near)}? " if near else ""
     raise ValueError(f"unknown field {name!r}; {hint}choose one of {_names(known)}")

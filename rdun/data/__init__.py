@@ -15,7 +15,7 @@ from rdun.data.entry import DATA_VARIABLE, Entry, data_folder
 from rdun.data.identity import from_anywhere, training_fingerprint, trial_fingerprint
 from rdun.data.images import pixel_count, png, read_luminance, unit_range
 from rdun.data.registry import ImageSet, image_hash, image_set, registry
-from rdun.data.weights_file import weights_file
+from rdun.data.weights_file import weights_file, weights_hash
 
 __all__ = [
     "DATA_VARIABLE",
@@ -42,4 +42,5 @@ __all__ = [
     "trial_fingerprint",
     "unit_range",
     "weights_file",
+    "weights_hash",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 
 from rdun.config import BlockSensingTask, DataConfig, TrialConfig, check_warmup, row_count
-from rdun.data import check_size, check_validation, count_blocks, image_set, read_luminance
+from rdun.data import check_size, check_validation, count_blocks, image_set, read_luminance, weights_hash
 from rdun.data.blocks import subset_size
 from rdun.results import Folder, TrialDirectory
 
@@ -16,17 +17,19 @@ SPACE_PER_TRIAL = 4_000_000
 
 
 def check_trial(config: TrialConfig) -> None:
-    """Reads the images of a trial, and counts whether its training blocks and steps can be enough.
+    """Reads the images and weights of a trial, and counts whether its training blocks and steps can be enough.
 
     Raises:
-        ValueError: as `check_data`, a warm-up that is longer than the training, or fewer blocks than a linear estimate without a
-            ridge needs.
+        ValueError: as `check_data`, weights of another network, a warm-up that is longer than the training, or fewer blocks than
+            a linear estimate without a ridge needs.
     """
     from rdun.plan.costs import steps  # which takes `check_data` from here
 
     task = config.task
     blocks = subset_size(config.data, check_data(config.data, task.block))
     check_warmup(config.optim, steps(config))
+    if config.weights is not None:
+        _check_weights(replace(config, data=DataConfig(), seed=0), weights_hash(config.weights))
     if not isinstance(task, BlockSensingTask) or task.initial == "adjoint" or task.ridge:
         return
     rows = max(row_count(ratio, task.block**2, task.rows) for ratio in task.ratios)
@@ -35,6 +38,14 @@ def check_trial(config: TrialConfig) -> None:
             f"data.fraction={config.data.fraction} leaves {blocks} training blocks, which do not span the {rows} measurements of "
             "task.initial='linear' without task.ridge; use more blocks, or a positive task.ridge such as 1e-6"
         )
+
+
+@cache
+def _check_weights(config: TrialConfig, _content: str) -> None:
+    """Loads the weights into the network, once for each: seeds and data share it."""
+    from rdun.trial import first_network
+
+    first_network(config)
 
 
 @cache

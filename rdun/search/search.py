@@ -97,9 +97,14 @@ class Search(Typed):
         """The setting of some values.
 
         Raises:
-            ValueError: the values do not fit together.
+            ValueError: the values do not fit together. TypeError: `build` returns no config.
         """
-        return self.build(self.base, values) if self.build else with_values(self.base, values)
+        if not self.build:
+            return with_values(self.base, values)
+        config = self.build(self.base, values)
+        if not isinstance(config, TrialConfig):
+            raise TypeError(f"build returned {config!r:.80} for {dict(values)}; return a TrialConfig")
+        return config
 
     def seeded(self, config: TrialConfig) -> tuple[TrialConfig, ...]:
         """The trials of a setting, one per seed."""
@@ -111,11 +116,18 @@ class Search(Typed):
         The range of a layer that a network does not have is not read, for instance.
         """
         own = canonical(self.config(values))
-        return [
-            name
-            for name, parameter in self.space.items()
-            if any(self._differs(own, {**values, name: other}) for other in parameter.examples())
-        ]
+        return [name for name in self.space if self._reads(own, values, name)]
+
+    def unread(self) -> list[str]:
+        """Parameters with a choice on which no setting at the bounds of the space depends, in the order of the space."""
+        left = [name for name, parameter in self.space.items() if len({*parameter.examples()}) > 1]
+        for values in self.corners():
+            own = canonical(self.config(values))
+            left = [name for name in left if not self._reads(own, values, name)]
+        return left
+
+    def _reads(self, own: TrialConfig, values: Values, name: str) -> bool:
+        return any(self._differs(own, {**values, name: other}) for other in self.space[name].examples())
 
     def _differs(self, own: TrialConfig, values: Values) -> bool:
         try:

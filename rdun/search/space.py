@@ -52,7 +52,7 @@ class Real(Typed):
     log: bool = False
 
     def bounds(self) -> tuple[float, ...]:
-        return self.low, self.high
+        return float(self.low), float(self.high)  # as what is drawn between them: no whole numbers
 
     def examples(self) -> tuple[float, ...]:
         """The bounds."""

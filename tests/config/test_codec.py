@@ -101,6 +101,24 @@ def test_bad_changes_name_field_value_and_remedy(changes: dict[str, Any], parts:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("model", [IstaNetPlusConfig(layers=4), {"kind": "ista_net_plus", "layers": 4}])
+def test_a_group_is_replaced_before_fields_of_it_are_set(model: Any) -> None:
+    """In whatever order they are named, and without a change of what was given."""
+    for changes in ({"model.layers": 2, "model": model}, {"model": model, "model.layers": 2}):
+        assert with_values(TrialConfig(), changes).model == IstaNetPlusConfig(layers=2)
+    assert with_values(TrialConfig(), {"model": model}).model == IstaNetPlusConfig(layers=4)
+
+
+def test_a_field_of_another_kind_says_which_kind_has_it() -> None:
+    message = (
+        r"field .recursion.train.high., as recursion.train is .fixed.; set recursion.train to uniform_range beside it"
+    )
+    with pytest.raises(ValueError, match=message):
+        with_values(TrialConfig(), {"recursion.train.high": (4,)})
+    with pytest.raises(ValueError, match=message):
+        parse_value(TrialConfig(), "recursion.train.high", "4")
+
+
 def test_uniform_range_needs_low_at_or_below_high() -> None:
     with pytest.raises(ValueError, match=r"recursion low=\(3,\)"):
         UniformRange(low=(3,), high=(2,))

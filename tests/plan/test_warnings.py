@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rdun.config import TrialConfig, with_values
-from rdun.models import code_of
+from rdun.models import build_model, code_of
 from rdun.plan import (
     Plan,
     changes_since,
@@ -23,6 +23,7 @@ from rdun.plan import (
 from rdun.results import ClaimRecord, SearchRecord, SearchTrial, Store
 from rdun.significance import seeds_needed, seeds_warning, smallest_exact_p
 from rdun.study import Arm, Study
+from rdun.weights import save_model
 from tests.plan.conftest import Past
 
 
@@ -39,6 +40,17 @@ def test_one_seed_decides_nothing() -> None:
     assert seeds_warning(1, 0) == ""
     assert "p is at least 0.0625)" in seeds_warning(5, 1)
     assert "p is at least 0.25 with Holm's correction for 4 comparisons)" in seeds_warning(5, 4)
+
+
+def test_weights_of_another_network_are_refused_before_anything_is_trained(
+    tiny: TrialConfig, store: Store, tmp_path: Path
+) -> None:
+    save_model(build_model(tiny), tiny, tmp_path / "w.safetensors")
+    fitting = with_values(tiny, {"weights": str(tmp_path / "w.safetensors")})
+    assert len(make_plan(pair(fitting, {"optim.lr": 1e-4}), store, "fp32").trials) == 6
+    for epochs in (0, 3):
+        with pytest.raises(ValueError, match=r"w\.safetensors' do not fit the network of model and recursion"):
+            make_plan(pair(fitting, {"model.layers": 1, "optim.epochs": epochs}), store, "fp32")
 
 
 def pair(base: TrialConfig, changes: Mapping[str, object]) -> Study:

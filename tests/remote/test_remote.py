@@ -23,6 +23,7 @@ from rdun.remote.arrival import problems
 from rdun.remote.fetch import fetch
 from rdun.remote.package import content_hash
 from rdun.remote.tunnel import KEEPER
+from studies.loading import load_study
 from studies.run_ablation import main
 from studies.run_remote import given_options
 
@@ -43,6 +44,23 @@ def test_the_package_holds_code_and_the_users_file_and_nothing_else() -> None:
     with packed(ROOT, OWN) as again:
         assert content_hash(again) == before
     assert not place.exists()
+
+
+def test_modules_beside_the_users_file_that_it_imports_travel_along(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGES", str(images))
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    for name in ("beside_one.py", "beside_two/part.py", "beside_not.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    own = tmp_path / "mine.py"
+    own.write_text(f"import beside_one\nfrom beside_two import part\n{OWN.read_text()}")
+    load_study(str(own))
+    with packed(ROOT, own) as place:
+        names = {path.relative_to(place / "own").as_posix() for path in (place / "own").rglob("*.py")}
+    assert names == {"mine.py", "beside_one.py", "beside_two/part.py"}
 
 
 def test_what_was_typed_is_handed_on_and_nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from rdun.config import UniformRange
 from rdun.search import Search
 from rdun.study import Price, Resources
 from studies.loading import load_study
-from tests.studies.command import TINY
+from tests.studies.command import ROOT, TINY
 
 
 def test_a_users_file_may_define_dataclasses(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +82,65 @@ def test_a_file_whose_function_returns_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def study():\n    pass\n")
     with pytest.raises(ValueError, match=r"its study\(\) returned None; return a Study or a Search"):
         load_study(str(tmp_path / "mine.py"))
+
+
+def written(folder: Path, text: str, name: str = "mine.py") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_a_users_file_imports_the_modules_beside_it(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that is called as a module of the command's own folder, which a script has first in its path."""
+    monkeypatch.setenv("IMAGES", str(images))
+    monkeypatch.setattr(sys, "path", [str(ROOT / "studies"), *sys.path])
+    monkeypatch.setattr(sys, "modules", sys.modules | {"base": None})
+    del sys.modules["base"]
+    written(tmp_path, TINY.read_text(), "base.py")
+    assert load_study(written(tmp_path, "from base import study\n")).name == "tiny"
+    assert sys.path[-1] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (
+            "def study():\n    a, b = (1, 2, 3)\n",
+            r"NAME='mine.py' cannot be loaded: ValueError: too many values to unpack \(expected 2\) \(mine.py, line 2\)$",
+        ),
+        (
+            "import json\n\ndef study():\n    return json.loads('')\n",
+            r"NAME='.*' cannot be loaded: JSONDecodeError: Expecting value.*\(mine.py, line 4\)$",
+        ),
+        (
+            "from rdun.config import OptimConfig\n\ndef study():\n    OptimConfig(lr=-1.0)\n",
+            r"^optim.lr=-1.0 is not possible; use a positive learning rate.*\(mine.py, line 4\)$",
+        ),
+        ("def study():\n    import broken_beside\n", r"ZeroDivisionError: .*\(broken_beside.py, line 2\)$"),
+        ("def study():\n    return (1, 2),\n", r"its study\(\) returned a tuple; return a Study or a Search$"),
+        ("study = 3\n", "defines neither a study nor a search"),
+        ("def study(): pass\n\ndef search(): pass\n", "has a study and a search; give each of them a file of its own"),
+    ],
+)
+def test_an_error_in_a_users_file_tells_its_line(
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, "\n1 / 0\n", "broken_beside.py")
+    with pytest.raises(ValueError, match=message):
+        load_study(Path(written(tmp_path, code)).name)
+
+
+@pytest.mark.parametrize(
+    "line", ["from rdun import search", "from re import search", "from studies.search_budget import search"]
+)
+def test_what_a_users_file_imports_is_not_what_it_defines(
+    line: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGES", str(images))
+    assert load_study(written(tmp_path, f"{TINY.read_text()}\n\n{line}\n")).name == "tiny"
 
 
 def test_resources_are_changed_and_the_study_or_search_is_the_same() -> None:

@@ -171,7 +171,7 @@ def test_an_error_in_a_users_file_is_one_line(images: Path, tmp_path: Path) -> N
     done = run_here(str(tmp_path / "mine.py"), images=images, tmp_path=tmp_path)
     assert done.exit_code == 2
     assert "cannot be loaded: TypeError" in done.stderr
-    assert "(line 5)" in done.stderr
+    assert "(mine.py, line 5)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,3 +169,16 @@ def test_a_claim_is_a_test_on_every_set_that_it_is_about() -> None:
         name="s", title="", question="", method="", expectation="", scale="", arms=arms, claims=claims, seeds=(0, 1)
     )
     assert most_tests(study) == 2 + 2 + 1 + 1
+
+
+def test_weights_that_are_only_tested_need_no_seeds() -> None:
+    base = Arm(name="base", configs=(TrialConfig(),))
+    named = {n: with_values(TrialConfig(), {"optim.epochs": 0, "weights": n}) for n in ("one", "other")}
+    one, other = (Arm(name=n, configs=(config,)) for n, config in named.items())
+    claims = (Claim(text="", arm="one", versus="other"), Claim(text="", arm="one", versus="base"))
+    arms = (base, one, replace(other, compare_to="one"))
+    study = Study(
+        name="s", title="", question="", method="", expectation="", scale="", arms=arms, claims=claims, seeds=(0,)
+    )
+    assert most_tests(study) == len(TrialConfig().data.test)
+    assert most_tests(replace(study, claims=claims[:1])) == 0
