@@ -12,7 +12,8 @@ differences. The first treatment has the effect, the other two never have one, a
 
 Measured for one comparison, the main effect over the families and the interaction with the system, against two truths: the mean
 difference on the very images of the study ("these images") and on all images that could have been drawn ("all images"). Then, per
-study of twelve comparisons: how often any comparison without a true difference is called decided.
+study of twelve comparisons: how often any comparison without a true difference is called decided. And of one comparison without
+one: how often it is called decided with all its seeds, and how often to one who looks after every seed from the second on.
 """
 
 from __future__ import annotations
@@ -157,6 +158,15 @@ def verdict_rows(studies: Studies) -> Iterator[dict[str, Any]]:
                 yield {"measure": "true effect decided", **row, **_share(rejected[:, ~null][:, 0])}
 
 
+def looking_rows(studies: Studies) -> Iterator[dict[str, Any]]:
+    """How often the report's rule decides a comparison without a true difference: with all seeds, and at any look."""
+    tables, null = studies.differences[:, 0, 1:2], np.array([True])
+    looks = [_rejections(tables[:, :, :seeds], null)["the report's"][:, 0] for seeds in range(2, tables.shape[2] + 1)]
+    for interval, found in (("with all seeds", looks[-1]), ("at any look", np.any(looks, axis=0))):
+        about = {"estimand": "comparison", "interval": interval, "about": "all images"}
+        yield {"measure": "false verdict on one", **about, **_share(found)}
+
+
 def _rejections(tables: Floats, null: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
     """Which comparisons are decided by each rule: (studies, comparisons). Of true effects, the first stands for all.
 
@@ -200,7 +210,7 @@ def measure(studies: int, seeds: tuple[int, ...], images: tuple[int, ...]) -> pd
             continue
         drawn = simulate(SCENARIOS[name], effect, n, m, studies, np.random.default_rng(place))
         setting = {"scenario": name, "effect": effect, "seeds": n, "images": m}
-        rows += [setting | row for row in (*coverage_rows(drawn), *verdict_rows(drawn))]
+        rows += [setting | row for row in (*coverage_rows(drawn), *verdict_rows(drawn), *looking_rows(drawn))]
     return pd.DataFrame(rows)
 
 

@@ -21,6 +21,7 @@ from benchmarks.coverage import (
     bootstrap_intervals,
     coverage_rows,
     holm_rows,
+    looking_rows,
     simulate,
     t_intervals,
     verdict_rows,
@@ -134,6 +135,13 @@ def test_t_over_seeds_says_nothing_about_other_images() -> None:
     shares = _shares(_drawn(SCENARIOS["images dominate"], 10, 11))
     assert shares["comparison", "t over seeds", "all images"] < 0.6
     assert abs(shares["comparison", "t over seeds", "these images"] - 0.95) <= BOUND
+
+
+def test_who_looks_again_decides_too_much() -> None:
+    planned, looked = (r["share"] for r in looking_rows(_drawn(SCENARIOS["seeds dominate"], 8, 11)))
+    assert planned <= 0.05 + BOUND and looked > 2 * planned
+    at_two = [r["share"] for r in looking_rows(_drawn(SCENARIOS["seeds dominate"], 2, 11))]
+    assert at_two[0] == at_two[1]
 
 
 def test_holm_keeps_false_verdicts_about_these_images_below_5_percent() -> None:
