@@ -146,6 +146,7 @@ def _claimed(study: str, row: Mapping[Hashable, Any], *, several: bool) -> Claim
         number(row["mean"], digits - 1, signed=True),
         f"{number(row['mean'], digits, signed=True)} {interval(row['low'], row['high'], digits, signed=True)}",
         number(row["at_least"], digits, signed=True),
+        str(row["dataset"]).partition(" (")[0],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.numbers import number
 from analysis.reference.cells import Cell, curve, sweeps, table1, table2
 from analysis.reference.overview import CELLS, WEIGHTS, Claimed, anchor, overview
 from analysis.reproduction import write_reproduction
@@ -73,7 +74,9 @@ def test_the_overview_finds_every_claim_and_says_what_was_not_run(scores: pd.Dat
     plans = [
         PlanRecord.load(Folder(path.parent)) for path in (RESULTS / "reproduction" / "studies").glob("*/plan.json")
     ]
-    claims = [Claimed(p.title, c.text, "held", "", "PSNR, dB", "+1.00", "", "") for p in plans for c in p.claims]
+    claims = [
+        Claimed(p.title, c.text, "held", "", "PSNR, dB", "+1.00", "", "", "set11") for p in plans for c in p.claims
+    ]
     weights = pd.DataFrame({"arm": ["R-COAST 5x4", "COAST 5x1"], "mean": [0.25, -1.0]})
     titles = {p.title for p in plans}
     tables = {(WEIGHTS, "differences-bsd68"): weights}
@@ -82,6 +85,10 @@ def test_the_overview_finds_every_claim_and_says_what_was_not_run(scores: pd.Dat
     assert {title for row in found for title in row.links} <= titles | {CELLS}, "a study was renamed"
     short = "short training by a fast recipe, at most 0.2 dB behind the unrolled one:"
     assert found[1].full.endswith(f"{short} COAST: held (+1.00 dB); ISTA-Net+: held (+1.00 dB)")
+    unmeasured = [c._replace(mean=number(float("nan"))) if c.claim.startswith("COAST: the") else c for c in claims]
+    assert overview(*rows, unmeasured, tables)[1].full.endswith(f"{short} COAST: not run; ISTA-Net+: held (+1.00 dB)")
+    twice = overview(*rows, [*claims, *(c._replace(verdict="refuted", dataset="bsd68") for c in claims)], tables)
+    assert twice[1].full.endswith("ISTA-Net+: held (+1.00 dB) on set11, refuted (+1.00 dB) on bsd68")
     assert found[3].claim.endswith("by 42 % (COAST) and 21 % (ISTA-Net+)")
     assert found[5].full.startswith("+0.25 dB on BSD68 (") and found[6].full.startswith("+1.00 dB on BSD68 (")
 
