@@ -24,8 +24,7 @@ def packed(root: Path, own: Path | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="rdun-job-") as name:
         place = Path(name)
         for part in SHIPPED:
-            source = root / part
-            _copy(source, place / part)
+            _copy(root / part, place / part)
         if own is not None:
             (place / OWN).mkdir()
             for source in (own.absolute(), *_imported_beside(own.absolute())):
